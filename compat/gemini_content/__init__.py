@@ -1,0 +1,1 @@
+"""Google's generateContent: its requests, answers and errors, read and written."""

@@ -1,0 +1,231 @@
+"""Errors as Google tells them: google.rpc.Status, written for our own errors and read from upstream answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+from compat.errors import ApiError, ErrorKind
+
+TYPE = "type.googleapis.com/google.rpc."
+OUR_DOMAIN = "twinlens"
+
+ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error.status; one row for every kind
+    ErrorKind.MISSING_KEY: (403, "PERMISSION_DENIED"),
+    ErrorKind.INVALID_KEY: (400, "INVALID_ARGUMENT"),
+    ErrorKind.PERMISSION_DENIED: (403, "PERMISSION_DENIED"),
+    ErrorKind.LOCATION_NOT_SUPPORTED: (400, "FAILED_PRECONDITION"),
+    ErrorKind.INVALID_ARGUMENT: (400, "INVALID_ARGUMENT"),
+    ErrorKind.INVALID_JSON: (400, "INVALID_ARGUMENT"),
+    ErrorKind.MISSING_PARAMETER: (400, "INVALID_ARGUMENT"),
+    ErrorKind.INVALID_TYPE: (400, "INVALID_ARGUMENT"),
+    ErrorKind.INVALID_VALUE: (400, "INVALID_ARGUMENT"),
+    ErrorKind.INVALID_IMAGE: (400, "INVALID_ARGUMENT"),
+    ErrorKind.NUMBER_TOO_LARGE: (400, "INVALID_ARGUMENT"),
+    ErrorKind.NUMBER_TOO_SMALL: (400, "INVALID_ARGUMENT"),
+    ErrorKind.STRING_TOO_LONG: (400, "INVALID_ARGUMENT"),
+    ErrorKind.STRING_TOO_SHORT: (400, "INVALID_ARGUMENT"),
+    ErrorKind.ARRAY_TOO_LONG: (400, "INVALID_ARGUMENT"),
+    ErrorKind.ARRAY_TOO_SHORT: (400, "INVALID_ARGUMENT"),
+    ErrorKind.MODEL_NOT_FOUND: (404, "NOT_FOUND"),
+    ErrorKind.NOT_FOUND: (404, "NOT_FOUND"),
+    ErrorKind.METHOD_NOT_ALLOWED: (405, "UNIMPLEMENTED"),
+    ErrorKind.BODY_TOO_SLOW: (408, "DEADLINE_EXCEEDED"),
+    ErrorKind.BODY_TOO_LARGE: (413, "INVALID_ARGUMENT"),
+    ErrorKind.UNSUPPORTED_MEDIA_TYPE: (415, "INVALID_ARGUMENT"),
+    ErrorKind.CONTENT_BLOCKED: (400, "INVALID_ARGUMENT"),
+    ErrorKind.NO_IMAGE: (400, "INVALID_ARGUMENT"),
+    ErrorKind.QUOTA_EXHAUSTED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorKind.RATE_LIMITED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorKind.OVERLOADED: (503, "UNAVAILABLE"),
+    ErrorKind.UPSTREAM_REJECTED: (400, "INVALID_ARGUMENT"),
+    ErrorKind.UPSTREAM_INTERNAL: (500, "INTERNAL"),
+    ErrorKind.UPSTREAM_UNAVAILABLE: (503, "UNAVAILABLE"),
+    ErrorKind.UPSTREAM_TIMEOUT: (504, "DEADLINE_EXCEEDED"),
+    ErrorKind.UPSTREAM_BROKEN: (502, "UNAVAILABLE"),
+    ErrorKind.INTERNAL: (500, "INTERNAL"),
+}
+
+
+def build_error(error: ApiError) -> tuple[int, dict[str, Any]]:
+    """The HTTP status and the body of an error of ours."""
+    status, name = ENVELOPES[error.kind]
+    status = error.status or status
+    return status, {
+        "error": {"code": status, "message": error.message, "status": name, "details": list(build_details(error))}
+    }
+
+
+def build_details(error: ApiError) -> list[dict[str, Any]]:
+    """ErrorInfo says which of our kinds it is; fields and delays have details of their own."""
+    reason = "API_KEY_INVALID" if error.kind is ErrorKind.INVALID_KEY else error.kind.name
+    details: list[dict[str, Any]] = [{"@type": f"{TYPE}ErrorInfo", "reason": reason, "domain": OUR_DOMAIN}]
+    violations = error.violations or (((error.param, error.message),) if error.param else ())
+    if violations:
+        details.append(
+            {
+                "@type": f"{TYPE}BadRequest",
+                "fieldViolations": [
+                    {"field": field, "description": description} if field else {"description": description}
+                    for field, description in violations
+                ],
+            }
+        )
+    if error.retry_after is not None:
+        details.append({"@type": f"{TYPE}RetryInfo", "retryDelay": f"{error.retry_after:g}s"})
+    return details
+
+
+# What an upstream error means to a caller. The rows of DESIGN's table, by HTTP status; parse_error sees to the rest.
+MEANINGS: Mapping[int, ErrorKind] = {
+    400: ErrorKind.INVALID_ARGUMENT,
+    401: ErrorKind.INVALID_KEY,
+    403: ErrorKind.PERMISSION_DENIED,
+    404: ErrorKind.MODEL_NOT_FOUND,
+    429: ErrorKind.RATE_LIMITED,
+    500: ErrorKind.UPSTREAM_INTERNAL,
+    503: ErrorKind.UPSTREAM_UNAVAILABLE,
+    504: ErrorKind.UPSTREAM_TIMEOUT,
+}
+MISSING_KEY_MESSAGE = (
+    "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other "
+    "form of API consumer identity to call this API."
+)
+NOT_TO_REPEAT = (ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UPSTREAM_TIMEOUT, ErrorKind.UPSTREAM_BROKEN)
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+PER_DAY = re.compile(r"per_?day", re.IGNORECASE)
+LIMIT_ZERO = re.compile(r"\blimit: 0\b")
+RETRY_IN_MESSAGE = re.compile(r"retry in (\d{1,9}(?:\.\d{1,9})?)s")
+LONGEST_DELAY = 60.0  # seconds; some clients refuse or mistreat longer ones
+
+# Google's fields in the words of the caller; the longest that fits wins.
+PARAMS = {
+    "generation_config.image_config.aspect_ratio": "aspect_ratio",
+    "generation_config.image_config.image_size": "image_size",
+    "generation_config.image_config": "google",
+    "generation_config.temperature": "temperature",
+    "generation_config.seed": "seed",
+    "generation_config": "google",
+    "safety_settings": "google",
+    "tools": "google",
+    "system_instruction": "google",
+    "contents": "prompt",
+}
+
+
+def parse_error(status: int, body: bytes) -> ApiError:
+    """What an upstream error answer, or an error object in the midst of a stream, means to the caller."""
+    told = told_error(body)
+    if told is None:
+        if 400 <= status < 500:
+            return ApiError(ErrorKind.UPSTREAM_REJECTED, f"The upstream answered with status {status}.", status=status)
+        return broken(f"The upstream answered with status {status} and no error that can be read.")
+    message = str(told.get("message") or f"The upstream answered with status {status}.")
+    details = [detail for detail in told.get("details") or () if isinstance(detail, dict)]
+    kind = kind_of(status, message, told.get("status"), details)
+    error = ApiError(kind, message)
+    if kind is ErrorKind.RATE_LIMITED:
+        error.retry_after = retry_delay(message, details)
+    elif kind is ErrorKind.INVALID_ARGUMENT:
+        error.param = param_of(details)
+    elif kind is ErrorKind.MODEL_NOT_FOUND:
+        error.param = "model"
+    elif kind is ErrorKind.UPSTREAM_REJECTED:
+        error.status = status
+    if kind in NOT_TO_REPEAT or message.startswith("Deadline expired"):
+        error.may_repeat = False
+    return error
+
+
+def told_error(body: bytes) -> dict[str, Any] | None:
+    """The `error` object of a body; None if there is none. A list of one is unwrapped, as Google sends some."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(content, list) and content:
+        content = content[0]
+    error = content.get("error") if isinstance(content, dict) else None
+    return error if isinstance(error, dict) else None
+
+
+def kind_of(status: int, message: str, name: object, details: list[dict[str, Any]]) -> ErrorKind:
+    """The row of DESIGN's table that an upstream error falls in."""
+    if status == HTTPStatus.BAD_REQUEST:
+        if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
+            return ErrorKind.INVALID_KEY
+        if name == "FAILED_PRECONDITION" and "location" in message.lower():
+            return ErrorKind.LOCATION_NOT_SUPPORTED
+    if status == HTTPStatus.FORBIDDEN and "unregistered callers" in message:
+        return ErrorKind.INVALID_KEY
+    if status == HTTPStatus.TOO_MANY_REQUESTS and is_spent(message, details):
+        return ErrorKind.QUOTA_EXHAUSTED
+    if status in MEANINGS:
+        return MEANINGS[status]
+    return ErrorKind.UPSTREAM_REJECTED if 400 <= status < 500 else ErrorKind.UPSTREAM_BROKEN
+
+
+def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
+    """Whether a quota is used up for the day, or was never there."""
+    for violation in of_type("QuotaFailure", "violations", details):
+        if PER_DAY.search(str(violation.get("quotaId", ""))) or str(violation.get("quotaValue")) == "0":
+            return True
+    return bool(LIMIT_ZERO.search(message))
+
+
+def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:
+    """Seconds to wait, as RetryInfo or the message tells them, at most 60. The message is the more exact one."""
+    told = [
+        match[1]
+        for detail in details
+        if detail.get("@type") == f"{TYPE}RetryInfo" and (match := DURATION.fullmatch(str(detail.get("retryDelay"))))
+    ]
+    if not told:
+        return None
+    exact = RETRY_IN_MESSAGE.search(message)
+    return min(max(float(told[0]), float(exact[1]) if exact else 0.0), LONGEST_DELAY)
+
+
+def whole_seconds(delay: float) -> int:
+    """A delay as the Retry-After header tells it: rounded up, at least one."""
+    return max(1, ceil(delay))
+
+
+def retry_after_of(body: bytes) -> int | None:
+    """The Retry-After that belongs to an upstream error's body, if it tells a delay."""
+    told = told_error(body)
+    if not told:
+        return None
+    details = [detail for detail in told.get("details") or () if isinstance(detail, dict)]
+    delay = retry_delay(str(told.get("message")), details)
+    return None if delay is None else whole_seconds(delay)
+
+
+def param_of(details: list[dict[str, Any]]) -> str | None:
+    """The caller's word for the field that Google complains about, where it can be told."""
+    for violation in of_type("BadRequest", "fieldViolations", details):
+        field = str(violation.get("field", ""))
+        for name, param in PARAMS.items():
+            if field == name or field.startswith((f"{name}.", f"{name}[")):
+                return param
+    return None
+
+
+def of_type(name: str, member: str, details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The members of all details of one google.rpc type."""
+    return [
+        one
+        for detail in details
+        if detail.get("@type") == TYPE + name and isinstance(detail.get(member), list)
+        for one in detail[member]
+        if isinstance(one, dict)
+    ]
+
+
+def broken(message: str) -> ApiError:
+    """An upstream answer that is none. It was asked for and perhaps paid: asking again may pay twice."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=False)

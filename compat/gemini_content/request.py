@@ -1,0 +1,217 @@
+"""generateContent requests: what Google accepts, and how ours are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError
+
+from compat.errors import ApiError, ErrorKind
+from compat.images import ImageRequest, InputImage
+from compat.validation import Complaint, JsonField, Listed, Mapped, complaints
+
+MASK_INSTRUCTION = (
+    "The last image is a mask for the first one: change the first image only where the mask is transparent, and keep "
+    "everything else exactly as it is."
+)
+
+
+class ProtoValue(JsonField):
+    """A scalar of protobuf JSON: of these JSON types, whatever its value."""
+
+    def __init__(self, name: str, *types: type, **options: Any):
+        super().__init__(**options)
+        self.name_of_type = name
+        self.types = types
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
+        if not isinstance(value, self.types) or (isinstance(value, bool) and bool not in self.types):
+            raise ValidationError(
+                Complaint(ErrorKind.INVALID_TYPE, f"Invalid value at '{{param}}' ({self.name_of_type})")
+            )
+        return value
+
+
+def string() -> ProtoValue:
+    """A string, or bytes as base64 in either alphabet: which bytes they are, Google says."""
+    return ProtoValue("TYPE_STRING", str)
+
+
+def number() -> ProtoValue:
+    """A number; protobuf JSON accepts it as a string too."""
+    return ProtoValue("TYPE_NUMBER", int, float, str)
+
+
+def flag() -> ProtoValue:
+    return ProtoValue("TYPE_BOOL", bool, str)
+
+
+def enum() -> ProtoValue:
+    """An enum's value by name or by number: google-generativeai 0.8 sends numbers."""
+    return ProtoValue("TYPE_ENUM", str, int)
+
+
+def message(**parts: JsonField) -> Mapped:
+    """An object; each part is known under its camelCase and its snake_case name, as protobuf JSON accepts both."""
+    return ProtoMessage({name: part for camel, part in parts.items() for name in {camel, snake_case(camel)}})
+
+
+class ProtoMessage(Mapped):
+    """An object, and Google's words for what is none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError(Complaint(ErrorKind.INVALID_TYPE, "Invalid value at '{param}' (TYPE_MESSAGE)"))
+        return super()._deserialize(value, attr, data, **options)
+
+
+def snake_case(name: str) -> str:
+    """`inlineData` -> `inline_data`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+PART = message(
+    text=string(),
+    inlineData=message(mimeType=string(), data=string()),
+    fileData=message(mimeType=string(), fileUri=string()),
+    thought=flag(),
+    thoughtSignature=string(),
+)
+CONTENT = message(role=string(), parts=Listed(PART, or_one=True))
+IMAGE_CONFIG = message(aspectRatio=string(), imageSize=string())
+GENERATION_CONFIG = message(
+    candidateCount=number(),
+    maxOutputTokens=number(),
+    temperature=number(),
+    topP=number(),
+    topK=number(),
+    seed=number(),
+    stopSequences=Listed(string(), or_one=True),
+    responseModalities=Listed(enum(), or_one=True),
+    imageConfig=IMAGE_CONFIG,
+)
+SAFETY_SETTING = message(category=enum(), threshold=enum())
+REQUEST_PARTS: dict[str, JsonField] = message(
+    systemInstruction=CONTENT,
+    safetySettings=Listed(SAFETY_SETTING, or_one=True),
+    generationConfig=GENERATION_CONFIG,
+    tools=Listed(message(), or_one=True),
+    toolConfig=message(),
+    cachedContent=string(),
+).parts  # type: ignore[assignment]
+
+CONTENTS_MISSING = Complaint(
+    ErrorKind.MISSING_PARAMETER, "* GenerateContentRequest.contents: contents is not specified"
+)
+
+
+class LenientSchema(Schema):
+    """Unknown names pass: the API grows, and its own refusal is better than ours."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+class ContentsField(Listed):
+    """The contents of a request: one or several, and not none."""
+
+    default_error_messages = {"required": CONTENTS_MISSING, "null": CONTENTS_MISSING}
+
+    def __init__(self) -> None:
+        super().__init__(CONTENT, or_one=True, required=True)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        if value == []:
+            raise ValidationError(CONTENTS_MISSING)
+        return super()._deserialize(value, attr, data, **options)
+
+
+GenerateContentSchema = LenientSchema.from_dict(
+    {"contents": ContentsField(), **REQUEST_PARTS}, name="GenerateContentSchema"
+)
+CountTokensSchema = LenientSchema.from_dict(
+    {
+        "contents": Listed(CONTENT, or_one=True),
+        "generateContentRequest": message(contents=Listed(CONTENT, or_one=True)),
+        "generate_content_request": message(contents=Listed(CONTENT, or_one=True)),
+    },
+    name="CountTokensSchema",
+)
+SCHEMAS: Mapping[str, type[Schema]] = {
+    "generateContent": GenerateContentSchema,
+    "streamGenerateContent": GenerateContentSchema,
+    "countTokens": CountTokensSchema,
+}
+
+
+def check_request(method: str, body: Any) -> None:
+    """Refuses what Google would refuse for its shape: wrong JSON types, and contents that are missing.
+
+    Raises an ApiError whose `violations` are all complaints, each with the path of its field.
+    """
+    if not isinstance(body, dict):
+        raise ApiError(ErrorKind.INVALID_TYPE, "Invalid JSON payload received. The request must be an object.")
+    problems = SCHEMAS[method]().validate(body)
+    if problems:
+        found = tuple((path, text.replace("{param}", path)) for path, text in complaints(ValidationError(problems)))
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, "\n".join(text for _, text in found), violations=found)
+
+
+def build_request(image_request: ImageRequest) -> dict[str, Any]:
+    """The generateContent body for one picture. `gemini` of the request is merged in, and wins."""
+    generation_config: dict[str, Any] = {"responseModalities": ["IMAGE"]}
+    image_config = {
+        name: value
+        for name, value in (("aspectRatio", image_request.aspect_ratio), ("imageSize", image_request.image_size))
+        if value is not None
+    }
+    if image_config:
+        generation_config["imageConfig"] = image_config
+    for name in ("seed", "temperature"):
+        if (value := getattr(image_request, name)) is not None:
+            generation_config[name] = value
+    body = {
+        "contents": [{"role": "user", "parts": list(build_parts(image_request))}],
+        "generationConfig": generation_config,
+    }
+    return merge(body, camel_cased(image_request.gemini))
+
+
+def build_parts(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
+    for image in image_request.input_images:
+        yield build_image_part(image)
+    if image_request.mask:
+        yield build_image_part(image_request.mask)
+        yield {"text": f"{image_request.prompt}\n\n{MASK_INSTRUCTION}"}
+    else:
+        yield {"text": image_request.prompt}
+
+
+def build_image_part(image: InputImage) -> dict[str, Any]:
+    if image.uri is not None:
+        return {"fileData": {"mimeType": image.mime_type, "fileUri": image.uri}}
+    return {"inlineData": {"mimeType": image.mime_type, "data": image.data}}
+
+
+# The names that we write ourselves: told in snake_case they would stand beside ours instead of replacing them.
+OUR_NAMES = {
+    snake_case(name): name
+    for name in ("generationConfig", "responseModalities", "imageConfig", "aspectRatio", "imageSize")
+}
+
+
+def camel_cased(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same body with the names that we write ourselves in camelCase."""
+    return {
+        OUR_NAMES.get(name, name): camel_cased(value) if isinstance(value, Mapping) else value
+        for name, value in body.items()
+    }
+
+
+def merge(body: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """`body` with everything that `other` says; objects that both have are merged in turn."""
+    for name, value in other.items():
+        mine = body.get(name)
+        body[name] = merge(mine, value) if isinstance(mine, dict) and isinstance(value, Mapping) else value
+    return body

@@ -1,0 +1,232 @@
+"""Answers of generateContent and streamGenerateContent, read as events while they pass."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from compat.base64_stream import padding, standard_alphabet
+from compat.errors import ApiError, ErrorKind
+from compat.event_stream import read_data
+from compat.gemini_content.error import broken, parse_error
+from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
+from compat.json_stream import MalformedJson, Path, StringData, StringEnd, StringStart, Take, Value, read_json
+from compat.picture_header import NotAPicture, PictureHeader, read_header
+
+BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a mere failure
+    {
+        "SAFETY",
+        "IMAGE_SAFETY",
+        "PROHIBITED_CONTENT",
+        "IMAGE_PROHIBITED_CONTENT",
+        "BLOCKLIST",
+        "SPII",
+        "RECITATION",
+        "IMAGE_RECITATION",
+    }
+)
+INLINE_DATA = ("inlineData", "inline_data")
+THOUGHT_SIGNATURE = ("thoughtSignature", "thought_signature")
+PART_DEPTH = 5  # candidates, 0, content, parts, 0
+LONGEST_TEXT = 4000  # characters of the model's words that an error repeats
+
+
+def read_answer(chunks: Iterable[bytes], content_type: str = "application/json") -> Iterator[Event]:
+    """The events of one answer, whole or streamed, ended by a Finish.
+
+    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken; until then all
+    events are true.
+    """
+    if content_type.startswith("text/event-stream"):
+        chunks = read_data(chunks)
+    try:
+        yield from AnswerReader().read(chunks)
+    except (MalformedJson, NotAPicture) as error:
+        raise broken(f"The upstream's answer is broken: {error}.") from error
+
+
+def take(path: Path) -> Take | None:
+    inner = within_response(path)
+    if len(inner) > PART_DEPTH and is_part(inner[:PART_DEPTH]):
+        if inner[PART_DEPTH] in THOUGHT_SIGNATURE and len(inner) == PART_DEPTH + 1:
+            return Take.SKIP
+        if inner[PART_DEPTH] in INLINE_DATA and inner[PART_DEPTH + 1 :] == ("data",):
+            return Take.STREAM
+    return None
+
+
+def cut(path: Path) -> bool:
+    return (len(path) == 1 and isinstance(path[0], int)) or is_part(within_response(path))
+
+
+def within_response(path: Path) -> Path:
+    """The path without the index of the response: streamGenerateContent may answer with an array of them."""
+    return path[1:] if path and isinstance(path[0], int) else path
+
+
+def is_part(path: Path) -> bool:
+    return len(path) == PART_DEPTH and (path[0], path[2], path[3]) == ("candidates", "content", "parts")
+
+
+class AnswerReader:
+    """What has been read of one answer so far."""
+
+    def __init__(self) -> None:
+        self.picture: PictureReader | None = None
+        self.pictures = 0
+        self.text = ""
+        self.usage: Usage | None = None
+        self.reasons: dict[int, str] = {}  # finish reason by candidate
+        self.finish_message = ""
+        self.block_reason: str | None = None
+        self.responses = 0
+
+    def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+        for token in read_json(chunks, take, cut):
+            match token:
+                case StringData(data):
+                    if self.picture:
+                        yield from self.picture.read(data)
+                case StringStart(enclosing=part):
+                    if self.picture:
+                        raise NotAPicture("a part with two pictures")
+                    self.picture = None if is_thought(part) else PictureReader()
+                case StringEnd():
+                    if self.picture:
+                        yield from self.picture.end()
+                case Value(path, value):
+                    if is_part(within_response(path)):
+                        yield from self.end_part(value)
+                    elif isinstance(value, dict):
+                        self.end_response(value)
+        if not self.responses:
+            raise broken("The upstream's answer is empty.")
+        if not self.pictures:
+            raise self.without_picture()
+        yield Finish(self.usage, self.finish_reason())
+
+    def end_part(self, part: Any) -> Iterator[Event]:
+        draft = is_thought(part)
+        if self.picture:
+            self.picture = None
+            self.pictures += not draft
+            yield ImageEnd(draft=draft)
+        elif isinstance(part, dict) and isinstance(text := part.get("text"), str) and text and not draft:
+            self.text += text
+            yield Text(text)
+
+    def end_response(self, response: dict[str, Any]) -> None:
+        self.responses += 1
+        if isinstance(error := response.get("error"), dict):
+            status = error.get("code")
+            raise parse_error(status if isinstance(status, int) else 500, json.dumps(response).encode())
+        for position, candidate in enumerate(dicts(response.get("candidates"))):
+            if isinstance(reason := candidate.get("finishReason"), str):
+                self.reasons[position] = reason
+            if isinstance(message := candidate.get("finishMessage"), str):
+                self.finish_message = message
+        if isinstance(feedback := response.get("promptFeedback"), dict) and feedback.get("blockReason"):
+            self.block_reason = str(feedback["blockReason"])
+        if isinstance(usage := response.get("usageMetadata"), dict):
+            self.usage = parse_usage(usage)
+
+    def finish_reason(self) -> str | None:
+        """The first candidate's reason that is not simply the end, if there is one."""
+        reasons = list(self.reasons.values())
+        return next((reason for reason in reasons if reason != "STOP"), reasons[0] if reasons else None)
+
+    def without_picture(self) -> ApiError:
+        reason = self.block_reason or self.finish_reason()
+        blocked = self.block_reason is not None or reason in BLOCKED
+        if blocked:
+            message = f"The request was rejected by the model's safety system ({reason})."
+        elif reason in (None, "STOP") and self.text:
+            message = "The model answered with words and no image."
+        else:
+            message = f"The model made no image ({reason or 'no finish reason'})."
+        words = " ".join((self.finish_message or self.text).split())
+        return ApiError(
+            ErrorKind.CONTENT_BLOCKED if blocked else ErrorKind.NO_IMAGE,
+            f"{message} {words[:LONGEST_TEXT]}".rstrip(),
+            may_repeat=False,
+        )
+
+
+class PictureReader:
+    """One picture's base64 as it passes: held until its header is known, then handed on piece by piece."""
+
+    def __init__(self) -> None:
+        self.header: PictureHeader | None = None
+        self.held: list[bytes] = []
+        self.held_length = 0
+        self.wanted = 64  # characters; a JPEG may hide its size behind a long manifest
+        self.length = 0
+
+    def read(self, data: bytes) -> Iterator[Event]:
+        data = standard_alphabet(data)
+        self.length += len(data)
+        if self.header:
+            yield ImageData(data)
+            return
+        self.held.append(data)
+        self.held_length += len(data)
+        if self.held_length >= self.wanted:
+            yield from self.look()
+            self.wanted = self.held_length * 2
+
+    def look(self) -> Iterator[Event]:
+        """The start of the picture, if what is held tells its header."""
+        start = b"".join(self.held)
+        whole = len(start) - len(start) % 4
+        self.header = read_header(decoded_prefix(start[:whole]))
+        if self.header:
+            yield ImageStart(self.header.mime_type, self.header.width, self.header.height)
+            yield from map(ImageData, self.held)
+            self.held = []
+
+    def end(self) -> Iterator[Event]:
+        if not self.header and self.held:
+            yield from self.look()
+        if not self.header:
+            raise NotAPicture("a picture that ends before its header does")
+        if missing := padding(self.length):
+            yield ImageData(missing)
+
+
+def decoded_prefix(characters: bytes) -> bytes:
+    """The bytes that the start of a base64 string stands for."""
+    try:
+        return base64.b64decode(characters, validate=True)
+    except ValueError:
+        raise NotAPicture("a picture that is not base64") from None
+
+
+def is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("thought") is True
+
+
+def dicts(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def parse_usage(metadata: dict[str, Any]) -> Usage:
+    """Tokens from usageMetadata. candidatesTokensDetails lists the image tokens only; the rest is text."""
+    input_images = image_tokens(metadata.get("promptTokensDetails"))
+    output_images = image_tokens(metadata.get("candidatesTokensDetails"))
+    return Usage(
+        input_text_tokens=max(0, count(metadata.get("promptTokenCount")) - input_images),
+        input_image_tokens=input_images,
+        output_text_tokens=max(0, count(metadata.get("candidatesTokenCount")) - output_images)
+        + count(metadata.get("thoughtsTokenCount")),
+        output_image_tokens=output_images,
+    )
+
+
+def image_tokens(details: Any) -> int:
+    return sum(count(detail.get("tokenCount")) for detail in dicts(details) if detail.get("modality") == "IMAGE")
+
+
+def count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

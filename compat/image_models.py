@@ -1,0 +1,235 @@
+"""One row per image model, and the names callers may use for them.
+
+Pixels, tiers and prices as documented by Google (image generation and pricing pages, 2026-03-23 and 2026-09-08);
+retirement dates from the deprecations page (2026-10). Prices are USD per million tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from compat.errors import ApiError, ErrorKind
+
+Pixels = tuple[int, int]  # width, height
+
+
+@dataclass(frozen=True)
+class Prices:
+    """USD per million tokens. Text and thoughts that come out cost the same."""
+
+    input: float
+    text_output: float
+    image_output: float
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """What one upstream model can do."""
+
+    name: str
+    title: str
+    pixels: Mapping[str, Pixels]  # by aspect ratio, at the tier that is drawn unless another is asked for
+    output_mime_type: str
+    tiers: Mapping[str, Mapping[str, Pixels]] = field(default_factory=dict)  # image size -> aspect ratio -> pixels
+    prices: Prices | None = None
+    input_tokens: int = 32768
+    output_tokens: int = 32768
+    max_input_images: int = 3  # more are passed on: the documentation says "works best with"
+    retires: date | None = None
+    draws_drafts: bool = False
+
+
+PIXELS_2_5: Mapping[str, Pixels] = {
+    "1:1": (1024, 1024),
+    "2:3": (832, 1248),
+    "3:2": (1248, 832),
+    "3:4": (864, 1184),
+    "4:3": (1184, 864),
+    "4:5": (896, 1152),
+    "5:4": (1152, 896),
+    "9:16": (768, 1344),
+    "16:9": (1344, 768),
+    "21:9": (1536, 672),
+}
+PIXELS_3: Mapping[str, Pixels] = {
+    "1:1": (1024, 1024),
+    "2:3": (848, 1264),
+    "3:2": (1264, 848),
+    "3:4": (896, 1200),
+    "4:3": (1200, 896),
+    "4:5": (928, 1152),
+    "5:4": (1152, 928),
+    "9:16": (768, 1376),
+    "16:9": (1376, 768),
+    "21:9": (1584, 672),
+}
+PIXELS_3_1: Mapping[str, Pixels] = {
+    **PIXELS_3,
+    "1:4": (512, 2048),
+    "4:1": (2048, 512),
+    "1:8": (384, 3072),
+    "8:1": (3072, 384),
+}
+PIXELS_3_1_512: Mapping[str, Pixels] = {
+    **{ratio: (width // 2, height // 2) for ratio, (width, height) in PIXELS_3_1.items()},
+    "21:9": (792, 168),  # as documented; half of the 1K size would be 792x336
+}
+
+
+def times(factor: int, pixels: Mapping[str, Pixels]) -> Mapping[str, Pixels]:
+    """The same aspect ratios with both sides a whole number of times as long."""
+    return {ratio: (width * factor, height * factor) for ratio, (width, height) in pixels.items()}
+
+
+TIERS_3 = {"1K": PIXELS_3, "2K": times(2, PIXELS_3), "4K": times(4, PIXELS_3)}
+TIERS_3_1 = {"1K": PIXELS_3_1, "2K": times(2, PIXELS_3_1), "4K": times(4, PIXELS_3_1)}
+
+MODELS: tuple[ImageModel, ...] = (
+    ImageModel(
+        name="gemini-2.5-flash-image",
+        title="Nano Banana",
+        pixels=PIXELS_2_5,
+        output_mime_type="image/png",
+        prices=Prices(0.30, 2.50, 30),
+        retires=date(2026, 10, 2),
+    ),
+    ImageModel(
+        name="gemini-nano-banana-2.1",
+        title="Nano Banana 2.1",
+        pixels=PIXELS_3_1,
+        output_mime_type="image/jpeg",
+        tiers=TIERS_3_1,
+        input_tokens=65536,
+        max_input_images=14,
+        draws_drafts=True,
+    ),
+    ImageModel(
+        name="gemini-3.1-flash-image",
+        title="Nano Banana 2",
+        pixels=PIXELS_3_1,
+        output_mime_type="image/jpeg",
+        tiers={"512": PIXELS_3_1_512, **TIERS_3_1},
+        prices=Prices(0.50, 3, 60),
+        input_tokens=65536,
+        max_input_images=14,
+        retires=date(2026, 10, 29),
+        draws_drafts=True,
+    ),
+    ImageModel(
+        name="gemini-3.1-flash-lite-image",
+        title="Nano Banana 2 Lite",
+        pixels=PIXELS_3_1,
+        output_mime_type="image/jpeg",
+        tiers={"1K": PIXELS_3_1},
+        prices=Prices(0.25, 1.50, 30),
+        input_tokens=65536,
+        max_input_images=14,
+        draws_drafts=True,
+    ),
+    ImageModel(
+        name="gemini-3-pro-image",
+        title="Nano Banana Pro",
+        pixels=PIXELS_3,
+        output_mime_type="image/jpeg",
+        tiers=TIERS_3,
+        prices=Prices(2.00, 12, 120),
+        input_tokens=131072,
+        max_input_images=14,
+        draws_drafts=True,
+    ),
+)
+SERVED_BY_DEFAULT = "gemini-2.5-flash-image"
+SUCCESSOR = "gemini-nano-banana-2.1"  # what Google names in place of its retired image models (2026-10-06)
+
+# What the word `openai` stands for in MODEL_ALIASES (openai-python 3.54.0, ImageModel, and the retired ids).
+OPENAI_IMAGE_MODELS = (
+    "dall-e-2",
+    "dall-e-3",
+    "gpt-image-1",
+    "gpt-image-1-mini",
+    "gpt-image-1.5",
+    "gpt-image-2",
+    "gpt-image-2-2026-04-21",
+    "gpt-image-2.5-sunburst",
+    "gpt-image-2.5-sunburst-2026-09-08",
+    "gpt-image-2.5-flare",
+    "gpt-image-2.5-flare-2026-09-08",
+    "gpt-image-2.6-sunburst",
+    "gpt-image-2.6-flare",
+    "chatgpt-image-latest",
+)
+
+NAME_PREFIXES = ("publishers/google/", "models/", "google/")
+
+
+def bare_name(name: str) -> str:
+    """A model's name without the prefixes that SDKs and documents put before it."""
+    name = name.strip("/")
+    while prefix := next((prefix for prefix in NAME_PREFIXES if name.startswith(prefix)), None):
+        name = name.removeprefix(prefix)
+    return name
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model as a caller sees it, and the upstream model that draws for it."""
+
+    name: str  # the public name
+    asked_as: str  # the name the caller used, without prefixes: the public name or an alias
+    upstream_name: str
+    upstream: ImageModel
+
+    @property
+    def is_openai_alias(self) -> bool:
+        """Whether the caller used one of OpenAI's own names."""
+        return self.asked_as in OPENAI_IMAGE_MODELS
+
+
+class ModelCatalogue:
+    """The models that are served, by every name they may be called."""
+
+    def __init__(self, aliases: Mapping[str, str] | None = None, upstream_models: Mapping[str, str] | None = None):
+        """`aliases` maps further names to served ones, `upstream_models` served names to upstream ones.
+
+        Raises ValueError for a name that is not served.
+        """
+        rows = {model.name: model for model in MODELS}
+        self.upstreams = {SERVED_BY_DEFAULT: rows[SERVED_BY_DEFAULT]}
+        for name, upstream_name in (upstream_models or {}).items():
+            served = rows[self.known(name)]
+            self.upstreams[served.name] = rows.get(upstream_name) or unknown_upstream(upstream_name, served)
+        self.aliases: dict[str, str] = {}
+        for alias, name in (aliases or {}).items():
+            for one in OPENAI_IMAGE_MODELS if alias == "openai" else (alias,):
+                self.aliases[one] = self.known(name)
+
+    def known(self, name: str) -> str:
+        """The bare name, if it is served."""
+        if bare_name(name) not in self.upstreams:
+            raise ValueError(f"{name} is not served; served are {', '.join(self.upstreams)}")
+        return bare_name(name)
+
+    def models(self) -> list[ServedModel]:
+        """Every served model by its public name."""
+        return [self.resolve(name) for name in self.upstreams]
+
+    def resolve(self, name: str | None) -> ServedModel:
+        """The model a caller means; no name means the first that is served. Raises MODEL_NOT_FOUND."""
+        asked_as = bare_name(name) if name else next(iter(self.upstreams))
+        public = self.aliases.get(asked_as, asked_as)
+        upstream = self.upstreams.get(public)
+        if not upstream:
+            names = ", ".join([*self.upstreams, *self.aliases])
+            raise ApiError(
+                ErrorKind.MODEL_NOT_FOUND,
+                f"The model '{name}' does not exist or is not served here. Served: {names}.",
+                param="model",
+            )
+        return ServedModel(public, asked_as, upstream.name, upstream)
+
+
+def unknown_upstream(name: str, public: ImageModel) -> ImageModel:
+    """A row for an upstream model that has none: the public model's ratios, no tiers, no price."""
+    return ImageModel(name=name, title=name, pixels=public.pixels, output_mime_type=public.output_mime_type)

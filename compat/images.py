@@ -1,0 +1,118 @@
+"""The plain data both APIs are read into and written from: a request for pictures, and the events of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from compat.errors import ApiError
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """A picture to start from: its bytes as standard base64, or a URI that the upstream opens itself."""
+
+    mime_type: str
+    data: str | None = None
+    uri: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What a caller asks for, in neither API's vocabulary. `None` is a wish that was not uttered."""
+
+    prompt: str
+    input_images: tuple[InputImage, ...] = ()
+    mask: InputImage | None = None
+    count: int = 1
+    aspect_ratio: str | None = None
+    image_size: str | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    gemini: Mapping[str, Any] = field(default_factory=dict)  # generationConfig, safetySettings, ...: sent verbatim
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of an answer. Thoughts are counted as text output."""
+
+    input_text_tokens: int = 0
+    input_image_tokens: int = 0
+    output_text_tokens: int = 0
+    output_image_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_text_tokens + other.input_text_tokens,
+            self.input_image_tokens + other.input_image_tokens,
+            self.output_text_tokens + other.output_text_tokens,
+            self.output_image_tokens + other.output_image_tokens,
+        )
+
+
+# An answer is a stream of these. The events of several answers may follow one another, each ended by its own
+# Finish; an answer that failed among others that did not is told by a Failure in place of all its events.
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words that came along, before or after a picture of the same answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ImageStart:
+    """A picture begins: its true type and pixels, read from its first bytes. ImageData and one ImageEnd follow."""
+
+    mime_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A piece of the picture: base64 in the standard alphabet, cut anywhere."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class ImageEnd:
+    """The picture is whole. A draft is a thought of the model on its way to a picture, not a result."""
+
+    draft: bool = False
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """A whole picture that waits at a URL. It stands where ImageStart to ImageEnd stood."""
+
+    url: str
+    mime_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The end of one answer that has a picture."""
+
+    usage: Usage | None = None
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One of several answers failed."""
+
+    error: ApiError
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nothing has happened for a while: time to keep the line open."""
+
+
+Event = Text | ImageStart | ImageData | ImageEnd | StoredImage | Finish | Failure | Silence

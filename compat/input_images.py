@@ -1,0 +1,68 @@
+"""Pictures as callers send them: base64, data URLs, web addresses, bytes."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
+from compat.errors import ApiError, ErrorKind
+from compat.images import InputImage
+from compat.picture_header import LONGEST_SIGNATURE, sniff_mime_type
+
+INPUT_MIME_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")  # as Gemini documents them
+SUPPORTED = f"Supported are {', '.join(INPUT_MIME_TYPES)}."
+
+DATA_URL = re.compile(r"data:[^,]{0,200},", re.ASCII)
+WHITE_SPACE = re.compile(r"[\r\n\t ]+")
+MIME_TYPE_OF_ENDING = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}
+
+
+def read_input_image(text: str, param: str) -> InputImage:
+    """A picture told by a string: an http(s) or gs:// address, a data URL, or bare base64 in either alphabet.
+
+    An address is passed on and never opened here. Raises INVALID_IMAGE, naming `param`.
+    """
+    text = text.strip()
+    if text.startswith(("https://", "http://", "gs://")):
+        return InputImage(mime_type_of_address(text), uri=text)
+    if text.startswith("data:"):
+        head = DATA_URL.match(text)
+        if not head or not head[0].endswith(";base64,"):
+            raise unreadable(param, "a data URL must have the form data:image/png;base64,...")
+        text = text[head.end() :]
+    return from_base64(text, param)
+
+
+def from_base64(text: str, param: str) -> InputImage:
+    """A picture told as base64. All of it is checked, so that nothing unreadable is paid for."""
+    try:
+        data = standard_alphabet(WHITE_SPACE.sub("", text).rstrip("=").encode("ascii"))
+        data += padding(len(data))
+        picture = decode_whole(data)
+    except (UnicodeEncodeError, MalformedBase64):
+        raise unreadable(param, "it is not valid base64") from None
+    return InputImage(known_mime_type(picture, param), data=data.decode("ascii"))
+
+
+def from_bytes(picture: bytes, param: str) -> InputImage:
+    """A picture told as its bytes."""
+    return InputImage(known_mime_type(picture, param), data=base64.b64encode(picture).decode("ascii"))
+
+
+def known_mime_type(picture: bytes, param: str) -> str:
+    """The type by the picture's first bytes: what a client says of it is often wrong."""
+    mime_type = sniff_mime_type(picture[:LONGEST_SIGNATURE])
+    if mime_type not in INPUT_MIME_TYPES:
+        raise unreadable(param, f"unsupported picture type. {SUPPORTED}" if mime_type else f"no picture. {SUPPORTED}")
+    return mime_type
+
+
+def mime_type_of_address(address: str) -> str:
+    """The type that an address's ending promises. Gemini wants one and looks at the bytes itself."""
+    ending = address.split("?")[0].split("#")[0].rsplit(".", 1)[-1].lower()
+    return MIME_TYPE_OF_ENDING.get(ending, "image/png")
+
+
+def unreadable(param: str, why: str) -> ApiError:
+    return ApiError(ErrorKind.INVALID_IMAGE, f"Invalid image in '{param}': {why}", param=param)

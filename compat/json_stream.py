@@ -1,0 +1,284 @@
+"""A JSON byte stream with its long base64 strings taken out as they pass, in constant memory.
+
+The text that remains is small and goes through `json`; the strings never do. Several documents may follow one
+another, as they do in an event stream.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+MAX_TEXT = 8 * 1024 * 1024  # bytes of JSON around the strings that are taken out
+MAX_DEPTH = 100  # objects and arrays within one another
+
+BETWEEN = re.compile(rb'["{}\[\],]')
+WHOLE_CHARACTERS = re.compile(rb'[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*', re.DOTALL)
+SPACE = re.compile(rb"[ \t\r\n]*")
+LONGEST_ESCAPE = 6  # \u002b
+CLOSERS = {0x7B: b"}", 0x5B: b"]"}
+
+
+class MalformedJson(ValueError):
+    """The stream is not JSON, or it ends in the middle of a document."""
+
+
+class Take(Enum):
+    """What happens to a string that is not kept in the document."""
+
+    STREAM = auto()  # StringStart, StringData ..., StringEnd
+    SKIP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class StringStart:
+    """A string to stream begins. `enclosing` is the value that is cut around it, as far as it has been read."""
+
+    path: Path
+    enclosing: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StringData:
+    """A piece of the string, its escapes resolved."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StringEnd:
+    """The string is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that was asked for, or a whole document (its path is empty). What was taken out of it is ""."""
+
+    path: Path
+    value: Any
+
+
+Token = StringStart | StringData | StringEnd | Value
+
+
+@dataclass(slots=True)
+class Container:
+    """An open object or array."""
+
+    closer: bytes
+    key: str | int | None  # of the member that is being read
+    cut_at: int | None  # where its text begins, if it is to be cut out
+
+
+def read_json(
+    chunks: Iterable[bytes],
+    take: Callable[[Path], Take | None],
+    cut: Callable[[Path], bool],
+) -> Iterator[Token]:
+    """The tokens of a stream of JSON documents that may be cut anywhere.
+
+    `take` says of the path of each string value whether it leaves the document; `cut` says of the path of each object
+    and array whether it is handed out by itself as soon as it is whole (the document then holds null in its place).
+    Every document ends with `Value((), document)`. Raises MalformedJson.
+    """
+    reader = JsonReader(take, cut)
+    for chunk in chunks:
+        if chunk:
+            yield from reader.feed(chunk)
+    reader.close()
+
+
+class JsonReader:
+    """Reads what it is fed, chunk by chunk; read_json is the way to use it."""
+
+    def __init__(self, take: Callable[[Path], Take | None], cut: Callable[[Path], bool]):
+        self.take = take
+        self.cut = cut
+        self.text = bytearray()  # of the current document, without what was taken out
+        self.containers: list[Container] = []
+        self.expects_key = False
+        self.inside: Callable[[bytes, int], Generator[Token, None, int]] | None = None  # the string we are in
+        self.string_at = 0  # where that string begins in `text`
+        self.held = b""  # the start of an escape whose rest is in the next chunk
+
+    def feed(self, chunk: bytes) -> Iterator[Token]:
+        if self.held:
+            chunk, self.held = self.held + chunk, b""
+        position = 0
+        while position < len(chunk):
+            if self.inside:
+                position = yield from self.inside(chunk, position)
+            elif not self.containers:
+                position = self.start_document(chunk, position)
+            else:
+                position = yield from self.structure(chunk, position)
+
+    def close(self) -> None:
+        if self.containers or self.inside:
+            raise MalformedJson("the JSON ends in its middle")
+
+    def start_document(self, chunk: bytes, position: int) -> int:
+        position = end_of(SPACE, chunk, position)
+        if position < len(chunk):
+            if chunk[position] not in CLOSERS:
+                raise MalformedJson("a JSON object or array was expected")
+            self.open(chunk[position])
+            position += 1
+        return position
+
+    def structure(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
+        found = BETWEEN.search(chunk, position)
+        end = found.start() if found else len(chunk)
+        self.keep(chunk[position:end])
+        if not found:
+            return end
+        character = chunk[end]
+        if character == 0x22:
+            self.start_string()
+            if self.inside == self.streamed:
+                yield StringStart(self.path(), self.enclosing())
+        elif character in CLOSERS:
+            self.open(character)
+        elif character == 0x2C:
+            self.next_member()
+        else:
+            yield from self.shut(character)
+        return end + 1
+
+    # Objects and arrays
+
+    def path(self) -> Path:
+        return tuple(container.key for container in self.containers if container.key is not None)
+
+    def open(self, opener: int) -> None:
+        if len(self.containers) == MAX_DEPTH:
+            raise MalformedJson(f"the JSON is nested deeper than {MAX_DEPTH} levels")
+        cut_at = len(self.text) if self.containers and self.cut(self.path()) else None
+        self.keep(bytes((opener,)))
+        self.expects_key = opener == 0x7B
+        self.containers.append(Container(CLOSERS[opener], None if self.expects_key else 0, cut_at))
+
+    def next_member(self) -> None:
+        container = self.containers[-1]
+        self.keep(b",")
+        if isinstance(container.key, int):
+            container.key += 1
+        else:
+            self.expects_key = True
+
+    def shut(self, character: int) -> Iterator[Token]:
+        container = self.containers.pop()
+        closer = bytes((character,))
+        if closer != container.closer:
+            raise MalformedJson("brackets do not match")
+        self.keep(closer)
+        self.expects_key = False
+        if container.cut_at is not None:
+            value = parse(self.text[container.cut_at :])
+            self.text[container.cut_at :] = b"null"
+            yield Value(self.path(), value)
+        if not self.containers:
+            document = parse(self.text)
+            self.text.clear()
+            yield Value((), document)
+
+    def enclosing(self) -> Any:
+        """The innermost value that will be cut, parsed as if it ended with the string that begins now."""
+        index = max((i for i, container in enumerate(self.containers) if container.cut_at is not None), default=0)
+        begin = self.containers[index].cut_at or 0
+        closers = b"".join(container.closer for container in reversed(self.containers[index:]))
+        return parse(self.text[begin:] + closers)
+
+    # Strings
+
+    def start_string(self) -> None:
+        self.string_at = len(self.text)
+        container = self.containers[-1]
+        if self.expects_key:
+            self.inside = self.key
+        else:
+            taken = self.take(self.path()) if container.key is not None else None
+            self.inside = {None: self.kept, Take.STREAM: self.streamed, Take.SKIP: self.skipped}[taken]
+        self.keep(b'"' if self.inside in (self.key, self.kept) else b'""')
+
+    def kept(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
+        end = end_of(WHOLE_CHARACTERS, chunk, position)
+        self.keep(chunk[position:end])
+        if self.ends(chunk, end):
+            self.keep(b'"')
+            return end + 1
+        return len(chunk)
+        yield
+
+    def key(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
+        position = yield from self.kept(chunk, position)
+        if not self.inside:
+            self.containers[-1].key = parse(self.text[self.string_at :])
+            self.expects_key = False
+        return position
+
+    def skipped(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
+        end = chunk.find(b'"', position)
+        if chunk.find(b"\\", position, end if end >= 0 else len(chunk)) >= 0:
+            end = end_of(WHOLE_CHARACTERS, chunk, position)
+        elif end < 0:
+            return len(chunk)
+        return end + 1 if self.ends(chunk, end) else len(chunk)
+        yield
+
+    def streamed(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
+        end = chunk.find(b'"', position)
+        stop = end if end >= 0 else len(chunk)
+        if chunk.find(b"\\", position, stop) < 0:
+            data = chunk if position == 0 and stop == len(chunk) else chunk[position:stop]
+        else:
+            stop = end_of(WHOLE_CHARACTERS, chunk, position)
+            data = unescape(chunk[position:stop])
+        if data:
+            yield StringData(data)
+        if self.ends(chunk, stop):
+            yield StringEnd()
+            return stop + 1
+        return len(chunk)
+
+    def ends(self, chunk: bytes, position: int) -> bool:
+        """Whether the string ends here; if an unfinished escape stands here, it is held for the next chunk."""
+        if chunk[position : position + 1] == b'"':
+            self.inside = None
+            return True
+        if len(chunk) - position >= LONGEST_ESCAPE:
+            raise MalformedJson("a string has an escape that JSON does not know")
+        self.held = chunk[position:]
+        return False
+
+    def keep(self, text: bytes) -> None:
+        self.text += text
+        if len(self.text) > MAX_TEXT:
+            raise MalformedJson(f"more than {MAX_TEXT} bytes of JSON besides pictures")
+
+
+def end_of(pattern: re.Pattern[bytes], chunk: bytes, position: int) -> int:
+    """Where a pattern that matches everywhere, if only nothing, stops matching."""
+    match = pattern.match(chunk, position)
+    return match.end() if match else position
+
+
+def parse(text: bytes | bytearray) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedJson("the text is not JSON") from None
+
+
+def unescape(characters: bytes) -> bytes:
+    text = parse(b'"' + characters + b'"')
+    try:
+        return bytes(text, "ascii")
+    except UnicodeEncodeError:
+        raise MalformedJson("a base64 string has characters that are not ASCII") from None

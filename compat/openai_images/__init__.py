@@ -1,0 +1,1 @@
+"""OpenAI's Images API: its requests, answers and errors, read and written."""

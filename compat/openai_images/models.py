@@ -1,0 +1,53 @@
+"""Model lists as OpenAI tells them, and beside its four fields what a caller wants to know before paying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from compat.image_models import Pixels, ServedModel
+from compat.openai_images.request import LONGEST_PROMPT, MOST_IMAGES, MOST_PICTURES
+
+CREATED = 1759363200  # 2025-10-02, when gemini-2.5-flash-image became generally available
+
+
+def build_models(models: list[ServedModel]) -> dict[str, Any]:
+    """The answer of GET /v1/models."""
+    return {"object": "list", "data": [build_model(model) for model in models]}
+
+
+def build_model(model: ServedModel) -> dict[str, Any]:
+    """The answer of GET /v1/models/{model}."""
+    upstream = model.upstream
+    body: dict[str, Any] = {
+        "id": model.asked_as,
+        "object": "model",
+        "created": CREATED,
+        "owned_by": "google",
+        "shutdown_date": upstream.retires.isoformat() if upstream.retires else None,
+        "upstream_model": model.upstream_name,
+        "aspect_ratios": told_pixels(upstream.pixels),
+        "image_sizes": {tier: told_pixels(pixels) for tier, pixels in upstream.tiers.items()},
+        "output_formats": ["png", "jpeg", "webp"],
+        "native_output_format": upstream.output_mime_type.removeprefix("image/"),
+        "limits": {
+            "n": MOST_PICTURES,
+            "prompt_characters": LONGEST_PROMPT,
+            "input_images": MOST_IMAGES,
+            "input_images_recommended": upstream.max_input_images,
+            "input_tokens": upstream.input_tokens,
+            "output_tokens": upstream.output_tokens,
+        },
+    }
+    if upstream.prices:
+        body["pricing"] = {
+            "unit": "USD per 1M tokens",
+            "input": upstream.prices.input,
+            "text_output": upstream.prices.text_output,
+            "image_output": upstream.prices.image_output,
+        }
+    return body
+
+
+def told_pixels(pixels: Mapping[str, Pixels]) -> dict[str, str]:
+    return {ratio: f"{width}x{height}" for ratio, (width, height) in pixels.items()}

@@ -1,0 +1,359 @@
+"""Requests of the Images API: generations, edits and variations, from JSON or a form, read into an ImageRequest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError
+
+from compat.errors import ApiError, ErrorKind
+from compat.image_models import ModelCatalogue, Pixels, ServedModel
+from compat.images import ImageRequest, InputImage
+from compat.input_images import from_bytes, read_input_image
+from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
+from compat.validation import (
+    Choice,
+    Flag,
+    Integer,
+    JsonField,
+    Listed,
+    Mapped,
+    Number,
+    Text,
+    complain,
+    refuse,
+    type_name,
+    wrong_type,
+)
+
+LONGEST_PROMPT = 32000  # characters, as OpenAI documents it
+MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
+MOST_PICTURES = 10  # OpenAI's limit of n
+LONGEST_SIDE = 8192  # pixels of a picture that `resize` makes
+MOST_NAMES = 20  # wishes that the header of ignored ones names
+
+VARIATION_PROMPT = (
+    "Draw a variation of this image: the same subject, style and mood, with a different composition and details."
+)
+
+
+class ImageField(JsonField):
+    """One picture as a string, or several."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> list[str]:
+        values = value if isinstance(value, list) else [value]
+        for one in values:
+            if not isinstance(one, str):
+                raise ValidationError(wrong_type("a string or an array of strings", one))
+        return Listed(Text(), shortest=1, longest=MOST_IMAGES).deserialize(values)  # type: ignore[no-any-return]
+
+
+class ImageReference(Mapped):
+    """A picture of a JSON edit: an object with its address or data URL. File ids are refused: we keep no files."""
+
+    def __init__(self, **options: Any):
+        super().__init__({"image_url": Text(required=True, shortest=1), "file_id": NoFile()}, **options)
+
+
+class NoFile(JsonField):
+    """A `file_id`, which cannot be followed."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
+        raise complain(ErrorKind.INVALID_VALUE, "'{param}' cannot be followed: send the picture itself as 'image_url'.")
+
+
+GOOGLE = Mapped({"generationConfig": Mapped(), "generation_config": Mapped()})
+PROMPT = Text(required=True, shortest=1, longest=LONGEST_PROMPT)
+COMMON: Mapping[str, JsonField] = {
+    "model": Text(),
+    "n": Integer(lowest=1, highest=MOST_PICTURES),
+    "size": Text(),
+    "aspect_ratio": Text(),
+    "image_size": Text(),
+    "resize": Choice("cover", "contain"),
+    "response_format": Choice("url", "b64_json"),
+    "output_format": Choice("png", "jpeg", "webp"),
+    "output_compression": Integer(lowest=0, highest=100),
+    "stream": Flag(),
+    "partial_images": Integer(lowest=0, highest=3),
+    "seed": Integer(lowest=-(2**31), highest=2**31 - 1),
+    "temperature": Number(lowest=0, highest=2),
+    "google": GOOGLE,
+    "extra_body": Mapped({"google": GOOGLE}),
+}
+
+
+class LenientSchema(Schema):
+    """Unknown fields are no errors: the answer names them."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+GenerationSchema = LenientSchema.from_dict({"prompt": PROMPT, "image": ImageField(), **COMMON}, name="GenerationSchema")
+JsonEditSchema = LenientSchema.from_dict(
+    {
+        "prompt": PROMPT,
+        "images": Listed(ImageReference(required=True), required=True, shortest=1, longest=MOST_IMAGES),
+        "mask": ImageReference(),
+        **COMMON,
+    },
+    name="JsonEditSchema",
+)
+FormEditSchema = LenientSchema.from_dict({"prompt": PROMPT, **COMMON}, name="FormEditSchema")
+VariationSchema = LenientSchema.from_dict({"prompt": Text(), **COMMON}, name="VariationSchema")
+
+PICTURE_FIELDS = frozenset({"image", "images", "mask"})
+UNDERSTOOD = frozenset({"prompt", *PICTURE_FIELDS, *COMMON})
+UNSET = {("n", "0")}  # what go-openai writes into a form for a field that nobody set, beside empty texts
+HEADER_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
+
+# OpenAI's own defaults, for callers who use OpenAI's names.
+DEFAULT_FORMAT_OF_ALIAS = {True: "url", False: "b64_json"}  # whether the name begins with dall-e
+
+
+@dataclass(frozen=True)
+class OpenAIRequest:
+    """A request of the Images API: what is asked of the model, and what is done with its answer."""
+
+    image_request: ImageRequest
+    model: ServedModel
+    response_format: str  # url or b64_json
+    output_format: str | None = None  # png, jpeg or webp; None: as it comes
+    output_compression: int | None = None
+    resize: str | None = None  # cover or contain: the answer then has exactly `pixels`
+    pixels: Pixels | None = None
+    stream: bool = False
+    ignored: tuple[str, ...] = ()  # wishes that cannot be met, by name
+
+
+@dataclass(frozen=True)
+class FormFile:
+    """A file part of a form."""
+
+    name: str  # of the field: image, image[], image[0], mask
+    data: bytes
+
+
+def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
+    """A generation from its JSON body. `default_format` is what callers get who do not ask for url or b64_json."""
+    checked = check(GenerationSchema, body)
+    images = read_images([("image", text) for text in checked.get("image", ())])
+    return read_request(checked, images, None, catalogue, default_format)
+
+
+def parse_edit(body: Any, catalogue: ModelCatalogue) -> OpenAIRequest:
+    """An edit from its JSON body."""
+    checked = check(JsonEditSchema, body)
+    images = read_images([("images", one["image_url"]) for one in checked["images"]])
+    mask = read_input_image(checked["mask"]["image_url"], "mask") if checked.get("mask") else None
+    return read_request(checked, images, mask, catalogue, "b64_json")
+
+
+def parse_edit_form(
+    texts: Iterable[tuple[str, str]], files: Iterable[FormFile], catalogue: ModelCatalogue
+) -> OpenAIRequest:
+    """An edit from the text parts and the files of its form."""
+    checked, images, mask = read_form(texts, files, FormEditSchema)
+    return read_request(checked, images, mask, catalogue, "b64_json")
+
+
+def parse_variation_form(
+    texts: Iterable[tuple[str, str]], files: Iterable[FormFile], catalogue: ModelCatalogue, default_format: str
+) -> OpenAIRequest:
+    """A variation from its form: an edit with a fixed instruction."""
+    checked, images, mask = read_form(texts, files, VariationSchema)
+    checked["prompt"] = VARIATION_PROMPT
+    return read_request(checked, images, mask, catalogue, default_format)
+
+
+def check(schema: type[Schema], body: Any) -> dict[str, Any]:
+    """The body with its known fields checked; what is null is absent. Raises the ApiError of its first fault."""
+    if not isinstance(body, dict):
+        raise ApiError(
+            ErrorKind.INVALID_TYPE,
+            f"Invalid type for the request body: expected an object, but got {type_name(body)} instead.",
+        )
+    try:
+        checked: dict[str, Any] = schema().load(body)
+    except ValidationError as error:
+        raise refuse(error) from None
+    return {name: value for name, value in checked.items() if value is not None}
+
+
+def read_request(
+    checked: Mapping[str, Any],
+    images: tuple[InputImage, ...],
+    mask: InputImage | None,
+    catalogue: ModelCatalogue,
+    default_format: str,
+) -> OpenAIRequest:
+    """The request that checked fields and pictures make together."""
+    model = catalogue.resolve(checked.get("model"))
+    size = checked.get("size", "auto")
+    resize = checked.get("resize")
+    pixels = parse_pixels(size)
+    if resize:
+        check_resize(pixels)
+    if "aspect_ratio" in checked:
+        aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream, param="aspect_ratio")
+    else:
+        aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
+    if model.is_openai_alias:
+        default_format = DEFAULT_FORMAT_OF_ALIAS[model.asked_as.startswith("dall-e")]
+    return OpenAIRequest(
+        ImageRequest(
+            prompt=checked["prompt"],
+            input_images=images,
+            mask=mask,
+            count=checked.get("n", 1),
+            aspect_ratio=aspect_ratio,
+            image_size=image_size(checked.get("image_size"), size, model, aspect_ratio),
+            seed=checked.get("seed"),
+            temperature=checked.get("temperature"),
+            gemini=read_google(checked),
+        ),
+        model,
+        response_format=checked.get("response_format", default_format),
+        output_format=checked.get("output_format"),
+        output_compression=checked.get("output_compression"),
+        resize=resize,
+        pixels=pixels if resize else None,
+        stream=checked.get("stream", False),
+        ignored=tuple(ignored_names(checked, model)),
+    )
+
+
+def check_resize(pixels: Pixels | None) -> None:
+    """Exact pixels need a size in pixels, and one that can be made."""
+    if not pixels:
+        raise ApiError(ErrorKind.INVALID_VALUE, "'resize' needs a 'size' in pixels such as '1000x500'.", param="size")
+    if max(pixels) > LONGEST_SIDE:
+        raise ApiError(
+            ErrorKind.INVALID_VALUE, f"'resize' makes no side longer than {LONGEST_SIDE} pixels.", param="size"
+        )
+
+
+def image_size(asked: str | None, size: str, model: ServedModel, aspect_ratio: str | None) -> str | None:
+    """The tier to ask for: the caller's if the model has tiers, else the one that `size` comes nearest to."""
+    tiers = model.upstream.tiers
+    if asked is None or not tiers:
+        return image_size_of_size(size, model.upstream, aspect_ratio)
+    if asked not in tiers:
+        supported = ", ".join(f"'{tier}'" for tier in tiers)
+        raise ApiError(
+            ErrorKind.INVALID_VALUE,
+            f"Invalid value: '{asked}'. Supported values are: {supported}.",
+            param="image_size",
+        )
+    return asked
+
+
+def read_google(checked: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes to Gemini verbatim; `contents` are ours to write."""
+    nested = checked.get("extra_body", {}).get("google") or {}
+    google = {**nested, **checked.get("google", {})}
+    if "contents" in google:
+        raise ApiError(ErrorKind.INVALID_VALUE, "'contents' is made of 'prompt' and 'image'.", param="google.contents")
+    return google
+
+
+def ignored_names(checked: Mapping[str, Any], model: ServedModel) -> list[str]:
+    """The wishes that are left out. A value that says what is done anyway is no wish."""
+    names = [name for name, value in checked.items() if name not in UNDERSTOOD and value not in ("", "auto", False)]
+    if checked.get("background") == "opaque":
+        names.remove("background")
+    if checked.get("image_size") and not model.upstream.tiers:
+        names.append("image_size")
+    if checked.get("partial_images") and checked.get("stream"):
+        names.append("partial_images")
+    if checked.get("output_compression", 100) != 100 and checked.get("output_format", "png") == "png":
+        names.append("output_compression")
+    if checked.get("stream") and checked.get("response_format") == "url":
+        names.append("response_format")
+    return [name for name in names if HEADER_NAME.fullmatch(name)][:MOST_NAMES]
+
+
+def read_images(pictures: list[tuple[str, str]]) -> tuple[InputImage, ...]:
+    """Pictures told as strings; each is named in an error, with its place where there are several."""
+    return tuple(
+        read_input_image(text, place(name, index, len(pictures))) for index, (name, text) in enumerate(pictures)
+    )
+
+
+def place(name: str, index: int, of: int) -> str:
+    return name if of == 1 else f"{name}[{index}]"
+
+
+# Forms
+
+
+def read_form(
+    texts: Iterable[tuple[str, str]], files: Iterable[FormFile], schema: type[Schema]
+) -> tuple[dict[str, Any], tuple[InputImage, ...], InputImage | None]:
+    """The checked fields, the pictures and the mask of a form. Raises MISSING_PARAMETER if it has no picture."""
+    body: dict[str, Any] = {}
+    pictures: list[str | bytes] = [file.data for file in files if is_image_name(file.name)]
+    masks: list[str | bytes] = [file.data for file in files if file.name == "mask"]
+    for name, text in texts:
+        if is_image_name(name) and text:
+            pictures.append(text)
+        elif name == "mask" and text:
+            masks.append(text)
+        elif text and (name, text) not in UNSET:
+            put(body, name, text)
+    checked = check(schema, with_types(body))
+    if not pictures:
+        raise ApiError(ErrorKind.MISSING_PARAMETER, "Missing required parameter: 'image'.", param="image")
+    if len(pictures) > MOST_IMAGES:
+        raise ApiError(
+            ErrorKind.ARRAY_TOO_LONG,
+            f"Invalid 'image': array too long. Expected an array with maximum length {MOST_IMAGES}, but got an array "
+            f"with length {len(pictures)} instead.",
+            param="image",
+        )
+    images = tuple(
+        read_picture(picture, place("image", index, len(pictures))) for index, picture in enumerate(pictures)
+    )
+    return checked, images, read_picture(masks[-1], "mask") if masks else None
+
+
+def read_picture(picture: str | bytes, param: str) -> InputImage:
+    return read_input_image(picture, param) if isinstance(picture, str) else from_bytes(picture, param)
+
+
+def is_image_name(name: str) -> bool:
+    """`image`, `image[]`, `image[0]`: clients differ."""
+    return re.fullmatch(r"image(\[\d{0,3}\])?", name) is not None
+
+
+def put(body: dict[str, Any], name: str, text: str) -> None:
+    """Writes a text part where its name says: `svg[reasoning][effort]` is a member of a member."""
+    first, *inner = re.findall(r"[^\[\]]+", name) or [name]
+    for key in inner:
+        nested = body.setdefault(first, {})
+        if not isinstance(nested, dict):
+            return
+        body, first = nested, key
+    body[first] = text
+
+
+def with_types(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A form's texts as the JSON values that their fields expect; a text that is none of them stays a text."""
+    return {name: typed(COMMON.get(name), value) for name, value in body.items()}
+
+
+def typed(field: JsonField | None, value: Any) -> Any:
+    if isinstance(value, str) and isinstance(field, Number | Flag):
+        read = field.from_text(value)
+        return value if read is None else read
+    if isinstance(value, str) and isinstance(field, Mapped) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value

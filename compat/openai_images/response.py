@@ -1,0 +1,194 @@
+"""Answers of the Images API, whole or as a stream of events, written from our events while they pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from compat.errors import ApiError
+from compat.event_stream import write_event
+from compat.image_models import Prices
+from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Silence, StoredImage, Text, Usage
+from compat.openai_images.error import build_error
+
+FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
+KEEP_ALIVE = b": the model is drawing\n\n"
+
+Picture = ImageStart | StoredImage
+
+
+class DraftSent(Exception):
+    """A picture that flowed turned out to be a draft: what has been written cannot be finished."""
+
+
+def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None) -> Iterator[bytes]:
+    """The JSON of an ImagesResponse, piece by piece; nothing is written before the first picture begins.
+
+    `created` is in seconds since 1970. Raises DraftSent.
+    """
+    summary = Summary(prices)
+    before: list[str] = []  # words that wait for the picture they introduce
+    words: list[str] | None = None  # of the item that is open
+    for event in events:
+        match event:
+            case Text(text):
+                before.append(text)
+            case ImageStart() | StoredImage():
+                if words is not None:
+                    yield end_item(words)
+                yield (b",{" if summary.first else b'{"created":%d,"data":[{' % created) + start_item(event, summary)
+                summary.first = summary.first or event
+                words, before = before, []
+            case ImageData(data):
+                yield data
+            case ImageEnd(draft):
+                if draft:
+                    raise DraftSent
+                yield b'"'
+            case Finish(usage):
+                summary.add(usage)
+                if words is not None:
+                    yield end_item(words + before)
+                words, before = None, []
+            case Failure(error):
+                summary.errors.append(error)
+    yield b"]," + dumps(summary.fields())[1:]
+
+
+def start_item(picture: Picture, summary: Summary) -> bytes:
+    """An item of `data` up to its picture; the size is told where it differs from the first one's."""
+    fields: dict[str, Any] = {}
+    if summary.first and size_of(picture) != size_of(summary.first):
+        fields["size"] = size_of(picture)
+    if isinstance(picture, StoredImage):
+        return dumps({**fields, "url": picture.url})[1:-1]
+    return dumps({**fields, "b64_json": ""})[1:-2]
+
+
+def end_item(words: list[str]) -> bytes:
+    """The rest of an item: the words that came along, if there are any."""
+    return b"," + dumps({"text": "".join(words)})[1:] if words else b"}"
+
+
+class Summary:
+    """What is told once for all pictures of an answer."""
+
+    def __init__(self, prices: Prices | None):
+        self.prices = prices
+        self.first: Picture | None = None
+        self.usage: Usage | None = None
+        self.errors: list[ApiError] = []
+
+    def add(self, usage: Usage | None) -> None:
+        if usage:
+            self.usage = self.usage + usage if self.usage else usage
+
+    def fields(self) -> dict[str, Any]:
+        """The members of an ImagesResponse that follow its `data`."""
+        fields: dict[str, Any] = {}
+        if self.first:
+            fields = picture_fields(self.first)
+        if self.usage:
+            fields["usage"] = build_usage(self.usage, self.prices)
+        if self.errors:
+            fields["errors"] = [build_error(error)[1]["error"] for error in self.errors]
+        return fields
+
+
+def write_event_stream(
+    events: Iterable[Event], *, operation: str, created: int, prices: Prices | None
+) -> Iterator[bytes]:
+    """Server-sent events: one `completed` for each picture, written whole as soon as its answer is, errors last.
+
+    `operation` is image_generation or image_edit. Trouble after the first thing written is an `error` event.
+    """
+    started = False
+    errors: list[ApiError] = []
+    pictures: list[HeldPicture] = []
+    try:
+        for event in events:
+            match event:
+                case ImageStart():
+                    pictures.append(HeldPicture(event))
+                case ImageData(data):
+                    pictures[-1].chunks.append(data)
+                case ImageEnd(draft=True):
+                    pictures.pop()
+                case Finish(usage):
+                    for picture in pictures:
+                        started = True
+                        yield from picture.write(f"{operation}.completed", created, usage or Usage(), prices)
+                        usage = None
+                    pictures = []
+                case Silence():
+                    started = True
+                    yield KEEP_ALIVE
+                case Failure(error):
+                    errors.append(error)
+    except ApiError as trouble:
+        if not started:
+            raise
+        errors.append(trouble)
+    for number, failed in enumerate(errors):
+        yield write_event("error", {"type": "error", **build_error(failed)[1], "sequence_number": number})
+
+
+class HeldPicture:
+    """A picture of a stream until it can be written whole, as the chunks it came in."""
+
+    def __init__(self, start: ImageStart):
+        self.start = start
+        self.chunks: list[bytes] = []
+
+    def write(self, name: str, created: int, usage: Usage, prices: Prices | None) -> Iterator[bytes]:
+        fields = {
+            "type": name,
+            "created_at": created,
+            **picture_fields(self.start),
+            "quality": "auto",
+            "usage": build_usage(usage, prices),
+            "b64_json": "",
+        }
+        yield b"event: " + name.encode() + b"\ndata: " + dumps(fields)[:-2]
+        yield from self.chunks
+        yield b'"}\n\n'
+
+
+def picture_fields(picture: Picture) -> dict[str, Any]:
+    """What is true of a picture, in the values that OpenAI's own client accepts."""
+    fields = {"background": "opaque", "size": size_of(picture)}
+    if picture.mime_type in FORMATS:
+        fields["output_format"] = FORMATS[picture.mime_type]
+    return fields
+
+
+def size_of(picture: Picture) -> str:
+    return f"{picture.width}x{picture.height}"
+
+
+def build_usage(usage: Usage, prices: Prices | None) -> dict[str, Any]:
+    """OpenAI's usage, and what it costs in USD where the prices are known."""
+    input_tokens = usage.input_text_tokens + usage.input_image_tokens
+    output_tokens = usage.output_text_tokens + usage.output_image_tokens
+    body: dict[str, Any] = {
+        "total_tokens": input_tokens + output_tokens,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "input_tokens_details": {"text_tokens": usage.input_text_tokens, "image_tokens": usage.input_image_tokens},
+        "output_tokens_details": {"text_tokens": usage.output_text_tokens, "image_tokens": usage.output_image_tokens},
+    }
+    if prices:
+        body["cost"] = cost(usage, prices)
+    return body
+
+
+def cost(usage: Usage, prices: Prices) -> float:
+    """What an answer costs, in USD."""
+    inputs = (usage.input_text_tokens + usage.input_image_tokens) * prices.input
+    outputs = usage.output_text_tokens * prices.text_output + usage.output_image_tokens * prices.image_output
+    return round((inputs + outputs) / 1_000_000, 9)
+
+
+def dumps(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()

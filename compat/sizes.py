@@ -1,0 +1,85 @@
+"""Pixel sizes and aspect ratios."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import log
+from operator import itemgetter
+
+from compat.errors import ApiError, ErrorKind
+from compat.image_models import ImageModel, Pixels
+
+TOLERANCE = 0.2  # how far apart two shapes may be, as the difference of the logs of width over height
+PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+RATIO = re.compile(r"[1-9]\d?:[1-9]\d?")
+
+
+def parse_pixels(size: str) -> Pixels | None:
+    """Width and height of `1024x768`; None for anything else."""
+    match = PIXEL_SIZE.fullmatch(size)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def distance(one: Pixels, other: Pixels) -> float:
+    """How differently two sizes are shaped; 0 for the same shape. Rounded, so that what is equally far stays equal."""
+    return round(abs(log(one[0] / one[1] * other[1] / other[0])), 9)
+
+
+def nearest_aspect_ratio(size: Pixels, known: Mapping[str, Pixels]) -> tuple[str, float]:
+    """The aspect ratio whose pixels come closest to a size's shape, and how far it is from it."""
+    return min(((ratio, distance(size, pixels)) for ratio, pixels in known.items()), key=itemgetter(1))
+
+
+def aspect_ratio_of_size(size: str, model: ImageModel, *, any_shape: bool = False) -> str | None:
+    """The aspect ratio to ask for when a caller wants `1280x896` or `4:3`; None for `auto`.
+
+    Raises INVALID_VALUE for what is no size, and, unless `any_shape`, for one that is far from every ratio.
+    """
+    if size == "auto":
+        return None
+    if RATIO.fullmatch(size):
+        return known_aspect_ratio(size, model, param="size")
+    pixels = parse_pixels(size)
+    if pixels:
+        ratio, far = nearest_aspect_ratio(pixels, model.pixels)
+        if far <= TOLERANCE or any_shape:
+            return ratio
+    raise ApiError(
+        ErrorKind.INVALID_VALUE,
+        f"Invalid value: '{size}'. Supported values are: 'auto', an aspect ratio ({', '.join(model.pixels)}), or a "
+        "size in pixels such as '1024x1024' whose shape is close to one of them.",
+        param="size",
+    )
+
+
+def known_aspect_ratio(ratio: str, model: ImageModel, *, param: str) -> str:
+    """The ratio, if the model has it. Raises INVALID_VALUE naming those it has."""
+    if ratio not in model.pixels:
+        raise ApiError(
+            ErrorKind.INVALID_VALUE,
+            f"Invalid value: '{ratio}'. Supported values are: {quoted(model.pixels)}.",
+            param=param,
+        )
+    return ratio
+
+
+def image_size_of_size(size: str, model: ImageModel, ratio: str | None) -> str | None:
+    """The tier whose pixel count for the ratio is nearest by log to a size in pixels, the smaller one on a tie.
+
+    None for a model without tiers, and for a size that is not told in pixels.
+    """
+    pixels = parse_pixels(size)
+    if not pixels or not model.tiers:
+        return None
+
+    def far(tier: str) -> float:
+        drawn = model.tiers[tier].get(ratio or "1:1") or (1, 1)
+        return abs(log(pixels[0] * pixels[1] / (drawn[0] * drawn[1])))
+
+    return min(model.tiers, key=far)
+
+
+def quoted(names: Mapping[str, object]) -> str:
+    """Names as OpenAI's messages list them."""
+    return ", ".join(f"'{name}'" for name in names)
