@@ -1,0 +1,89 @@
+"""The whole service, assembled."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+from flask import Flask, Response, g, request
+
+from proxy import error_handlers
+from proxy.callers import REQUEST_ID
+from proxy.generation import run_in_thread
+from proxy.image_store import FolderStore, open_store
+from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
+from proxy.routes import EXTENSION, gemini_content, health, models, openai_images, stored_images
+from proxy.service import Places, Service
+from proxy.settings import Settings
+from proxy.upstream import Upstream
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The Flask app for one worker. Without settings they are read from the environment. Raises SettingsError."""
+    settings = settings or Settings.from_environ()
+    app = Flask("twinlens", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_request_bytes
+    app.config["MAX_FORM_PARTS"] = MOST_FORM_PARTS
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+
+    store = open_store(settings.image_store_url, settings.image_ttl_seconds)
+    sweep_from_time_to_time(store)
+    app.extensions[EXTENSION] = Service(
+        settings, settings.catalogue(), open_upstream(settings), store, Places(settings.max_in_flight)
+    )
+
+    app.before_request(name_request)
+    app.after_request(tell_request_id)
+    app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
+    app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
+    app.register_blueprint(models.blueprint)
+    app.register_blueprint(gemini_content.blueprint)
+    app.register_blueprint(stored_images.blueprint)
+    app.register_blueprint(health.blueprint)
+    error_handlers.register(app)
+    return app
+
+
+def open_upstream(settings: Settings) -> Upstream:
+    """The client of the upstream; with SANDBOX=1 the key `sandbox` is answered in this process."""
+    sandbox = None
+    if settings.sandbox:
+        from sandbox import create_app as create_sandbox
+        from sandbox.transport import SandboxAdapter
+
+        sandbox = SandboxAdapter(create_sandbox(), run=run_in_thread)
+    return Upstream(
+        settings.gemini_base_url,
+        timeout=settings.upstream_timeout_seconds,
+        max_answer_bytes=settings.max_answer_bytes,
+        connections=settings.max_in_flight,
+        sandbox=sandbox,
+    )
+
+
+def sweep_from_time_to_time(store: FolderStore) -> None:
+    """Deletes expired pictures now and every SWEEP_SECONDS, as long as the process lives."""
+
+    def sweep() -> None:
+        pause = threading.Event()
+        while True:
+            try:
+                store.sweep()
+            except OSError:
+                error_handlers.log.warning("expired pictures could not be looked for in %s", store.folder)
+            pause.wait(SWEEP_SECONDS)
+
+    threading.Thread(target=sweep, name="sweep", daemon=True).start()
+
+
+def name_request() -> None:
+    """Every request has an id: the caller's own, if it is a sane one."""
+    told = request.headers.get("x-request-id", "")
+    g.request_id = told if REQUEST_ID.fullmatch(told) else uuid.uuid4().hex
+
+
+def tell_request_id(response: Response) -> Response:
+    response.headers["x-request-id"] = g.request_id
+    return response

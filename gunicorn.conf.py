@@ -1,0 +1,38 @@
+"""How gunicorn serves the app: `gunicorn` in this folder is all that a production start needs."""
+
+from proxy.limits import HEADER_WAIT_SECONDS
+from proxy.settings import Settings, SettingsError
+from proxy.welcome import welcome
+from proxy.worker import QuietLogger, Worker
+
+try:
+    settings = Settings.from_environ()
+except SettingsError as error:
+    raise SystemExit(f"Twinlens did not start. {error}") from None
+
+wsgi_app = "app:create_app()"
+worker_class = Worker
+logger_class = QuietLogger
+bind = f"{settings.host}:{settings.port}"
+workers = settings.web_concurrency
+
+# A caller above MAX_IN_FLIGHT must still reach the app, to be told so, and /healthz must not wait behind him.
+worker_connections = settings.max_in_flight + 500
+keepalive = HEADER_WAIT_SECONDS
+graceful_timeout = settings.upstream_timeout_seconds + 30
+timeout = 120
+
+# Forwarded headers are read by the app, and only from TRUSTED_PROXIES.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+
+# Gunicorn's control socket would lie in the home folder of whoever starts it.
+control_socket_disable = True
+
+# No preload_app: connections, threads and metrics belong behind the fork.
+
+
+def when_ready(server):
+    """Tells a new user what to do next."""
+    if settings.sandbox:
+        print(welcome(settings), flush=True)

@@ -1,0 +1,1 @@
+"""The running service: routes, the upstream client, the store of pictures."""

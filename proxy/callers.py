@@ -1,0 +1,41 @@
+"""Who asks: which API a request belongs to, and the key it brings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from werkzeug.datastructures import Headers
+
+OPENAI_PATHS = ("/v1/images", "/v1beta/openai")
+GOOGLE_PATHS = ("/v1beta",)
+CUSTOM_METHOD = re.compile(r":[A-Za-z]+/?")  # of Google's paths: models/x:generateContent
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+
+def is_googles(path: str, headers: Headers, query: Mapping[str, str]) -> bool:
+    """Whether a request, and so its error, belongs to Google's API; otherwise it belongs to OpenAI's."""
+    if is_below(path, OPENAI_PATHS):
+        return False
+    if is_below(path, GOOGLE_PATHS) or CUSTOM_METHOD.search(path.rpartition("/")[2] or path):
+        return True
+    return "x-goog-api-key" in headers or "key" in query
+
+
+def is_below(path: str, folders: tuple[str, ...]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+def openai_key(headers: Headers) -> str | None:
+    """The key of an OpenAI request."""
+    return bearer(headers)
+
+
+def google_key(headers: Headers, query: Mapping[str, str]) -> str | None:
+    """The key of a Gemini request: x-goog-api-key wins over ?key=, and that over a Bearer token."""
+    return headers.get("x-goog-api-key") or query.get("key") or bearer(headers)
+
+
+def bearer(headers: Headers) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None

@@ -1,0 +1,83 @@
+"""The one place where an error becomes a response, in the dialect of the API that was asked."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content import error as google_dialect
+from compat.openai_images import error as openai_dialect
+from proxy.callers import is_googles
+
+log = logging.getLogger("twinlens")
+
+KINDS: Mapping[int, ErrorKind] = {  # what Werkzeug's errors mean
+    400: ErrorKind.INVALID_ARGUMENT,
+    404: ErrorKind.NOT_FOUND,
+    405: ErrorKind.METHOD_NOT_ALLOWED,
+    408: ErrorKind.BODY_TOO_SLOW,
+    413: ErrorKind.BODY_TOO_LARGE,
+    415: ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+}
+DOUBLED_VERSION = re.compile(r"/v1(beta)?/v1(beta)?(/|$)")
+VERTEX = re.compile(r"/v1beta1/|/v1(beta)?/(projects|publishers)/")
+INTERNAL_MESSAGE = "The server had an error while processing your request."
+
+
+def register(app: Flask) -> None:
+    """Makes every error of the app an answer that the caller's SDK understands."""
+    app.register_error_handler(ApiError, render)
+    app.register_error_handler(HTTPException, render_http_exception)
+    app.register_error_handler(Exception, render_unforeseen)
+
+
+def render(error: ApiError) -> Response:
+    """The response that tells an error."""
+    googles = is_googles(request.path, request.headers, request.args)
+    status, body = (google_dialect if googles else openai_dialect).build_error(error)
+    g.error_kind = error.kind
+    response = jsonify(body)
+    response.status_code = status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(google_dialect.whole_seconds(error.retry_after))
+        response.headers["retry-after-ms"] = str(round(error.retry_after * 1000))
+    if error.may_repeat is not None:
+        response.headers["x-should-retry"] = "true" if error.may_repeat else "false"
+    return response
+
+
+def render_http_exception(error: HTTPException) -> Response:
+    """Werkzeug's own errors: an unknown path, a wrong method, a body that is too large."""
+    status = error.code or 500
+    if status < 400:
+        return Response(status=status, headers=error.get_headers(request.environ))
+    kind = KINDS.get(status, ErrorKind.INTERNAL if status >= 500 else ErrorKind.INVALID_ARGUMENT)
+    response = render(ApiError(kind, message_of(kind, error), status=status))
+    if allowed := getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def message_of(kind: ErrorKind, error: HTTPException) -> str:
+    """Words that help, without the query, which may hold a key."""
+    if kind is ErrorKind.METHOD_NOT_ALLOWED:
+        return f"Not allowed: {request.method} {request.path}."
+    if kind is not ErrorKind.NOT_FOUND:
+        return str(error.description or error.name)
+    message = f"Invalid URL ({request.method} {request.path})."
+    if DOUBLED_VERSION.match(request.path):
+        message += " The base URL already ends in a version, and the SDK adds one: take it off the base URL."
+    elif VERTEX.match(request.path):
+        message += " Vertex AI paths are not served here: use the Gemini API (vertexai=False)."
+    return message
+
+
+def render_unforeseen(error: Exception) -> Response:
+    """A fault of ours: logged whole, told plainly."""
+    log.error("unforeseen error in %s %s", request.method, request.path, exc_info=error)
+    return render(ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, may_repeat=False))

@@ -1,0 +1,16 @@
+"""The limits that are no settings. Settings, which operators change, are in settings.py."""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+READ_CHUNK = 256 * KIB  # bytes asked for at once from a socket
+CONNECT_SECONDS = 10.0  # to reach the upstream
+LONGEST_ERROR_BODY = MIB  # bytes of an upstream error that are read
+BODY_SECONDS = 60.0  # without a byte of a request body, after which it is given up
+SLOWEST_BODY = 16 * KIB  # bytes per second that a request body must bring in the long run
+MOST_FORM_PARTS = 200
+HEADER_WAIT_SECONDS = 75  # an idle connection is kept, and a request line and its headers are waited for
+SWEEP_SECONDS = 60.0  # between two looks for expired pictures
+LEFTOVER_SECONDS = 3600.0  # after which an unfinished picture of a killed worker is deleted
+SILENCE_SECONDS = 15.0  # before a stream's line is kept open by a comment
+OVERLOADED_RETRY_SECONDS = 1.0

@@ -1,0 +1,52 @@
+"""Answers that flow: what goes wrong before the first byte is an error, what goes wrong after it cuts the transfer."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import chain
+
+from flask import Response
+
+from compat.errors import ApiError
+from compat.openai_images.response import DraftSent
+
+log = logging.getLogger("twinlens")
+
+
+class Cut(ConnectionResetError):
+    """The answer cannot be finished. Gunicorn closes the connection without the chunk that ends a body."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "the answer was cut off")
+
+
+def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
+    """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered."""
+    first = next(chunks, b"")
+    response = Response(cut_on_trouble(chain([first], chunks)), status=status)
+    response.headers.clear()
+    response.headers.extend(headers)
+    response.call_on_close(lambda: close(chunks))
+    return response
+
+
+def cut_on_trouble(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """The chunks; an error among them ends the transfer so that a client sees that it is broken."""
+    try:
+        yield from chunks
+    except (ApiError, DraftSent) as error:
+        log.warning("an answer was cut off: %s", error)
+        raise Cut from None
+    except OSError:
+        raise
+    except Exception:
+        log.exception("an answer was cut off")
+        raise Cut from None
+
+
+def close(chunks: Iterator[bytes]) -> None:
+    """Ends a generator that was left before its end, and with it the call upstream."""
+    if isinstance(chunks, Generator):
+        chunks.close()

@@ -1,0 +1,95 @@
+"""Google's generateContent: a window, through which requests and answers pass byte for byte."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_plus
+
+from flask import Blueprint, Response, request
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.error import MISSING_KEY_MESSAGE, retry_after_of
+from compat.gemini_content.request import SCHEMAS, check_request
+from proxy.callers import google_key
+from proxy.routes import the_service
+from proxy.routes.flow import flow
+from proxy.routes.places import give_place_back, take_place
+from proxy.routes.request_body import parse_json, read_body
+from proxy.upstream import UpstreamAnswer, broken
+
+HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
+HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, or told by our server itself
+    {
+        "alt-svc",
+        "connection",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "server",
+        "set-cookie",
+        "strict-transport-security",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+blueprint = Blueprint("gemini_content", __name__)
+blueprint.before_request(take_place)
+blueprint.after_request(give_place_back)
+
+
+@blueprint.post("/<any(v1, v1beta):version>/models/<path:target>")
+def call_model(version: str, target: str) -> Response:
+    """`{model}:generateContent`, `:streamGenerateContent` and `:countTokens`."""
+    service, key = the_service(), caller_key()
+    name, _, method = target.rpartition(":")
+    if method not in SCHEMAS:
+        raise ApiError(
+            ErrorKind.NOT_FOUND,
+            f"Invalid URL (POST {request.path}). Served are {', '.join(f'{{model}}:{served}' for served in SCHEMAS)}.",
+        )
+    model = service.catalogue.resolve(name)
+    body = read_body()
+    check_request(method, parse_json(body))
+    answer = service.upstream.call(
+        f"{model.upstream_name}:{method}",
+        body,
+        key,
+        query=query_without_key(request.query_string.decode("latin-1")),
+        headers={header: value for header in HEADERS_UP if (value := request.headers.get(header))},
+        decode=False,
+    )
+    return pass_on(answer, key)
+
+
+def pass_on(answer: UpstreamAnswer, key: str) -> Response:
+    """The upstream's answer as it came; an error without the key, should it repeat it."""
+    headers = {name: value for name, value in answer.headers.items() if name not in HEADERS_NOT_DOWN}
+    if 300 <= answer.status < 400:
+        answer.close()
+        raise broken(f"The upstream answered with status {answer.status}.")
+    if answer.status < 400:
+        return flow(answer.chunks, headers, answer.status)
+    try:
+        body = answer.read_error().replace(key.encode("latin-1", "replace"), b"[key]")
+    finally:
+        answer.close()
+    headers.pop("content-length", None)
+    delay = retry_after_of(body) if answer.status == 429 else None
+    if delay is not None:
+        headers.setdefault("retry-after", str(delay))
+    return flow(iter([body]), headers, answer.status)
+
+
+def query_without_key(query: str) -> str:
+    """The query as it came, but for the key."""
+    return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != "key")
+
+
+def caller_key() -> str:
+    """The key of the current request. Raises MISSING_KEY, as Google does for callers it does not know."""
+    if key := google_key(request.headers, request.args):
+        return key
+    raise ApiError(ErrorKind.MISSING_KEY, MISSING_KEY_MESSAGE)

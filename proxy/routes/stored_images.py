@@ -1,0 +1,59 @@
+"""The pictures that answers with `url` point at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from flask import Blueprint, Response, abort, request, send_file
+
+from proxy.routes import the_service
+from proxy.settings import Network
+
+HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
+
+blueprint = Blueprint("stored_images", __name__)
+
+
+@blueprint.get("/images/<name>")
+def stored_image(name: str) -> Response:
+    """A stored picture, whole or in ranges, until it expires."""
+    picture = the_service().store.find(name)
+    if not picture:
+        abort(404)
+    response = send_file(picture.path, mimetype=picture.mime_type, conditional=True, etag=name)
+    response.headers["Cache-Control"] = f"private, max-age={picture.seconds_left}, immutable"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'"
+    return response
+
+
+def url_of_image() -> Callable[[str], str]:
+    """How a picture's name becomes its URL, for the host that the current request was sent to."""
+    settings = the_service().settings
+    base = settings.public_base_url or requested_base_url(settings.trusted_proxies)
+    return lambda name: f"{base}/images/{name}"
+
+
+def requested_base_url(trusted_proxies: tuple[Network, ...]) -> str:
+    """Scheme and host as the caller used them. A proxy in front is believed only if it is a trusted one."""
+    scheme, host = request.scheme, request.host
+    if is_trusted(request.remote_addr, trusted_proxies):
+        scheme = last(request.headers.get("X-Forwarded-Proto")) or scheme
+        host = last(request.headers.get("X-Forwarded-Host")) or host
+    if scheme not in ("http", "https") or not HOST.fullmatch(host):
+        abort(400, description="The Host header is not a host name.")
+    return f"{scheme}://{host}"
+
+
+def is_trusted(address: str | None, trusted_proxies: tuple[Network, ...]) -> bool:
+    try:
+        return any(ip_address(address or "") in network for network in trusted_proxies)
+    except ValueError:
+        return False
+
+
+def last(value: str | None) -> str:
+    """What the nearest proxy says: each appends to what it was told."""
+    return (value or "").rpartition(",")[2].strip()

@@ -1,0 +1,174 @@
+"""The HTTP client: a body goes out with one key, a status and a stream of bytes come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.util import Retry
+
+from compat.errors import ApiError, ErrorKind
+from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
+
+SANDBOX_KEY = "sandbox"
+SANDBOX_URL = "sandbox://gemini"
+VERSION = "v1beta"  # a superset of v1, whichever the caller used
+
+# Only a connection that could not be made is tried once more: nothing can have been sent on it.
+RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
+
+
+@dataclass
+class UpstreamAnswer:
+    """A status, headers by lower-case name, and the body as a stream that is read once. Always to be closed."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    response: requests.Response
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    def read_error(self) -> bytes:
+        """The body of an error, up to a limit."""
+        body = bytearray()
+        for chunk in self.chunks:
+            body += chunk
+            if len(body) > LONGEST_ERROR_BODY:
+                break
+        return bytes(body[:LONGEST_ERROR_BODY])
+
+    def close(self) -> None:
+        """Gives the connection back if the body has been read to its end, and closes it otherwise."""
+        self.response.close()
+
+
+class Upstream:
+    """One pooled session to one server. It is made after the fork: a worker's connections are its own."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float,
+        max_answer_bytes: int,
+        connections: int,
+        sandbox: BaseAdapter | None = None,
+    ):
+        """`timeout` is in seconds, for a whole call; `sandbox` answers the calls that carry the sandbox's key."""
+        self.base_url = base_url
+        self.timeout = timeout
+        self.max_answer_bytes = max_answer_bytes
+        self.has_sandbox = sandbox is not None
+        self.session = requests.Session()
+        self.session.auth = leave_as_is  # or requests would look for a password in ~/.netrc
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.session.headers.clear()
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=RETRY)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
+        if sandbox:
+            self.session.mount("sandbox://", sandbox)
+
+    def call(
+        self,
+        operation: str,
+        body: bytes,
+        key: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        decode: bool = True,
+    ) -> UpstreamAnswer:
+        """Posts JSON to `models/{operation}` and returns as soon as the answer's headers are there.
+
+        `timeout` can shorten the setting; with `decode` a compressed answer is opened. Raises an ApiError when there
+        is no answer; reading `chunks` raises one when the answer breaks off.
+        """
+        base = SANDBOX_URL if self.has_sandbox and key == SANDBOX_KEY else self.base_url
+        url = f"{base}/{VERSION}/models/{operation}{'?' if query else ''}{query}"
+        seconds = min(self.timeout, timeout or self.timeout)
+        deadline = time.monotonic() + seconds
+        sent = {
+            "content-type": "application/json",
+            "accept": "*/*",
+            "accept-encoding": "identity",
+            **(headers or {}),
+            "x-goog-api-key": key,
+        }
+        try:
+            response = self.session.post(
+                url,
+                data=body,
+                headers=sent,
+                stream=True,
+                allow_redirects=False,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            )
+        except requests.RequestException as error:
+            raise without_answer(error) from None
+        return UpstreamAnswer(
+            response.status_code,
+            {name.lower(): value for name, value in response.headers.items()},
+            self.read(response, deadline, decode),
+            response,
+        )
+
+    def read(self, response: requests.Response, deadline: float, decode: bool) -> Iterator[bytes]:
+        """The body as it comes. Raises an ApiError when it breaks off, takes too long or grows too large."""
+        length = 0
+        try:
+            while chunk := response.raw.read1(READ_CHUNK, decode_content=decode):
+                length += len(chunk)
+                if length > self.max_answer_bytes:
+                    raise broken(f"The upstream's answer is larger than {self.max_answer_bytes} bytes.")
+                if time.monotonic() > deadline:
+                    raise too_late()
+                yield chunk
+        except ReadTimeoutError:
+            raise too_late() from None
+        except (HTTPError, OSError):
+            raise broken("The upstream's answer broke off.") from None
+        finally:
+            response.close()
+
+
+def leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def without_answer(error: requests.RequestException) -> ApiError:
+    """What it means that a call brought no answer. The error's own words stay here: they may repeat a URL."""
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
+    if nothing_was_sent(error):
+        return broken("The upstream could not be reached.", may_repeat=None)
+    if isinstance(error, requests.Timeout):
+        return too_late()
+    if isinstance(error, requests.exceptions.SSLError):
+        return broken("No secure connection to the upstream could be made.")
+    return broken("The connection to the upstream broke before it answered.")
+
+
+def nothing_was_sent(error: requests.RequestException) -> bool:
+    """Whether no connection came about at all."""
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def broken(message: str, may_repeat: bool | None = False) -> ApiError:
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=may_repeat)
+
+
+def too_late() -> ApiError:
+    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "The upstream did not answer in time.", may_repeat=False)

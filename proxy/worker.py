@@ -1,0 +1,103 @@
+"""Gunicorn's gevent worker, with three habits changed: its errors, its log, and how it stops.
+
+Beside `generation` this room knows gevent, because the worker it changes is made of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gunicorn import util
+from gunicorn.glogging import Logger
+from gunicorn.http import errors
+from gunicorn.workers.ggevent import GeventWorker
+from werkzeug.datastructures import Headers
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content import error as google_dialect
+from compat.openai_images import error as openai_dialect
+from proxy.callers import is_googles
+
+STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the app sees it
+    (errors.LimitRequestLine, 414, "URI Too Long"),
+    (errors.LimitRequestHeaders, 431, "Request Header Fields Too Large"),
+    (errors.ExpectationFailed, 417, "Expectation Failed"),
+    (errors.UnsupportedTransferCoding, 501, "Not Implemented"),
+    (errors.ParseException, 400, "Bad Request"),
+    (Exception, 500, "Internal Server Error"),
+)
+QUERY = re.compile(r"\?[^\s'\"]*")
+
+
+class QuietLogger(Logger):  # type: ignore[misc]
+    """Gunicorn's logger, with no query in any line: a query may hold a key."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.addFilter(drop_query)
+
+
+def drop_query(record: logging.LogRecord) -> bool:
+    """Takes queries out of a log record."""
+    record.msg = QUERY.sub("?...", record.getMessage())
+    record.args = None
+    return True
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """Answers what is no HTTP request with JSON, says of it only what kind it was, and stops without idle callers."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.idle: set[gevent.Greenlet] = set()
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """While the next request is waited for, its connection counts as idle."""
+        here = gevent.getcurrent()
+        self.idle.add(here)
+        try:
+            with gevent.Timeout(self.cfg.keepalive, False):
+                yield
+        finally:
+            self.idle.discard(here)
+
+    def notify(self) -> None:
+        """Called every second. Once the worker is to stop, nobody waits for callers who ask nothing."""
+        super().notify()
+        if not self.alive:
+            gevent.killall(list(self.idle), block=False)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Called for everything that leaves the app or never reached it."""
+        if isinstance(exc, gevent.GreenletExit):
+            return
+        status, reason = next(row[1:] for row in STATUS_OF_ERROR if isinstance(exc, row[0]) or row[0] is Exception)
+        path = getattr(req, "path", "") or ""
+        if status == 500:
+            self.log.error("error outside the app on %s", path, exc_info=exc)
+        else:
+            self.log.warning("request refused: %s", type(exc).__name__)
+        send_error(client, status, reason, path)
+
+
+def send_error(client: Any, status: int, reason: str, path: str) -> None:
+    """Writes a JSON error, in the dialect of the path, on a connection that is then closed."""
+    kind = ErrorKind.INTERNAL if status == 500 else ErrorKind.INVALID_ARGUMENT
+    dialect = google_dialect if is_googles(path, Headers(), {}) else openai_dialect
+    told = f"The server could not read the request: {reason}." if status != 500 else "The server had an error."
+    body = json.dumps(dialect.build_error(ApiError(kind, told, status=status))[1]).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    try:
+        util.write_nonblock(client, head.encode() + body)
+    except OSError:
+        logging.getLogger("twinlens").debug("the caller was gone before an error could be told")
