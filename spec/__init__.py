@@ -1,0 +1,139 @@
+"""What is spoken here, of both APIs: two OpenAPI documents, and both merged into the one that is served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+NAMES = ("openai_images", "gemini_content")
+KEPT = ("name", "in", "description")  # what is still true of a parameter where only one API reads it
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+INFO = {
+    "title": "Twinlens",
+    "version": "1",
+    "summary": "One image model, seen through two APIs.",
+    "description": "OpenAI's Images API and Google's Gemini API, each as its own SDKs speak it. A request belongs to "
+    "Google's API if its address says so, or if its key comes as `x-goog-api-key` or `key`; otherwise to OpenAI's. "
+    "`x-may-refuse` tells when a value is refused although its schema allows it, `x-known-values` which values of an "
+    "open enum have been seen.",
+}
+
+
+@cache
+def load(name: str) -> Document:
+    """One of the two documents by its name. It is read once and shared: do not change it."""
+    document: Document = json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
+@cache
+def openapi() -> Document:
+    """Both documents as one, with every address written out. It is built once and shared: do not change it."""
+    documents = [load(name) for name in NAMES]
+    merged: Document = {
+        "openapi": documents[0]["openapi"],
+        "info": INFO,
+        "x-sources": [source for document in documents for source in document["x-sources"]],
+        "tags": [tag for document in documents for tag in document["tags"]],
+        "paths": {},
+        "components": {},
+    }
+    for document in documents:
+        for kind, components in document["components"].items():
+            add_components(merged["components"].setdefault(kind, {}), components)
+    for document in documents:
+        for path, item in addresses(document):
+            known = merged["paths"].get(path)
+            merged["paths"][path] = either_item(known, item, merged) if known else item
+    return merged
+
+
+def addresses(document: Document) -> Iterator[tuple[str, Document]]:
+    """Every address with its path item: those of `paths`, and those that a path item names in `x-also-at`."""
+    for path, item in document["paths"].items():
+        operations = {method: item[method] for method in METHODS if method in item}
+        yield path, operations
+        for other_path, operation_id in item.get("x-also-at", {}).items():
+            yield (
+                other_path,
+                {method: {**operation, "operationId": operation_id} for method, operation in operations.items()},
+            )
+
+
+def add_components(known: Document, more: Mapping[str, Any]) -> None:
+    """Adds components. Two may share a name only if they are the same. Raises ValueError otherwise."""
+    for name, component in more.items():
+        if known.setdefault(name, component) != component:
+            raise ValueError(f"both documents have a component {name}, and they differ")
+
+
+def either_item(first: Document, second: Document, document: Document) -> Document:
+    """The path item of an address that both APIs have."""
+    both = first.keys() & second.keys()
+    return first | second | {method: either_operation(first[method], second[method], document) for method in both}
+
+
+def either_operation(first: Document, second: Document, document: Document) -> Document:
+    """The operation of an address that both APIs have: the credential decides which of the two answers."""
+    responses = [operation["responses"] for operation in (first, second)]
+    return {
+        "operationId": f"{first['operationId']}Or{second['operationId'][0].upper()}{second['operationId'][1:]}",
+        "tags": first["tags"] + second["tags"],
+        "summary": first["summary"],
+        "description": "With `x-goog-api-key` or `key` this is Google's, otherwise OpenAI's. A key must be there, and "
+        "is not checked.",
+        "security": first["security"] + [one for one in second["security"] if one not in first["security"]],
+        "parameters": either_parameters(first, second, document),
+        "responses": {
+            status: either_response([resolve(one[status], document) for one in responses if status in one])
+            for status in dict.fromkeys([*responses[0], *responses[1]])
+        },
+    }
+
+
+def either_parameters(first: Document, second: Document, document: Document) -> list[Document]:
+    """The parameters of both. What only one of the two reads may be any text, because the other does not read it."""
+    known = [
+        {(parameter["name"], parameter["in"]): parameter for parameter in parameters}
+        for parameters in (
+            [resolve(parameter, document) for parameter in operation.get("parameters", [])]
+            for operation in (first, second)
+        )
+    ]
+    shared = known[0].keys() & known[1].keys()
+    return [
+        parameter if key in shared else {"schema": {"type": "string"}} | {name: parameter[name] for name in KEPT}
+        for key, parameter in (known[1] | known[0]).items()
+    ]
+
+
+def either_response(responses: list[Document]) -> Document:
+    """One response that allows what any of them allows."""
+    content: dict[str, list[Document]] = {}
+    for response in responses:
+        for media_type, media in response["content"].items():
+            content.setdefault(media_type, []).append(media.get("schema", {}))
+    headers = [response["headers"] for response in responses]
+    return {
+        "description": " Or: ".join(dict.fromkeys(response["description"] for response in responses)),
+        "headers": {name: header for one in reversed(headers) for name, header in one.items()},
+        "content": {
+            media_type: {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}
+            for media_type, schemas in content.items()
+        },
+    }
+
+
+def resolve(value: Document, document: Document) -> Document:
+    """What a `$ref` stands for, or the value itself if it is none."""
+    if "$ref" not in value:
+        return value
+    found = document
+    for step in value["$ref"].removeprefix("#/").split("/"):
+        found = found[step.replace("~1", "/").replace("~0", "~")]
+    return found
