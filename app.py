@@ -12,7 +12,7 @@ from proxy.callers import REQUEST_ID
 from proxy.generation import run_in_thread
 from proxy.image_store import FolderStore, open_store
 from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
-from proxy.routes import EXTENSION, gemini_content, health, models, openai_images, stored_images
+from proxy.routes import EXTENSION, description, gemini_content, health, models, openai_images, stored_images
 from proxy.service import Places, Service
 from proxy.settings import Settings
 from proxy.upstream import Upstream
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)
+    app.register_blueprint(description.blueprint)
     app.register_blueprint(health.blueprint)
     error_handlers.register(app)
     return app
@@ -56,6 +57,7 @@ def open_upstream(settings: Settings) -> Upstream:
         sandbox = SandboxAdapter(create_sandbox(), run=run_in_thread)
     return Upstream(
         settings.gemini_base_url,
+        version=settings.gemini_api_version,
         timeout=settings.upstream_timeout_seconds,
         max_answer_bytes=settings.max_answer_bytes,
         connections=settings.max_in_flight,

@@ -8,11 +8,19 @@ import re
 from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
-from compat.picture_header import LONGEST_SIGNATURE, sniff_mime_type
+from compat.picture_header import (
+    LONGEST_SIGNATURE,
+    NotAPicture,
+    PictureHeader,
+    png_has_alpha,
+    read_header,
+    sniff_mime_type,
+)
 
 INPUT_MIME_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")  # as Gemini documents them
 SUPPORTED = f"Supported are {', '.join(INPUT_MIME_TYPES)}."
 
+LARGEST_PICTURE = 50 * 1024 * 1024  # bytes; OpenAI's limit of one input picture
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.ASCII)
 WHITE_SPACE = re.compile(r"[\r\n\t ]+")
 MIME_TYPE_OF_ENDING = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}
@@ -52,10 +60,42 @@ def from_bytes(picture: bytes, param: str) -> InputImage:
 
 def known_mime_type(picture: bytes, param: str) -> str:
     """The type by the picture's first bytes: what a client says of it is often wrong."""
+    if len(picture) > LARGEST_PICTURE:
+        raise unreadable(param, f"it is larger than {LARGEST_PICTURE} bytes")
     mime_type = sniff_mime_type(picture[:LONGEST_SIGNATURE])
     if mime_type not in INPUT_MIME_TYPES:
         raise unreadable(param, f"unsupported picture type. {SUPPORTED}" if mime_type else f"no picture. {SUPPORTED}")
     return mime_type
+
+
+def check_mask(mask: InputImage, image: InputImage) -> None:
+    """Refuses a mask that is no PNG with transparency of the first image's size. Addresses cannot be checked."""
+    if mask.data is None:
+        return
+    picture = decode_whole(mask.data)
+    header = header_of(picture, "mask")
+    if mask.mime_type != "image/png" or not png_has_alpha(picture):
+        raise unreadable("mask", "a mask must be a PNG with an alpha channel.")
+    masked = header_of(decode_whole(image.data), "image") if image.data is not None else None
+    if header and masked and (header.width, header.height) != (masked.width, masked.height):
+        raise unreadable(
+            "mask",
+            f"a mask must have the size of the first image: it is {header.width}x{header.height} and not "
+            f"{masked.width}x{masked.height}.",
+        )
+
+
+def header_of(picture: bytes, param: str) -> PictureHeader | None:
+    """A picture's pixels; None for types whose header we do not read."""
+    if sniff_mime_type(picture) in ("image/heic", "image/heif"):
+        return None
+    try:
+        header = read_header(picture)
+    except NotAPicture as error:
+        raise unreadable(param, f"{error}.") from None
+    if not header:
+        raise unreadable(param, "it ends within its header.")
+    return header
 
 
 def mime_type_of_address(address: str) -> str:

@@ -73,6 +73,19 @@ def png_size(data: bytes) -> tuple[int, int] | None:
     return width, height
 
 
+def png_has_alpha(data: bytes) -> bool:
+    """Whether a PNG can be transparent: by its colour type, or by a tRNS chunk before its pixels."""
+    if data[25:26] in (b"\x04", b"\x06"):
+        return True
+    position = 8
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind in (b"tRNS", b"IDAT"):
+            return bool(kind == b"tRNS")
+        position += 12 + length
+    return False
+
+
 def gif_size(data: bytes) -> tuple[int, int] | None:
     if len(data) < 10:
         return None

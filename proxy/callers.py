@@ -39,3 +39,15 @@ def google_key(headers: Headers, query: Mapping[str, str]) -> str | None:
 def bearer(headers: Headers) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def patience(headers: Headers) -> float | None:
+    """Seconds that an OpenAI SDK says it will wait: Python's read timeout, or Node's timeout of one request."""
+    for name in ("x-stainless-read-timeout", "x-stainless-timeout"):
+        try:
+            seconds = float(headers.get(name, ""))
+        except ValueError:
+            continue
+        if 0 < seconds < float("inf"):
+            return seconds
+    return None

@@ -13,6 +13,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles
+from proxy.generation import CallerGone
 
 log = logging.getLogger("twinlens")
 
@@ -32,6 +33,7 @@ INTERNAL_MESSAGE = "The server had an error while processing your request."
 def register(app: Flask) -> None:
     """Makes every error of the app an answer that the caller's SDK understands."""
     app.register_error_handler(ApiError, render)
+    app.register_error_handler(CallerGone, answer_nobody)
     app.register_error_handler(HTTPException, render_http_exception)
     app.register_error_handler(Exception, render_unforeseen)
 
@@ -75,6 +77,11 @@ def message_of(kind: ErrorKind, error: HTTPException) -> str:
     elif VERTEX.match(request.path):
         message += " Vertex AI paths are not served here: use the Gemini API (vertexai=False)."
     return message
+
+
+def answer_nobody(_: CallerGone) -> Response:
+    """The connection is closed: the status is for our own counting (nginx's, for the same case)."""
+    return Response(status=499)
 
 
 def render_unforeseen(error: Exception) -> Response:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import gevent
 from gevent.queue import Empty, SimpleQueue
+from gevent.socket import wait_read
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import parse_error
@@ -20,6 +22,12 @@ from compat.images import Event, Failure, ImageEnd, ImageRequest, ImageStart, Si
 from proxy.upstream import Upstream
 
 Result = TypeVar("Result")
+
+
+class CallerGone(Exception):
+    """The caller closed the connection: whatever is done for him ends here."""
+
+
 log = logging.getLogger("twinlens")
 
 
@@ -140,3 +148,23 @@ def run_in_thread(function: Callable[..., Result], *args: Any) -> Result:
     """Runs what would block everybody, such as drawing, in gevent's thread pool."""
     result: Result = gevent.get_hub().threadpool.apply(function, args)
     return result
+
+
+def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
+    """Raises CallerGone in the current greenlet as soon as the caller's connection is closed, if only by half.
+
+    Returns what ends the watch; it must be called before the connection serves another request.
+    """
+    here = gevent.getcurrent()
+
+    def watch() -> None:
+        try:
+            wait_read(caller.fileno())
+            gone = not caller.recv(1, socket.MSG_PEEK)
+        except OSError:
+            gone = True
+        if gone:
+            gevent.kill(here, CallerGone)
+
+    watcher = gevent.spawn(watch)
+    return lambda: watcher.kill(block=False)

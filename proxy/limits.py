@@ -12,5 +12,6 @@ MOST_FORM_PARTS = 200
 HEADER_WAIT_SECONDS = 75  # an idle connection is kept, and a request line and its headers are waited for
 SWEEP_SECONDS = 60.0  # between two looks for expired pictures
 LEFTOVER_SECONDS = 3600.0  # after which an unfinished picture of a killed worker is deleted
+MOST_PIXELS = 100_000_000  # of a picture that is decoded
 SILENCE_SECONDS = 15.0  # before a stream's line is kept open by a comment
 OVERLOADED_RETRY_SECONDS = 1.0

@@ -92,6 +92,7 @@ class Settings:
     port: int = setting(whole(0, 65535), 8000)
     web_concurrency: int = setting(whole(1, 512), 2)
     gemini_base_url: str = setting(http_url, GOOGLE)
+    gemini_api_version: str = setting(one_of("v1beta", "v1"), "v1beta")  # a superset of v1, whatever callers use
     sandbox: bool = setting(switch, False)
     public_base_url: str | None = setting(http_url, None)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
@@ -100,6 +101,7 @@ class Settings:
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
     model_aliases: Mapping[str, str] = setting(pairs, {})
     upstream_models: Mapping[str, str] = setting(pairs, {})
+    upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
     max_request_bytes: int = setting(whole(1024, 2**40), 100 * MIB)
     max_answer_bytes: int = setting(whole(1024, 2**40), 200 * MIB)

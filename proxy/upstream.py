@@ -17,7 +17,6 @@ from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 
 SANDBOX_KEY = "sandbox"
 SANDBOX_URL = "sandbox://gemini"
-VERSION = "v1beta"  # a superset of v1, whichever the caller used
 
 # Only a connection that could not be made is tried once more: nothing can have been sent on it.
 RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
@@ -57,6 +56,7 @@ class Upstream:
         self,
         base_url: str,
         *,
+        version: str,
         timeout: float,
         max_answer_bytes: int,
         connections: int,
@@ -64,6 +64,7 @@ class Upstream:
     ):
         """`timeout` is in seconds, for a whole call; `sandbox` answers the calls that carry the sandbox's key."""
         self.base_url = base_url
+        self.version = version
         self.timeout = timeout
         self.max_answer_bytes = max_answer_bytes
         self.has_sandbox = sandbox is not None
@@ -90,11 +91,11 @@ class Upstream:
     ) -> UpstreamAnswer:
         """Posts JSON to `models/{operation}` and returns as soon as the answer's headers are there.
 
-        `timeout` can shorten the setting; with `decode` a compressed answer is opened. Raises an ApiError when there
-        is no answer; reading `chunks` raises one when the answer breaks off.
+        `timeout` can shorten the setting; with `decode` a compressed answer is opened, as that of an error always is.
+        Raises an ApiError when there is no answer; reading `chunks` raises one when the answer breaks off.
         """
         base = SANDBOX_URL if self.has_sandbox and key == SANDBOX_KEY else self.base_url
-        url = f"{base}/{VERSION}/models/{operation}{'?' if query else ''}{query}"
+        url = f"{base}/{self.version}/models/{operation}{'?' if query else ''}{query}"
         seconds = min(self.timeout, timeout or self.timeout)
         deadline = time.monotonic() + seconds
         sent = {
@@ -118,7 +119,7 @@ class Upstream:
         return UpstreamAnswer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
-            self.read(response, deadline, decode),
+            self.read(response, deadline, decode or response.status_code >= 400),
             response,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from marshmallow import INCLUDE, Schema, ValidationError
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, Pixels, ServedModel
 from compat.images import ImageRequest, InputImage
-from compat.input_images import from_bytes, read_input_image
+from compat.input_images import check_mask, from_bytes, read_input_image
 from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
 from compat.validation import (
     Choice,
@@ -139,6 +139,14 @@ class FormFile:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Form:
+    """A multipart form: its text parts and its files, each in the order in which they came."""
+
+    texts: tuple[tuple[str, str], ...]
+    files: tuple[FormFile, ...]
+
+
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A generation from its JSON body. `default_format` is what callers get who do not ask for url or b64_json."""
     checked = check(GenerationSchema, body)
@@ -154,21 +162,16 @@ def parse_edit(body: Any, catalogue: ModelCatalogue) -> OpenAIRequest:
     return read_request(checked, images, mask, catalogue, "b64_json")
 
 
-def parse_edit_form(
-    texts: Iterable[tuple[str, str]], files: Iterable[FormFile], catalogue: ModelCatalogue
-) -> OpenAIRequest:
-    """An edit from the text parts and the files of its form."""
-    checked, images, mask = read_form(texts, files, FormEditSchema)
+def parse_edit_form(form: Form, catalogue: ModelCatalogue) -> OpenAIRequest:
+    """An edit from its form."""
+    checked, images, mask = read_form(form, FormEditSchema)
     return read_request(checked, images, mask, catalogue, "b64_json")
 
 
-def parse_variation_form(
-    texts: Iterable[tuple[str, str]], files: Iterable[FormFile], catalogue: ModelCatalogue, default_format: str
-) -> OpenAIRequest:
+def parse_variation_form(form: Form, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A variation from its form: an edit with a fixed instruction."""
-    checked, images, mask = read_form(texts, files, VariationSchema)
-    checked["prompt"] = VARIATION_PROMPT
-    return read_request(checked, images, mask, catalogue, default_format)
+    checked, images, _ = read_form(form, VariationSchema)
+    return read_request({**checked, "prompt": VARIATION_PROMPT}, images, None, catalogue, default_format)
 
 
 def check(schema: type[Schema], body: Any) -> dict[str, Any]:
@@ -194,6 +197,8 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that checked fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
+    if mask:
+        check_mask(mask, images[0])
     size = checked.get("size", "auto")
     resize = checked.get("resize")
     pixels = parse_pixels(size)
@@ -292,14 +297,13 @@ def place(name: str, index: int, of: int) -> str:
 # Forms
 
 
-def read_form(
-    texts: Iterable[tuple[str, str]], files: Iterable[FormFile], schema: type[Schema]
-) -> tuple[dict[str, Any], tuple[InputImage, ...], InputImage | None]:
+def read_form(form: Form, schema: type[Schema]) -> tuple[dict[str, Any], tuple[InputImage, ...], InputImage | None]:
     """The checked fields, the pictures and the mask of a form. Raises MISSING_PARAMETER if it has no picture."""
     body: dict[str, Any] = {}
+    files = [file for file in form.files if file.data]  # a browser sends an empty part for a field without a file
     pictures: list[str | bytes] = [file.data for file in files if is_image_name(file.name)]
     masks: list[str | bytes] = [file.data for file in files if file.name == "mask"]
-    for name, text in texts:
+    for name, text in form.texts:
         if is_image_name(name) and text:
             pictures.append(text)
         elif name == "mask" and text:

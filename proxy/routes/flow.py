@@ -11,6 +11,7 @@ from flask import Response
 
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
+from proxy.generation import CallerGone
 
 log = logging.getLogger("twinlens")
 
@@ -36,6 +37,8 @@ def cut_on_trouble(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
     """The chunks; an error among them ends the transfer so that a client sees that it is broken."""
     try:
         yield from chunks
+    except CallerGone:
+        raise Cut from None
     except (ApiError, DraftSent) as error:
         log.warning("an answer was cut off: %s", error)
         raise Cut from None

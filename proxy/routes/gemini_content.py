@@ -11,6 +11,7 @@ from compat.gemini_content.error import MISSING_KEY_MESSAGE, retry_after_of
 from compat.gemini_content.request import SCHEMAS, check_request
 from proxy.callers import google_key
 from proxy.routes import the_service
+from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.places import give_place_back, take_place
 from proxy.routes.request_body import parse_json, read_body
@@ -38,6 +39,7 @@ HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, o
 blueprint = Blueprint("gemini_content", __name__)
 blueprint.before_request(take_place)
 blueprint.after_request(give_place_back)
+blueprint.after_request(stop_watching)
 
 
 @blueprint.post("/<any(v1, v1beta):version>/models/<path:target>")
@@ -58,7 +60,7 @@ def call_model(version: str, target: str) -> Response:
         body,
         key,
         query=query_without_key(request.query_string.decode("latin-1")),
-        headers={header: value for header in HEADERS_UP if (value := request.headers.get(header))},
+        headers=headers_up(service.settings.upstream_gzip),
         decode=False,
     )
     return pass_on(answer, key)
@@ -76,11 +78,18 @@ def pass_on(answer: UpstreamAnswer, key: str) -> Response:
         body = answer.read_error().replace(key.encode("latin-1", "replace"), b"[key]")
     finally:
         answer.close()
-    headers.pop("content-length", None)
+    for name in ("content-length", "content-encoding"):
+        headers.pop(name, None)
     delay = retry_after_of(body) if answer.status == 429 else None
     if delay is not None:
         headers.setdefault("retry-after", str(delay))
     return flow(iter([body]), headers, answer.status)
+
+
+def headers_up(gzip: bool) -> dict[str, str]:
+    """What the caller's SDK says of itself; nothing that says who he is."""
+    names = (*HEADERS_UP, "accept-encoding") if gzip else HEADERS_UP
+    return {name: value for name in names if (value := request.headers.get(name))}
 
 
 def query_without_key(query: str) -> str:

@@ -7,42 +7,88 @@ import time
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.openai_images.request import OpenAIRequest, parse_generation
-from compat.openai_images.response import write_answer
-from proxy.callers import openai_key
-from proxy.generation import generate
+from compat.openai_images.request import (
+    OpenAIRequest,
+    parse_edit,
+    parse_edit_form,
+    parse_generation,
+    parse_variation_form,
+)
+from compat.openai_images.response import write_answer, write_event_stream
+from proxy.callers import openai_key, patience
+from proxy.generation import generate, run_in_thread
 from proxy.image_store import store_pictures
+from proxy.limits import SILENCE_SECONDS
+from proxy.reencoding import Reencoder
 from proxy.routes import the_service
+from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.places import give_place_back, take_place
-from proxy.routes.request_body import read_json
+from proxy.routes.request_body import is_form, read_form, read_json
 from proxy.routes.stored_images import url_of_image
 
 NO_KEY = (
     "You didn't provide an API key. Give your Google API key in an Authorization header using Bearer auth "
     "(Authorization: Bearer YOUR_KEY)."
 )
+NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipart/form-data' requests."
+NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("openai_images", __name__)
 blueprint.before_request(take_place)
 blueprint.after_request(give_place_back)
+blueprint.after_request(stop_watching)
 
 
 @blueprint.post("/images/generations")
 def generations() -> Response:
     """Pictures from words, and from pictures in the extra field `image`."""
     service, key = the_service(), caller_key()
-    return answer(parse_generation(read_json(), service.catalogue, service.settings.default_response_format), key)
+    asked = parse_generation(read_json(), service.catalogue, service.settings.default_response_format)
+    return answer(asked, key, "image_generation")
 
 
-def answer(asked: OpenAIRequest, key: str) -> Response:
+@blueprint.post("/images/edits")
+def edits() -> Response:
+    """Pictures from pictures and words, as a form or as JSON."""
+    service, key = the_service(), caller_key()
+    if is_form():
+        asked = parse_edit_form(read_form(), service.catalogue)
+    else:
+        asked = parse_edit(read_json(), service.catalogue)
+    return answer(asked, key, "image_edit")
+
+
+@blueprint.post("/images/variations")
+def variations() -> Response:
+    """Pictures like a picture."""
+    service, key = the_service(), caller_key()
+    if not is_form():
+        raise ApiError(ErrorKind.UNSUPPORTED_MEDIA_TYPE, NOT_A_FORM.format(request.mimetype))
+    asked = parse_variation_form(read_form(), service.catalogue, service.settings.default_response_format)
+    return answer(asked, key, "image_edit")
+
+
+def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
     """The pictures that were asked for, as they arrive."""
-    service = the_service()
-    events = generate(service.upstream, asked.image_request, asked.model, key)
+    service, headers = the_service(), headers_of(asked)
+    created, prices = int(time.time()), asked.model.upstream.prices
+    events = generate(
+        service.upstream,
+        asked.image_request,
+        asked.model,
+        key,
+        timeout=patience(request.headers),
+        silence=SILENCE_SECONDS if asked.stream else None,
+    )
+    events = Reencoder(asked, run_in_thread).read(events)
+    if asked.stream:
+        chunks = write_event_stream(events, operation=operation, created=created, prices=prices)
+        return flow(chunks, {"Content-Type": "text/event-stream", **NO_BUFFERING, **headers})
     if asked.response_format == "url":
         events = store_pictures(events, service.store, url_of_image())
-    chunks = write_answer(events, created=int(time.time()), prices=asked.model.upstream.prices)
-    return flow(chunks, {"Content-Type": "application/json", **headers_of(asked)})
+    chunks = write_answer(events, created=created, prices=prices)
+    return flow(chunks, {"Content-Type": "application/json", **headers})
 
 
 def caller_key() -> str:

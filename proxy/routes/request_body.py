@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Protocol
+from io import BytesIO
+from typing import IO, Any, Protocol, cast
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from compat.errors import ApiError, ErrorKind
-from proxy.limits import BODY_SECONDS, MIB, SLOWEST_BODY
+from compat.openai_images.request import Form, FormFile
+from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, SLOWEST_BODY
+from proxy.routes.caller_watch import watch_caller
 
 
 class Readable(Protocol):
@@ -47,13 +51,14 @@ class TimedBody:
 
 def read_body() -> bytes:
     """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE."""
-    body = TimedBody(request.stream, request.environ)
     chunks = []
     try:
+        body = TimedBody(request.stream, request.environ)
         while chunk := body.read():
             chunks.append(chunk)
     except RequestEntityTooLarge:
         raise too_large() from None
+    watch_caller()
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -65,6 +70,33 @@ def read_json() -> Any:
             f"Unsupported content type: '{request.mimetype}'. This method only accepts 'application/json' requests.",
         )
     return parse_json(read_body())
+
+
+def read_form() -> Form:
+    """The body as a form, its files in memory and its parts in order. Raises INVALID_ARGUMENT for what is no form."""
+    parser = FormDataParser(
+        stream_factory=lambda *_, **__: BytesIO(),
+        max_form_memory_size=request.max_content_length,
+        max_form_parts=MOST_FORM_PARTS,
+        silent=False,
+    )
+    try:
+        body = cast(IO[bytes], TimedBody(request.stream, request.environ))
+        _, texts, files = parser.parse(body, request.mimetype, request.content_length, request.mimetype_params)
+    except RequestEntityTooLarge:
+        raise too_large() from None
+    except ValueError as error:
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {error}.") from None
+    watch_caller()
+    return Form(
+        tuple(texts.items(multi=True)),
+        tuple(FormFile(name, cast(BytesIO, file.stream).getvalue()) for name, file in files.items(multi=True)),
+    )
+
+
+def is_form() -> bool:
+    """Whether the body claims to be a form with files."""
+    return request.mimetype == "multipart/form-data"
 
 
 def parse_json(body: bytes) -> Any:
@@ -89,4 +121,8 @@ def too_slow() -> ApiError:
 
 def too_large() -> ApiError:
     limit = request.max_content_length
-    return ApiError(ErrorKind.BODY_TOO_LARGE, f"The request body is larger than {limit} bytes (MAX_REQUEST_BYTES).")
+    return ApiError(
+        ErrorKind.BODY_TOO_LARGE,
+        f"The request body is larger than {limit} bytes (MAX_REQUEST_BYTES), or it has more than {MOST_FORM_PARTS} "
+        "parts.",
+    )

@@ -1,0 +1,15 @@
+"""What the service accepts and returns, for machines."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+import spec
+
+blueprint = Blueprint("description", __name__)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """Both APIs as one OpenAPI document."""
+    return jsonify(spec.openapi())
