@@ -1,0 +1,106 @@
+"""`python -m sandbox`: the sandbox as a server of its own, for tests and for other gateways."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from sandbox import create_app
+
+
+class SandboxServer(ThreadingMixIn, WSGIServer):
+    """A thread for each connection; nothing waits for them at the end."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        self.address_family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server who we are."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller who hangs up is no news; anything else is told without the request."""
+        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            print(f"sandbox: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Logs the verb, the path and the status: no query, no header, no key."""
+
+    timeout = 120  # seconds that a silent connection is kept
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        path = getattr(self, "path", "-").partition("?")[0]
+        print(f"sandbox: {getattr(self, 'command', '-')} {path} {code}", file=sys.stderr)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Everything else stays unsaid."""
+
+
+def make_server(host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> SandboxServer:
+    """A server that is bound and not yet serving."""
+    server = SandboxServer((host, port), QuietHandler)
+    server.set_app(create_app(latency=latency))
+    return server
+
+
+def server_url(server: SandboxServer) -> str:
+    """The address to give to a client as its base URL."""
+    host, port = server.server_name, server.server_port
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop."""
+    options = _parse(arguments)
+    try:
+        server = make_server(options.host, options.port, options.latency)
+    except OSError as error:
+        print(f"sandbox: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        return 1
+
+    def stop(_signal: int, _frame: object) -> None:
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    print(server_url(server), flush=True)
+    with server:
+        server.serve_forever(poll_interval=0.1)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Serve a stand-in for Google's Gemini image API: any key is good but one that contains 'invalid', "
+        "and a prompt with [[situation]] is answered by the contract fixture of that name.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8001, help="port, 0 for any free one (default: %(default)s)")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="SECONDS", help="how long an answer seems to take (default: 0)"
+    )
+    options = parser.parse_args(arguments)
+    if options.latency < 0:
+        parser.error("--latency must not be negative")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""`[[situation]]` in a prompt: the contract fixture of that name is the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import errors
+
+FOLDER = Path(__file__).resolve().parent.parent / "contract_fixtures" / "gemini_content"
+OPERATIONS = ("generate_content", "stream_generate_content", "count_tokens", "models")
+KEY_PLACEHOLDER = "[[key]]"
+MISSING_BYTES = 1000  # promised beyond what a cut answer holds
+_SITUATION = re.compile(r"\[\[\s*([\w.-]+)\s*\]\]")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A fixture's answer, ready to be sent. A cut one promises more bytes than it has."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    cut: bool
+
+
+def situation_in(text: str) -> str | None:
+    """The name between double brackets, if a text has one."""
+    found = _SITUATION.search(text)
+    return found[1] if found else None
+
+
+def known_situations(folder: Path = FOLDER) -> list[str]:
+    """Every name that can be asked for."""
+    return sorted({path.stem for operation in OPERATIONS for path in (folder / operation).glob("*.json")})
+
+
+def replay(situation: str, operation: str, *, sse: bool, key: str, folder: Path = FOLDER) -> Replay:
+    """The answer of a situation, in the form that the operation asks for.
+
+    A fixture of the same operation is sent as it stands. An answer recorded for the other way of generating is brought
+    into the form of this one; anything else is sent as it stands.
+    """
+    found, fixture = _find(situation, operation, folder)
+    response = fixture["response"]
+    body_text = _body_text(response).replace(KEY_PLACEHOLDER, json.dumps(key)[1:-1])
+    headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
+    headers.setdefault("content-type", "application/json; charset=UTF-8")
+    generating = {found, operation} == {"generate_content", "stream_generate_content"}
+    if operation == "stream_generate_content" and (generating or _is_sse(headers) != sse):
+        body_text, headers = _as_stream(body_text, headers, response["status"], sse)
+    elif generating:
+        body_text, headers = _as_whole(body_text, headers)
+    cut = bool(response.get("cut"))
+    return Replay(response["status"], tuple(headers.items()), body_text.encode(), cut)
+
+
+def _find(situation: str, operation: str, folder: Path) -> tuple[str, dict[str, Any]]:
+    for found in sorted(OPERATIONS, key=lambda name: name != operation):
+        path = folder / found / f"{situation}.json"
+        if path.is_file():
+            return found, json.loads(path.read_text(encoding="utf-8"))
+    known = ", ".join(known_situations(folder))
+    raise errors.invalid_argument(f"No situation is called '{situation}'. Known situations: {known}")
+
+
+def _body_text(response: dict[str, Any]) -> str:
+    if "body_text" in response:
+        return str(response["body_text"])
+    return pretty(response["body"])
+
+
+def pretty(value: Any) -> str:
+    """JSON as Google writes it: two spaces, a newline at the end, text unescaped but for line separators."""
+    return _plain_lines(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def compact(value: Any) -> str:
+    """JSON as Google writes it in an event: one line, a space after each colon."""
+    return _plain_lines(json.dumps(value, separators=(",", ": "), ensure_ascii=False))
+
+
+def _plain_lines(text: str) -> str:
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\u0085", "\\u0085")
+
+
+def _is_sse(headers: dict[str, str]) -> bool:
+    return headers["content-type"].startswith("text/event-stream")
+
+
+def _as_stream(text: str, headers: dict[str, str], status: int, sse: bool) -> tuple[str, dict[str, str]]:
+    headers = {**headers, "content-type": "text/event-stream" if sse else headers["content-type"]}
+    if not sse and headers["content-type"].startswith("text/event-stream"):
+        headers["content-type"] = "application/json; charset=UTF-8"
+    events = _events(text)
+    if status != 200 or events is None:
+        return text, headers
+    if sse:
+        headers["content-disposition"] = "attachment"
+        return "".join(f"data: {compact(event)}\r\n\r\n" for event in events), headers
+    return array_text(events), headers
+
+
+def _as_whole(text: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+    headers = {name: value for name, value in headers.items() if name != "content-disposition"}
+    headers["content-type"] = "application/json; charset=UTF-8"
+    events = _events(text)
+    return (pretty(_merged(events)) if events else text), headers
+
+
+def _events(text: str) -> list[dict[str, Any]] | None:
+    """The answers that a body holds, however they are framed; None where it holds no JSON."""
+    try:
+        if text.lstrip().startswith("data:"):
+            return [json.loads(line[5:]) for line in re.split(r"[\r\n]+", text) if line.startswith("data:")]
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, list) else [value]
+
+
+def _merged(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One answer out of a stream's: parts in order, everything else as the last event has it; an error wins."""
+    for event in events:
+        if "error" in event:
+            return event
+    whole: dict[str, Any] = {}
+    parts: dict[int, list[Any]] = {}
+    candidates: dict[int, dict[str, Any]] = {}
+    for event in events:
+        whole.update(event)
+        for candidate in event.get("candidates", []):
+            index = candidate.get("index", 0)
+            parts.setdefault(index, []).extend(candidate.get("content", {}).get("parts", []))
+            candidates.setdefault(index, {}).update(candidate)
+    for index, candidate in candidates.items():
+        shown = [part for part in parts[index] if part != {"text": ""}]
+        if shown:
+            candidate["content"] = {"parts": shown, "role": "model"}
+        else:
+            candidate.pop("content", None)
+    if candidates:
+        whole["candidates"] = [candidates[index] for index in sorted(candidates)]
+    return whole
+
+
+def array_text(events: Sequence[Any]) -> str:
+    """A stream without alt=sse: one JSON array, an element for each event."""
+    return "[" + ",\r\n".join(pretty(event) for event in events) + "]\n"
