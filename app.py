@@ -6,6 +6,7 @@ import threading
 import uuid
 
 from flask import Flask, Response, g, request
+from flask.typing import ResponseReturnValue
 
 from proxy import error_handlers
 from proxy.callers import REQUEST_ID
@@ -18,10 +19,22 @@ from proxy.settings import Settings
 from proxy.upstream import Upstream
 
 
+class TwinlensApp(Flask):
+    """Flask, from whose views no BaseException escapes: gunicorn would answer it, and not in the caller's dialect."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        try:
+            return super().dispatch_request()
+        except (Exception, SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # such as gevent.Timeout
+            raise RuntimeError(f"a view was left by {type(error).__name__}") from error
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The Flask app for one worker. Without settings they are read from the environment. Raises SettingsError."""
     settings = settings or Settings.from_environ()
-    app = Flask("twinlens", static_folder=None)
+    app = TwinlensApp("twinlens", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_request_bytes
     app.config["MAX_FORM_PARTS"] = MOST_FORM_PARTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from math import ceil
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -14,6 +15,7 @@ from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles
 from proxy.generation import CallerGone
+from proxy.limits import LONGEST_RETRY_SECONDS
 
 log = logging.getLogger("twinlens")
 
@@ -46,11 +48,19 @@ def render(error: ApiError) -> Response:
     response = jsonify(body)
     response.status_code = status
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(google_dialect.whole_seconds(error.retry_after))
-        response.headers["retry-after-ms"] = str(round(error.retry_after * 1000))
+        response.headers.update(retry_headers(error.retry_after))
     if error.may_repeat is not None:
         response.headers["x-should-retry"] = "true" if error.may_repeat else "false"
     return response
+
+
+def retry_headers(seconds: float) -> dict[str, str]:
+    """A delay as clients read it: in whole seconds, rounded up, and in milliseconds; at most a minute.
+
+    Some clients refuse or mistreat longer ones (openai-python above 120 s, openai-node above 60 s).
+    """
+    seconds = min(seconds, LONGEST_RETRY_SECONDS)
+    return {"Retry-After": str(max(1, ceil(seconds))), "retry-after-ms": str(ceil(seconds * 1000))}
 
 
 def render_http_exception(error: HTTPException) -> Response:
@@ -86,5 +96,5 @@ def answer_nobody(_: CallerGone) -> Response:
 
 def render_unforeseen(error: Exception) -> Response:
     """A fault of ours: logged whole, told plainly."""
-    log.error("unforeseen error in %s %s", request.method, request.path, exc_info=error)
+    log.error("unforeseen error in %s %r", request.method, request.path, exc_info=error)
     return render(ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, may_repeat=False))

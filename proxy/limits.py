@@ -14,4 +14,5 @@ SWEEP_SECONDS = 60.0  # between two looks for expired pictures
 LEFTOVER_SECONDS = 3600.0  # after which an unfinished picture of a killed worker is deleted
 MOST_PIXELS = 100_000_000  # of a picture that is decoded
 SILENCE_SECONDS = 15.0  # before a stream's line is kept open by a comment
+LONGEST_RETRY_SECONDS = 60.0  # that a caller is told to wait
 OVERLOADED_RETRY_SECONDS = 1.0

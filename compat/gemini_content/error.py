@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from math import ceil
 from typing import Any
 
 from compat.errors import ApiError, ErrorKind
@@ -100,7 +99,6 @@ DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 PER_DAY = re.compile(r"per_?day", re.IGNORECASE)
 LIMIT_ZERO = re.compile(r"\blimit: 0\b")
 RETRY_IN_MESSAGE = re.compile(r"retry in (\d{1,9}(?:\.\d{1,9})?)s")
-LONGEST_DELAY = 60.0  # seconds; some clients refuse or mistreat longer ones
 
 # Google's fields in the words of the caller; the longest that fits wins.
 PARAMS = {
@@ -125,7 +123,7 @@ def parse_error(status: int, body: bytes) -> ApiError:
             return ApiError(ErrorKind.UPSTREAM_REJECTED, f"The upstream answered with status {status}.", status=status)
         return broken(f"The upstream answered with status {status} and no error that can be read.")
     message = str(told.get("message") or f"The upstream answered with status {status}.")
-    details = [detail for detail in told.get("details") or () if isinstance(detail, dict)]
+    details = details_of(told)
     kind = kind_of(status, message, told.get("status"), details)
     error = ApiError(kind, message)
     if kind is ErrorKind.RATE_LIMITED:
@@ -178,7 +176,7 @@ def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
 
 
 def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:
-    """Seconds to wait, as RetryInfo or the message tells them, at most 60. The message is the more exact one."""
+    """Seconds to wait, if RetryInfo tells them; the message may tell them more exactly."""
     told = [
         match[1]
         for detail in details
@@ -187,22 +185,19 @@ def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:
     if not told:
         return None
     exact = RETRY_IN_MESSAGE.search(message)
-    return min(max(float(told[0]), float(exact[1]) if exact else 0.0), LONGEST_DELAY)
+    return max(float(told[0]), float(exact[1]) if exact else 0.0)
 
 
-def whole_seconds(delay: float) -> int:
-    """A delay as the Retry-After header tells it: rounded up, at least one."""
-    return max(1, ceil(delay))
-
-
-def retry_after_of(body: bytes) -> int | None:
-    """The Retry-After that belongs to an upstream error's body, if it tells a delay."""
+def retry_delay_of(body: bytes) -> float | None:
+    """The seconds to wait that an upstream error's body tells, if it tells them."""
     told = told_error(body)
-    if not told:
-        return None
-    details = [detail for detail in told.get("details") or () if isinstance(detail, dict)]
-    delay = retry_delay(str(told.get("message")), details)
-    return None if delay is None else whole_seconds(delay)
+    return retry_delay(str(told.get("message")), details_of(told)) if told else None
+
+
+def details_of(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The details of an `error` object."""
+    details = told.get("details")
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
 
 
 def param_of(details: list[dict[str, Any]]) -> str | None:

@@ -42,9 +42,9 @@ def cut_on_trouble(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
     except (ApiError, DraftSent) as error:
         log.warning("an answer was cut off: %s", error)
         raise Cut from None
-    except OSError:
+    except (OSError, GeneratorExit):
         raise
-    except Exception:
+    except BaseException:
         log.exception("an answer was cut off")
         raise Cut from None
 

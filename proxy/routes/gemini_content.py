@@ -7,9 +7,10 @@ from urllib.parse import unquote_plus
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.error import MISSING_KEY_MESSAGE, retry_after_of
+from compat.gemini_content.error import MISSING_KEY_MESSAGE, retry_delay_of
 from compat.gemini_content.request import SCHEMAS, check_request
 from proxy.callers import google_key
+from proxy.error_handlers import retry_headers
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
@@ -80,9 +81,9 @@ def pass_on(answer: UpstreamAnswer, key: str) -> Response:
         answer.close()
     for name in ("content-length", "content-encoding"):
         headers.pop(name, None)
-    delay = retry_after_of(body) if answer.status == 429 else None
-    if delay is not None:
-        headers.setdefault("retry-after", str(delay))
+    delay = retry_delay_of(body)
+    if delay is not None and "retry-after" not in headers:
+        headers.update(retry_headers(delay))
     return flow(iter([body]), headers, answer.status)
 
 
