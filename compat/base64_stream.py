@@ -1,10 +1,11 @@
-"""Base64 that comes in pieces cut anywhere."""
+"""Base64, whole and in pieces cut anywhere."""
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Iterable, Iterator
+
+import pybase64
 
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -42,6 +43,11 @@ def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def decode_whole(characters: bytes | str) -> bytes:
     """The bytes that one whole piece of standard base64 stands for. Raises MalformedBase64."""
     try:
-        return base64.b64decode(characters, validate=True)
+        return pybase64.b64decode(characters, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedBase64("the characters are not base64") from None
+
+
+def encode(data: bytes) -> bytes:
+    """Standard, padded base64 of the bytes."""
+    return pybase64.b64encode(data)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
-from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
+from compat.base64_stream import MalformedBase64, decode_whole, encode, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
 from compat.picture_header import (
@@ -55,7 +54,7 @@ def from_base64(text: str, param: str) -> InputImage:
 
 def from_bytes(picture: bytes, param: str) -> InputImage:
     """A picture told as its bytes."""
-    return InputImage(known_mime_type(picture, param), data=base64.b64encode(picture).decode("ascii"))
+    return InputImage(known_mime_type(picture, param), data=encode(picture).decode("ascii"))
 
 
 def known_mime_type(picture: bytes, param: str) -> str:

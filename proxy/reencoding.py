@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from compat.base64_stream import MalformedBase64, decode
+from compat.base64_stream import encode as encode_base64
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Pixels
 from compat.images import Event, ImageData, ImageEnd, ImageStart
@@ -65,7 +65,7 @@ class Reencoder:
                 size = self.pixels or image.size
         except (MalformedBase64, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise broken(f"it cannot be opened ({type(error).__name__})") from None
-        return ImageStart(mime_type, *size), [base64.b64encode(data)]
+        return ImageStart(mime_type, *size), [encode_base64(data)]
 
 
 def hold(events: Iterator[Event]) -> tuple[list[bytes], ImageEnd]:

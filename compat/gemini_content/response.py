@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.base64_stream import padding, standard_alphabet
+from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
 from compat.event_stream import read_data
 from compat.gemini_content.error import broken, parse_error
@@ -198,8 +197,8 @@ class PictureReader:
 def decoded_prefix(characters: bytes) -> bytes:
     """The bytes that the start of a base64 string stands for."""
     try:
-        return base64.b64decode(characters, validate=True)
-    except ValueError:
+        return decode_whole(characters)
+    except MalformedBase64:
         raise NotAPicture("a picture that is not base64") from None
 
 
