@@ -1,0 +1,12 @@
+"""The project's own gunicorn configuration, with limits that a test can wait for."""
+
+from pathlib import Path
+
+from proxy import limits
+
+# The workers are forked later and inherit these.
+for name, seconds in {"BODY_SECONDS": 1.0, "SWEEP_SECONDS": 0.5}.items():
+    assert hasattr(limits, name), f"proxy/limits.py knows no {name}"
+    setattr(limits, name, seconds)
+
+exec(Path("gunicorn.conf.py").read_text())
