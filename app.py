@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The Flask app for one worker. Without settings they are read from the environment. Raises SettingsError."""
     settings = settings or Settings.from_environ()
     app = TwinlensApp("twinlens", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_request_bytes
     app.config["MAX_FORM_PARTS"] = MOST_FORM_PARTS

@@ -21,6 +21,10 @@ class Complaint(str):
         complaint.kind = kind
         return complaint
 
+    def format(self, *_: object, **__: object) -> Self:
+        """Marshmallow formats the messages of its own rules; the path is not known yet."""
+        return self
+
 
 MISSING = Complaint(ErrorKind.MISSING_PARAMETER, "Missing required parameter: '{param}'.")
 

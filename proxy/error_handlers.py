@@ -14,7 +14,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles
-from proxy.generation import CallerGone
+from proxy.generation import INTERNAL_MESSAGE, CallerGone
 from proxy.limits import LONGEST_RETRY_SECONDS
 
 log = logging.getLogger("twinlens")
@@ -29,7 +29,6 @@ KINDS: Mapping[int, ErrorKind] = {  # what Werkzeug's errors mean
 }
 DOUBLED_VERSION = re.compile(r"/v1(beta)?/v1(beta)?(/|$)")
 VERTEX = re.compile(r"/v1beta1/|/v1(beta)?/(projects|publishers)/")
-INTERNAL_MESSAGE = "The server had an error while processing your request."
 
 
 def register(app: Flask) -> None:

@@ -18,8 +18,11 @@ from compat.gemini_content.error import parse_error
 from compat.gemini_content.request import build_request
 from compat.gemini_content.response import read_answer
 from compat.image_models import SUCCESSOR, ServedModel
-from compat.images import Event, Failure, ImageEnd, ImageRequest, ImageStart, Silence
+from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
 from proxy.upstream import Upstream
+
+INTERNAL_MESSAGE = "The server had an error while processing your request."
+SHORTEST_KEY = 8  # characters
 
 Result = TypeVar("Result")
 
@@ -82,8 +85,8 @@ def explained(error: ApiError, model: ServedModel, key: str) -> ApiError:
 
 
 def without_key(text: str, key: str) -> str:
-    """The text with `[key]` where it repeats the key."""
-    return text.replace(key, "[key]")
+    """The text with `[key]` where it repeats the key. What is too short to be a key is not looked for."""
+    return text.replace(key, "[key]") if len(key) >= SHORTEST_KEY else text
 
 
 def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float | None) -> Iterator[Event]:
@@ -91,6 +94,7 @@ def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float |
     outcomes: SimpleQueue = SimpleQueue()
     calls = [gevent.spawn(lambda: outcomes.put(outcome_of(ask))) for _ in range(count)]
     failures: list[ApiError] = []
+    answered = 0
     try:
         for _ in range(count):
             while (outcome := next_outcome(outcomes, silence)) is None:
@@ -98,8 +102,10 @@ def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float |
             if isinstance(outcome, ApiError):
                 failures.append(outcome)
             else:
-                yield from outcome
-        if len(failures) == count:
+                yield from (event for event in outcome if not isinstance(event, Failure))
+                failures += [event.error for event in outcome if isinstance(event, Failure)]
+                answered += 1
+        if not answered:
             raise worst(failures)
         yield from map(Failure, failures)
     finally:
@@ -107,14 +113,19 @@ def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float |
 
 
 def outcome_of(ask: Callable[[], Iterator[Event]]) -> list[Event] | ApiError:
-    """All events of a call, or what it failed of."""
+    """All events of a call but for drafts, or what it failed of. A whole picture is kept, whatever comes after it."""
+    events: list[Event] = []
     try:
-        return without_drafts(ask())
+        gather(ask(), events)
     except ApiError as error:
-        return error
+        failure = error
     except Exception:
         log.exception("a call failed unforeseen")
-        return ApiError(ErrorKind.INTERNAL, "The server had an error while processing your request.", may_repeat=False)
+        failure = ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, may_repeat=False)
+    else:
+        return events
+    whole = max((index for index, event in enumerate(events, 1) if isinstance(event, ImageEnd)), default=0)
+    return [*events[:whole], Finish(), Failure(failure)] if whole else failure
 
 
 def next_outcome(outcomes: SimpleQueue, silence: float | None) -> list[Event] | ApiError | None:
@@ -131,17 +142,15 @@ def worst(failures: list[ApiError]) -> ApiError:
     return next((failure for failure in failures if failure.may_repeat is False), failures[0])
 
 
-def without_drafts(events: Iterable[Event]) -> list[Event]:
-    """The events of a whole answer but for the pictures that turned out to be drafts."""
-    kept: list[Event] = []
+def gather(events: Iterable[Event], gathered: list[Event]) -> None:
+    """Adds the events to the list, but for the pictures that turn out to be drafts."""
     start = 0
     for event in events:
         if isinstance(event, ImageStart):
-            start = len(kept)
-        kept.append(event)
+            start = len(gathered)
+        gathered.append(event)
         if isinstance(event, ImageEnd) and event.draft:
-            del kept[start:]
-    return kept
+            del gathered[start:]
 
 
 def run_in_thread(function: Callable[..., Result], *args: Any) -> Result:
@@ -166,5 +175,6 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
         if gone:
             gevent.kill(here, CallerGone)
 
-    watcher = gevent.spawn(watch)
-    return lambda: watcher.kill(block=False)
+    # Waiting for the end of the watch matters: a connection that is still watched would be closed a second late.
+    kill: Callable[[], None] = gevent.spawn(watch).kill
+    return kill

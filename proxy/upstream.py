@@ -114,7 +114,7 @@ class Upstream:
                 allow_redirects=False,
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, UnicodeError) as error:
             raise without_answer(error) from None
         return UpstreamAnswer(
             response.status_code,
@@ -146,9 +146,9 @@ def leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def without_answer(error: requests.RequestException) -> ApiError:
+def without_answer(error: Exception) -> ApiError:
     """What it means that a call brought no answer. The error's own words stay here: they may repeat a URL."""
-    if isinstance(error, requests.exceptions.InvalidHeader):
+    if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError):  # no header can hold such a key
         return ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
     if nothing_was_sent(error):
         return broken("The upstream could not be reached.", may_repeat=None)
@@ -159,7 +159,7 @@ def without_answer(error: requests.RequestException) -> ApiError:
     return broken("The connection to the upstream broke before it answered.")
 
 
-def nothing_was_sent(error: requests.RequestException) -> bool:
+def nothing_was_sent(error: Exception) -> bool:
     """Whether no connection came about at all."""
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
         return True

@@ -56,6 +56,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.idle: set[gevent.Greenlet] = set()
+        self.quitting = False
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
@@ -73,6 +74,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().notify()
         if not self.alive:
             gevent.killall(list(self.idle), block=False)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """Ctrl-C reaches a worker twice, from the terminal and from its master; once is enough."""
+        if not self.quitting:
+            self.quitting = True
+            super().handle_quit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Called for everything that leaves the app or never reached it."""

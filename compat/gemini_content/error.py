@@ -119,6 +119,8 @@ def parse_error(status: int, body: bytes) -> ApiError:
     """What an upstream error answer, or an error object in the midst of a stream, means to the caller."""
     told = told_error(body)
     if told is None:
+        if status in (401, 429):
+            return ApiError(MEANINGS[status], f"The upstream answered with status {status}.")
         if 400 <= status < 500:
             return ApiError(ErrorKind.UPSTREAM_REJECTED, f"The upstream answered with status {status}.", status=status)
         return broken(f"The upstream answered with status {status} and no error that can be read.")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
+import struct
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
+from typing import Any, NoReturn
 
-from flask import Response
+from flask import Response, request
 
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
@@ -26,27 +29,35 @@ class Cut(ConnectionResetError):
 def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
     """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered."""
     first = next(chunks, b"")
-    response = Response(cut_on_trouble(chain([first], chunks)), status=status)
+    response = Response(cut_on_trouble(chain([first], chunks), request.environ), status=status)
     response.headers.clear()
     response.headers.extend(headers)
     response.call_on_close(lambda: close(chunks))
     return response
 
 
-def cut_on_trouble(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+def cut_on_trouble(chunks: Iterable[bytes], environ: dict[str, Any]) -> Generator[bytes, None, None]:
     """The chunks; an error among them ends the transfer so that a client sees that it is broken."""
     try:
         yield from chunks
+    except (OSError, GeneratorExit):
+        raise
     except CallerGone:
         raise Cut from None
     except (ApiError, DraftSent) as error:
         log.warning("an answer was cut off: %s", error)
-        raise Cut from None
-    except (OSError, GeneratorExit):
-        raise
+        cut(environ)
     except BaseException:
         log.exception("an answer was cut off")
-        raise Cut from None
+        cut(environ)
+
+
+def cut(environ: dict[str, Any]) -> NoReturn:
+    """Ends the transfer. To HTTP/1.0, where the end of the connection is the end of the body, it is a reset."""
+    connection = environ.get("gunicorn.socket")
+    if connection is not None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raise Cut
 
 
 def close(chunks: Iterator[bytes]) -> None:

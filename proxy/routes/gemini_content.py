@@ -11,6 +11,7 @@ from compat.gemini_content.error import MISSING_KEY_MESSAGE, retry_delay_of
 from compat.gemini_content.request import SCHEMAS, check_request
 from proxy.callers import google_key
 from proxy.error_handlers import retry_headers
+from proxy.generation import without_key
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
@@ -69,14 +70,14 @@ def call_model(version: str, target: str) -> Response:
 
 def pass_on(answer: UpstreamAnswer, key: str) -> Response:
     """The upstream's answer as it came; an error without the key, should it repeat it."""
-    headers = {name: value for name, value in answer.headers.items() if name not in HEADERS_NOT_DOWN}
+    headers = {name: without_key(value, key) for name, value in answer.headers.items() if name not in HEADERS_NOT_DOWN}
     if 300 <= answer.status < 400:
         answer.close()
         raise broken(f"The upstream answered with status {answer.status}.")
     if answer.status < 400:
         return flow(answer.chunks, headers, answer.status)
     try:
-        body = answer.read_error().replace(key.encode("latin-1", "replace"), b"[key]")
+        body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
     finally:
         answer.close()
     for name in ("content-length", "content-encoding"):

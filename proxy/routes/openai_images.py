@@ -88,6 +88,8 @@ def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
     if asked.response_format == "url":
         events = store_pictures(events, service.store, url_of_image())
     chunks = write_answer(events, created=created, prices=prices)
+    if asked.response_format == "url":
+        chunks = iter([b"".join(chunks)])  # it is small, and a break that comes after the picture can still be told
     return flow(chunks, {"Content-Type": "application/json", **headers})
 
 
