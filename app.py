@@ -10,10 +10,12 @@ from flask.typing import ResponseReturnValue
 
 from proxy import error_handlers
 from proxy.callers import REQUEST_ID
-from proxy.generation import run_in_thread
+from proxy.generation import CallerGone, run_in_thread, time_limit
 from proxy.image_store import FolderStore, open_store
 from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
 from proxy.routes import EXTENSION, description, gemini_content, health, models, openai_images, stored_images
+from proxy.routes.flow import ClosingResponse
+from proxy.routes.request_body import limit_body_time
 from proxy.service import Places, Service
 from proxy.settings import Settings
 from proxy.upstream import Upstream
@@ -22,9 +24,13 @@ from proxy.upstream import Upstream
 class TwinlensApp(Flask):
     """Flask, from whose views no BaseException escapes: gunicorn would answer it, and not in the caller's dialect."""
 
+    response_class = ClosingResponse
+
     def dispatch_request(self) -> ResponseReturnValue:
         try:
             return super().dispatch_request()
+        except CallerGone:
+            return Response(status=499)  # nobody reads it; the status is for our own counting, as nginx's is
         except (Exception, SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # such as gevent.Timeout
@@ -49,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
 
     app.before_request(name_request)
+    app.before_request(limit_body_time)
     app.after_request(tell_request_id)
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
@@ -76,6 +83,7 @@ def open_upstream(settings: Settings) -> Upstream:
         max_answer_bytes=settings.max_answer_bytes,
         connections=settings.max_in_flight,
         sandbox=sandbox,
+        time_limit=time_limit,
     )
 
 

@@ -1,5 +1,6 @@
 """How gunicorn serves the app: `gunicorn` in this folder is all that a production start needs."""
 
+from proxy.image_store import open_store
 from proxy.limits import HEADER_WAIT_SECONDS
 from proxy.settings import Settings, SettingsError
 from proxy.welcome import welcome
@@ -7,6 +8,7 @@ from proxy.worker import QuietLogger, Worker
 
 try:
     settings = Settings.from_environ()
+    open_store(settings.image_store_url, settings.image_ttl_seconds)
 except SettingsError as error:
     raise SystemExit(f"Twinlens did not start. {error}") from None
 

@@ -48,6 +48,17 @@ def decode_whole(characters: bytes | str) -> bytes:
         raise MalformedBase64("the characters are not base64") from None
 
 
+def is_base64(characters: bytes) -> bool:
+    """Whether all characters are of the standard alphabet, wherever the piece was cut. Padding is not."""
+    whole = len(characters) - len(characters) % 4
+    try:
+        decoded = decode_whole(characters if whole == len(characters) else characters[:whole])
+        decode_whole(characters[whole:].ljust(4, b"A"))
+    except MalformedBase64:
+        return False
+    return len(decoded) * 4 == whole * 3  # fewer bytes come of padding in the midst
+
+
 def encode(data: bytes) -> bytes:
     """Standard, padded base64 of the bytes."""
     return pybase64.b64encode(data)

@@ -12,7 +12,8 @@ LONGEST_FIELD = 64  # bytes before the colon; a field that is longer is not one 
 def read_data(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """What follows `data:` in every line of an event stream, and a newline after each.
 
-    A body that is plain JSON in spite of its content type (Google's errors are, seen 2026-05) passes as it is.
+    Plain JSON in spite of the content type passes as it is: Google's errors come so, alone (seen 2026-05) or after
+    events.
     """
     passing: bool | None = None  # whether the line goes out; None while its field is not known yet
     head = b""
@@ -38,6 +39,10 @@ def read_data(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if len(head) < LONGEST_FIELD and b":" not in head and end < 0:
                     position = stop
                     continue
+                if head[:1] in (b"{", b"["):
+                    plain = True
+                    yield head + chunk[stop:]
+                    break
                 passing = head.startswith(b"data:")
                 piece, head = head[len(b"data:") :], b""
             if passing and piece:

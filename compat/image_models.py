@@ -6,6 +6,7 @@ retirement dates from the deprecations page (2026-10). Prices are USD per millio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -161,15 +162,14 @@ OPENAI_IMAGE_MODELS = (
     "chatgpt-image-latest",
 )
 
-NAME_PREFIXES = ("publishers/google/", "models/", "google/")
+NAME_PREFIXES = re.compile(r"(?:publishers/google/|models/|google/)*+")
 
 
 def bare_name(name: str) -> str:
     """A model's name without the prefixes that SDKs and documents put before it."""
     name = name.strip("/")
-    while prefix := next((prefix for prefix in NAME_PREFIXES if name.startswith(prefix)), None):
-        name = name.removeprefix(prefix)
-    return name
+    prefixes = NAME_PREFIXES.match(name)
+    return name[prefixes.end() :] if prefixes else name
 
 
 @dataclass(frozen=True)
@@ -199,11 +199,12 @@ class ModelCatalogue:
         self.upstreams = {SERVED_BY_DEFAULT: rows[SERVED_BY_DEFAULT]}
         for name, upstream_name in (upstream_models or {}).items():
             served = rows[self.known(name)]
+            upstream_name = bare_name(upstream_name)
             self.upstreams[served.name] = rows.get(upstream_name) or unknown_upstream(upstream_name, served)
         self.aliases: dict[str, str] = {}
         for alias, name in (aliases or {}).items():
             for one in OPENAI_IMAGE_MODELS if alias == "openai" else (alias,):
-                self.aliases[one] = self.known(name)
+                self.aliases[bare_name(one)] = self.known(name)
 
     def known(self, name: str) -> str:
         """The bare name, if it is served."""

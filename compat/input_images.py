@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from compat.base64_stream import MalformedBase64, decode_whole, encode, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
@@ -23,6 +24,18 @@ LARGEST_PICTURE = 50 * 1024 * 1024  # bytes; OpenAI's limit of one input picture
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.ASCII)
 WHITE_SPACE = re.compile(r"[\r\n\t ]+")
 MIME_TYPE_OF_ENDING = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}
+
+
+def read_input_images(pictures: Sequence[str | bytes], param: str) -> tuple[InputImage, ...]:
+    """Pictures told by strings or as their bytes. An error names `param`, with the place where there are several."""
+
+    def place(index: int) -> str:
+        return param if len(pictures) == 1 else f"{param}[{index}]"
+
+    return tuple(
+        read_input_image(picture, place(index)) if isinstance(picture, str) else from_bytes(picture, place(index))
+        for index, picture in enumerate(pictures)
+    )
 
 
 def read_input_image(text: str, param: str) -> InputImage:

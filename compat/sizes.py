@@ -11,8 +11,8 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import ImageModel, Pixels
 
 TOLERANCE = 0.2  # how far apart two shapes may be, as the difference of the logs of width over height
-PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
-RATIO = re.compile(r"[1-9]\d?:[1-9]\d?")
+PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
+RATIO = re.compile(r"[1-9]\d?:[1-9]\d?", re.ASCII)
 
 
 def parse_pixels(size: str) -> Pixels | None:

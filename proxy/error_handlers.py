@@ -14,7 +14,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles
-from proxy.generation import INTERNAL_MESSAGE, CallerGone
+from proxy.generation import INTERNAL_MESSAGE
 from proxy.limits import LONGEST_RETRY_SECONDS
 
 log = logging.getLogger("twinlens")
@@ -34,7 +34,6 @@ VERTEX = re.compile(r"/v1beta1/|/v1(beta)?/(projects|publishers)/")
 def register(app: Flask) -> None:
     """Makes every error of the app an answer that the caller's SDK understands."""
     app.register_error_handler(ApiError, render)
-    app.register_error_handler(CallerGone, answer_nobody)
     app.register_error_handler(HTTPException, render_http_exception)
     app.register_error_handler(Exception, render_unforeseen)
 
@@ -69,8 +68,10 @@ def render_http_exception(error: HTTPException) -> Response:
         return Response(status=status, headers=error.get_headers(request.environ))
     kind = KINDS.get(status, ErrorKind.INTERNAL if status >= 500 else ErrorKind.INVALID_ARGUMENT)
     response = render(ApiError(kind, message_of(kind, error), status=status))
-    if allowed := getattr(error, "valid_methods", None):
-        response.headers["Allow"] = ", ".join(sorted(allowed))
+    told = dict(error.get_headers(request.environ))
+    for name in ("Allow", "Content-Range"):
+        if name in told:
+            response.headers[name] = told[name]
     return response
 
 
@@ -86,11 +87,6 @@ def message_of(kind: ErrorKind, error: HTTPException) -> str:
     elif VERTEX.match(request.path):
         message += " Vertex AI paths are not served here: use the Gemini API (vertexai=False)."
     return message
-
-
-def answer_nobody(_: CallerGone) -> Response:
-    """The connection is closed: the status is for our own counting (nginx's, for the same case)."""
-    return Response(status=499)
 
 
 def render_unforeseen(error: Exception) -> Response:

@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,13 +23,13 @@ from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageS
 from proxy.upstream import Upstream
 
 INTERNAL_MESSAGE = "The server had an error while processing your request."
-SHORTEST_KEY = 8  # characters
+SHORTEST_KEY = 6  # characters
 
 Result = TypeVar("Result")
 
 
-class CallerGone(Exception):
-    """The caller closed the connection: whatever is done for him ends here."""
+class CallerGone(gevent.GreenletExit):  # type: ignore[misc]
+    """The caller closed the connection: whatever is done for him ends here, quietly for gunicorn too."""
 
 
 log = logging.getLogger("twinlens")
@@ -85,8 +86,13 @@ def explained(error: ApiError, model: ServedModel, key: str) -> ApiError:
 
 
 def without_key(text: str, key: str) -> str:
-    """The text with `[key]` where it repeats the key. What is too short to be a key is not looked for."""
-    return text.replace(key, "[key]") if len(key) >= SHORTEST_KEY else text
+    """The text with `[key]` where it repeats the key, plainly or as JSON writes it.
+
+    What is too short to be a key is not looked for: it would be found in every other word.
+    """
+    if len(key) < SHORTEST_KEY:
+        return text
+    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
 
 
 def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float | None) -> Iterator[Event]:
@@ -119,8 +125,9 @@ def outcome_of(ask: Callable[[], Iterator[Event]]) -> list[Event] | ApiError:
         gather(ask(), events)
     except ApiError as error:
         failure = error
-    except Exception:
-        log.exception("a call failed unforeseen")
+    except BaseException as error:
+        if not isinstance(error, gevent.GreenletExit):
+            log.exception("a call failed unforeseen")
         failure = ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, may_repeat=False)
     else:
         return events
@@ -178,3 +185,10 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
     # Waiting for the end of the watch matters: a connection that is still watched would be closed a second late.
     kill: Callable[[], None] = gevent.spawn(watch).kill
     return kill
+
+
+@contextmanager
+def time_limit(seconds: float, error: Callable[[], ApiError]) -> Iterator[None]:
+    """Raises the error in what is done within, wherever it waits, when the time is over."""
+    with gevent.Timeout(max(seconds, 0.001), error()):
+        yield

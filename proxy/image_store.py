@@ -7,6 +7,7 @@ nor listed, and no secret and no database are needed.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -18,8 +19,12 @@ from typing import BinaryIO
 
 from compat.base64_stream import MalformedBase64, decode
 from compat.errors import ApiError, ErrorKind
-from compat.images import Event, ImageData, ImageEnd, ImageStart, StoredImage
+from compat.images import Event, ImageStart, StoredImage
 from proxy.limits import LEFTOVER_SECONDS
+from proxy.pictures import broken_picture, replace_pictures
+from proxy.settings import SettingsError
+
+log = logging.getLogger("twinlens")
 
 ENDINGS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 MIME_TYPES = {ending: mime_type for mime_type, ending in ENDINGS.items()}
@@ -100,39 +105,25 @@ def write_all(file: BinaryIO, chunks: Iterable[bytes]) -> None:
 
 
 def open_store(url: str, ttl: int) -> FolderStore:
-    """The store that IMAGE_STORE_URL names."""
-    return FolderStore(Path(url.removeprefix("file://")).absolute(), ttl)
+    """The store that IMAGE_STORE_URL names. Raises SettingsError if it cannot be used."""
+    folder = Path(url.removeprefix("file://")).absolute()
+    try:
+        return FolderStore(folder, ttl)
+    except OSError as error:
+        raise SettingsError(f"IMAGE_STORE_URL: the folder {folder} cannot be made ({error.strerror}).") from None
 
 
 def store_pictures(events: Iterator[Event], store: FolderStore, url_of: Callable[[str], str]) -> Iterator[Event]:
     """The events with every picture put into the store and told by its URL instead."""
-    for event in events:
-        if not isinstance(event, ImageStart):
-            yield event
-            continue
+
+    def put(start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
         try:
-            name = store.put(event.mime_type, decode(picture_data(events)))
-        except Draft:
-            continue
+            name = store.put(start.mime_type, decode(data))
         except MalformedBase64 as error:
-            raise ApiError(
-                ErrorKind.UPSTREAM_BROKEN, f"The upstream's picture is broken: {error}.", may_repeat=False
-            ) from None
+            raise broken_picture(str(error)) from None
         except OSError as error:
+            log.exception("a picture could not be stored in %s", store.folder)
             raise ApiError(ErrorKind.INTERNAL, "The picture could not be stored.", may_repeat=False) from error
-        yield StoredImage(url_of(name), event.mime_type, event.width, event.height)
+        return (StoredImage(url_of(name), start.mime_type, start.width, start.height),)
 
-
-class Draft(Exception):
-    """The picture that was being stored is none of the results."""
-
-
-def picture_data(events: Iterator[Event]) -> Iterator[bytes]:
-    """The base64 of the picture that has begun, up to its end. Raises Draft."""
-    for event in events:
-        if isinstance(event, ImageData):
-            yield event.data
-        elif isinstance(event, ImageEnd):
-            if event.draft:
-                raise Draft
-            return
+    return replace_pictures(events, lambda _: True, put)

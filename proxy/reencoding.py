@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
 from PIL import Image, ImageOps
 
-from compat.base64_stream import MalformedBase64, decode
+from compat.base64_stream import decode
 from compat.base64_stream import encode as encode_base64
-from compat.errors import ApiError, ErrorKind
 from compat.image_models import Pixels
 from compat.images import Event, ImageData, ImageEnd, ImageStart
 from compat.openai_images.request import OpenAIRequest
 from proxy.limits import MOST_PIXELS
+from proxy.pictures import broken_picture, replace_pictures
 
 PNG_LEVEL = 4  # of compression: half the time of the usual 6 for a few percent more bytes
 BORDER = (255, 255, 255)  # beside a picture that was made to fit into another shape
@@ -39,44 +39,25 @@ class Reencoder:
         return self.quality is not None and self.quality < 100 and self.format in ("jpeg", "webp")
 
     def read(self, events: Iterator[Event]) -> Iterator[Event]:
-        """The events, with every picture as it is wanted. Drafts pass as they are."""
-        for event in events:
-            if not (isinstance(event, ImageStart) and self.changes(event)):
-                yield event
-                continue
-            held, end = hold(events)
-            if not end.draft:
-                event, held = self.run_in_thread(self.convert, event, held)
-            yield event
-            yield from map(ImageData, held)
-            yield end
+        """The events, with every picture as it is wanted."""
+        return replace_pictures(events, self.changes, self.remake)
 
-    def convert(self, start: ImageStart, chunks: list[bytes]) -> tuple[ImageStart, list[bytes]]:
-        """A whole picture made anew. Raises UPSTREAM_BROKEN for one that cannot be opened."""
+    def remake(self, start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
+        """The picture made anew, in a thread. Raises UPSTREAM_BROKEN for one that cannot be opened."""
+        start, made = self.run_in_thread(self.convert, start, list(data))
+        return (start, ImageData(made), ImageEnd())
+
+    def convert(self, start: ImageStart, chunks: list[bytes]) -> tuple[ImageStart, bytes]:
+        """The start and the base64 of a whole picture made anew."""
         if start.width * start.height > MOST_PIXELS:
-            raise broken(f"it has more than {MOST_PIXELS} pixels")
+            raise broken_picture(f"it has more than {MOST_PIXELS} pixels")
         try:
             with Image.open(BytesIO(b"".join(decode(chunks))), formats=("PNG", "JPEG", "WEBP", "GIF")) as image:
-                mime_type, data = encode(
-                    fit(image.convert("RGB"), self.pixels, self.resize),
-                    self.format or start.mime_type.removeprefix("image/"),
-                    self.quality,
-                )
-                size = self.pixels or image.size
-        except (MalformedBase64, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise broken(f"it cannot be opened ({type(error).__name__})") from None
-        return ImageStart(mime_type, *size), [encode_base64(data)]
-
-
-def hold(events: Iterator[Event]) -> tuple[list[bytes], ImageEnd]:
-    """The base64 of the picture that has begun, and its end."""
-    held = []
-    for event in events:
-        if isinstance(event, ImageData):
-            held.append(event.data)
-        elif isinstance(event, ImageEnd):
-            return held, event
-    raise broken("it has no end")
+                whole = fit(image.convert("RGB"), self.pixels, self.resize)
+        except Exception as error:  # Pillow raises whatever its decoders meet
+            raise broken_picture(f"it cannot be opened ({type(error).__name__})") from None
+        mime_type, data = encode(whole, self.format or start.mime_type.removeprefix("image/"), self.quality)
+        return ImageStart(mime_type, *whole.size), encode_base64(data)
 
 
 def fit(image: Image.Image, pixels: Pixels | None, resize: str | None) -> Image.Image:
@@ -96,7 +77,3 @@ def encode(image: Image.Image, output_format: str, quality: int | None) -> tuple
     else:
         image.save(file, output_format.upper(), quality=100 if quality is None else max(1, quality))
     return f"image/{output_format}", file.getvalue()
-
-
-def broken(why: str) -> ApiError:
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, f"The upstream's picture cannot be used: {why}.", may_repeat=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -14,6 +15,9 @@ from proxy.limits import MIB
 
 Network = IPv4Network | IPv6Network
 GOOGLE = "https://generativelanguage.googleapis.com"
+
+
+HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
 
 class SettingsError(ValueError):
@@ -35,7 +39,7 @@ def whole(lowest: int, highest: int) -> Callable[[str], int]:
     """Reads a whole number within bounds, both included."""
 
     def read(value: str) -> int:
-        if not (value.isascii() and value.isdigit() and lowest <= int(value[:18]) <= highest):
+        if not (value.isascii() and value.isdigit() and len(value) <= 18 and lowest <= int(value) <= highest):
             raise ValueError(f"it must be a whole number from {lowest} to {highest}")
         return int(value)
 
@@ -43,8 +47,7 @@ def whole(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not HTTP_URL.fullmatch(value) or urlsplit(value).port == 0:
         raise ValueError("it must be a URL such as https://host or http://host:port/path")
     return value.rstrip("/")
 
@@ -117,7 +120,8 @@ class Settings:
                 try:
                     values[one.name] = one.metadata["read"](value)
                 except ValueError as error:
-                    raise SettingsError(f"{name} is '{value}': {error}") from None
+                    told = "has a password in it" if "@" in value else f"is '{value}'"
+                    raise SettingsError(f"{name} {told}: {error}") from None
         settings = cls(**values)
         for name in ("model_aliases", "upstream_models"):
             try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 
@@ -20,6 +22,15 @@ SANDBOX_URL = "sandbox://gemini"
 
 # Only a connection that could not be made is tried once more: nothing can have been sent on it.
 RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
+
+
+KEY = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")  # what a header can hold
+TimeLimit = Callable[[float, Callable[[], ApiError]], AbstractContextManager[None]]
+
+
+def no_time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[None]:
+    """For scripts, which have nothing that could interrupt them."""
+    return nullcontext()
 
 
 @dataclass
@@ -61,12 +72,18 @@ class Upstream:
         max_answer_bytes: int,
         connections: int,
         sandbox: BaseAdapter | None = None,
+        time_limit: TimeLimit = no_time_limit,
     ):
-        """`timeout` is in seconds, for a whole call; `sandbox` answers the calls that carry the sandbox's key."""
+        """`timeout` is in seconds, for all the time that is spent waiting in a call.
+
+        `sandbox` answers the calls that carry the sandbox's key. `time_limit` ends what is done within it; without
+        one, each single wait is limited and not their sum.
+        """
         self.base_url = base_url
         self.version = version
         self.timeout = timeout
         self.max_answer_bytes = max_answer_bytes
+        self.time_limit = time_limit
         self.has_sandbox = sandbox is not None
         self.session = requests.Session()
         self.session.auth = leave_as_is  # or requests would look for a password in ~/.netrc
@@ -97,41 +114,55 @@ class Upstream:
         base = SANDBOX_URL if self.has_sandbox and key == SANDBOX_KEY else self.base_url
         url = f"{base}/{self.version}/models/{operation}{'?' if query else ''}{query}"
         seconds = min(self.timeout, timeout or self.timeout)
-        deadline = time.monotonic() + seconds
+        if not KEY.fullmatch(key):
+            raise ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
+        started = time.monotonic()
         sent = {
             "content-type": "application/json",
             "accept": "*/*",
             "accept-encoding": "identity",
+            "user-agent": "twinlens",
             **(headers or {}),
             "x-goog-api-key": key,
         }
         try:
-            response = self.session.post(
-                url,
-                data=body,
-                headers=sent,
-                stream=True,
-                allow_redirects=False,
-                timeout=(min(CONNECT_SECONDS, seconds), seconds),
-            )
-        except (requests.RequestException, UnicodeError) as error:
+            with self.time_limit(seconds, too_late):
+                response = self.post(url, body, sent, seconds)
+        except requests.RequestException as error:
             raise without_answer(error) from None
         return UpstreamAnswer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
-            self.read(response, deadline, decode or response.status_code >= 400),
+            self.read(response, seconds - (time.monotonic() - started), decode or response.status_code >= 400),
             response,
         )
 
-    def read(self, response: requests.Response, deadline: float, decode: bool) -> Iterator[bytes]:
-        """The body as it comes. Raises an ApiError when it breaks off, takes too long or grows too large."""
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> requests.Response:
+        """The response as soon as its headers are there. The URL is sent as it is: requests would spell it anew."""
+        prepared = self.session.prepare_request(requests.Request("POST", url, headers=headers, data=body))
+        prepared.url = url
+        options = self.session.merge_environment_settings(url, {}, True, None, None)
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        return self.session.send(prepared, allow_redirects=False, timeout=timeout, **options)
+
+    def read(self, response: requests.Response, seconds: float, decode: bool) -> Iterator[bytes]:
+        """The body as it comes, waited for so many seconds in all: how long the caller takes for it does not count.
+
+        Raises an ApiError when it breaks off, takes too long or grows too large.
+        """
         length = 0
         try:
-            while chunk := response.raw.read1(READ_CHUNK, decode_content=decode):
+            while True:
+                started = time.monotonic()
+                with self.time_limit(seconds, too_late):
+                    chunk = response.raw.read1(READ_CHUNK, decode_content=decode)
+                seconds -= time.monotonic() - started
+                if not chunk:
+                    return
                 length += len(chunk)
                 if length > self.max_answer_bytes:
                     raise broken(f"The upstream's answer is larger than {self.max_answer_bytes} bytes.")
-                if time.monotonic() > deadline:
+                if seconds <= 0:
                     raise too_late()
                 yield chunk
         except ReadTimeoutError:
@@ -148,8 +179,6 @@ def leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def without_answer(error: Exception) -> ApiError:
     """What it means that a call brought no answer. The error's own words stay here: they may repeat a URL."""
-    if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError):  # no header can hold such a key
-        return ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
     if nothing_was_sent(error):
         return broken("The upstream could not be reached.", may_repeat=None)
     if isinstance(error, requests.Timeout):

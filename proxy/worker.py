@@ -32,21 +32,34 @@ STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the 
     (errors.ParseException, 400, "Bad Request"),
     (Exception, 500, "Internal Server Error"),
 )
+CREDENTIALS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
 QUERY = re.compile(r"\?[^\s'\"]*")
 
 
 class QuietLogger(Logger):  # type: ignore[misc]
-    """Gunicorn's logger, with no query in any line: a query may hold a key."""
+    """Gunicorn's logger, with no query and no credential in any line: a query may hold a key."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         self.error_log.addFilter(drop_query)
+        self.access_log.addFilter(drop_query)
+
+    def atoms(self, resp: Any, req: Any, environ: Any, request_time: Any) -> dict[str, Any]:
+        """What a format of the access log can name."""
+        atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
+        hidden = {"q": "-", **{f"{{{name}}}i": "-" for name in CREDENTIALS}}
+        return {**atoms, **{name: value for name, value in hidden.items() if name in atoms}}
 
 
 def drop_query(record: logging.LogRecord) -> bool:
-    """Takes queries out of a log record."""
-    record.msg = QUERY.sub("?...", record.getMessage())
+    """Takes queries out of a log record and its traceback."""
+    try:
+        record.msg = QUERY.sub("?...", record.getMessage())
+    except Exception:  # a record that cannot be formatted is logging's own to tell
+        return True
     record.args = None
+    if record.exc_info:
+        record.exc_text = QUERY.sub("?...", logging.Formatter().formatException(record.exc_info))
     return True
 
 

@@ -150,7 +150,7 @@ def array_answer(answer: Answer) -> Iterator[bytes]:
     for event, pictures in stream_events(answer):
         yield from _pieces(before + pretty(event), pictures)
         before = ",\r\n"
-    yield b"]\n"
+    yield b"]"
 
 
 def _event(answer: Answer, part: dict[str, Any], spoken: str, pictures: int) -> dict[str, Any]:

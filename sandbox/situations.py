@@ -150,4 +150,4 @@ def _merged(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def array_text(events: Sequence[Any]) -> str:
     """A stream without alt=sse: one JSON array, an element for each event."""
-    return "[" + ",\r\n".join(pretty(event) for event in events) + "]\n"
+    return "[" + ",\r\n".join(pretty(event) for event in events) + "]"

@@ -75,7 +75,8 @@ def build_details(error: ApiError) -> list[dict[str, Any]]:
             }
         )
     if error.retry_after is not None:
-        details.append({"@type": f"{TYPE}RetryInfo", "retryDelay": f"{error.retry_after:g}s"})
+        seconds = f"{error.retry_after:.9f}".rstrip("0").rstrip(".")
+        details.append({"@type": f"{TYPE}RetryInfo", "retryDelay": f"{seconds}s"})
     return details
 
 

@@ -148,13 +148,17 @@ SCHEMAS: Mapping[str, type[Schema]] = {
 def check_request(method: str, body: Any) -> None:
     """Refuses what Google would refuse for its shape: wrong JSON types, and contents that are missing.
 
-    Raises an ApiError whose `violations` are all complaints, each with the path of its field.
+    Raises an ApiError whose `violations` are all complaints, each with the path of its field in snake_case, as
+    Google's are.
     """
     if not isinstance(body, dict):
         raise ApiError(ErrorKind.INVALID_TYPE, "Invalid JSON payload received. The request must be an object.")
     problems = SCHEMAS[method]().validate(body)
     if problems:
-        found = tuple((path, text.replace("{param}", path)) for path, text in complaints(ValidationError(problems)))
+        found = tuple(
+            (snake_case(path), text.replace("{param}", snake_case(path)))
+            for path, text in complaints(ValidationError(problems))
+        )
         raise ApiError(ErrorKind.INVALID_ARGUMENT, "\n".join(text for _, text in found), violations=found)
 
 
@@ -178,6 +182,14 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
     return merge(body, camel_cased(image_request.gemini))
 
 
+def sent_aspect_ratio(image_request: ImageRequest) -> str | None:
+    """The aspect ratio that the model is asked for, whether ours or one that is sent verbatim."""
+    config = camel_cased(image_request.gemini).get("generationConfig")
+    inner = config.get("imageConfig") if isinstance(config, Mapping) else None
+    told = inner.get("aspectRatio") if isinstance(inner, Mapping) else None
+    return told if isinstance(told, str) and told else image_request.aspect_ratio
+
+
 def build_parts(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
     for image in image_request.input_images:
         yield build_image_part(image)
@@ -194,19 +206,24 @@ def build_image_part(image: InputImage) -> dict[str, Any]:
     return {"inlineData": {"mimeType": image.mime_type, "data": image.data}}
 
 
-# The names that we write ourselves: told in snake_case they would stand beside ours instead of replacing them.
+# The objects that we write ourselves, and their members: told in snake_case they would stand beside ours.
 OUR_NAMES = {
-    snake_case(name): name
-    for name in ("generationConfig", "responseModalities", "imageConfig", "aspectRatio", "imageSize")
+    "generation_config": "generationConfig",
+    "response_modalities": "responseModalities",
+    "image_config": "imageConfig",
+    "aspect_ratio": "aspectRatio",
+    "image_size": "imageSize",
 }
+OUR_OBJECTS = ("generationConfig", "imageConfig")
 
 
 def camel_cased(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The same body with the names that we write ourselves in camelCase."""
-    return {
-        OUR_NAMES.get(name, name): camel_cased(value) if isinstance(value, Mapping) else value
-        for name, value in body.items()
-    }
+    """The same body with the names that we write ourselves in camelCase; what is null is absent."""
+    cased = {OUR_NAMES.get(name, name): value for name, value in body.items() if value is not None}
+    for name in OUR_OBJECTS:
+        if isinstance(value := cased.get(name), Mapping):
+            cased[name] = camel_cased(value)
+    return cased
 
 
 def merge(body: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

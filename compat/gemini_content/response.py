@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
+from compat.base64_stream import MalformedBase64, decode_whole, is_base64, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
 from compat.event_stream import read_data
 from compat.gemini_content.error import broken, parse_error
@@ -123,7 +123,7 @@ class AnswerReader:
             raise parse_error(status if isinstance(status, int) else 500, json.dumps(response).encode())
         for position, candidate in enumerate(dicts(response.get("candidates"))):
             if isinstance(reason := candidate.get("finishReason"), str):
-                self.reasons[position] = reason
+                self.reasons[count(candidate.get("index", position))] = reason
             if isinstance(message := candidate.get("finishMessage"), str):
                 self.finish_message = message
         if isinstance(feedback := response.get("promptFeedback"), dict) and feedback.get("blockReason"):
@@ -162,9 +162,14 @@ class PictureReader:
         self.held_length = 0
         self.wanted = 64  # characters; a JPEG may hide its size behind a long manifest
         self.length = 0
+        self.padded = 0  # characters of padding
 
     def read(self, data: bytes) -> Iterator[Event]:
         data = standard_alphabet(data)
+        bare = data.rstrip(b"=")
+        if (self.padded and bare) or not is_base64(bare):
+            raise NotAPicture("a picture that is not base64")
+        self.padded += len(data) - len(bare)
         self.length += len(data)
         if self.header:
             yield ImageData(data)
@@ -190,7 +195,10 @@ class PictureReader:
             yield from self.look()
         if not self.header:
             raise NotAPicture("a picture that ends before its header does")
-        if missing := padding(self.length):
+        missing = padding(self.length)
+        if self.padded + len(missing) > 2:
+            raise NotAPicture("a picture that is not base64")
+        if missing:
             yield ImageData(missing)
 
 

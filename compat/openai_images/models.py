@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from compat.image_models import Pixels, ServedModel
-from compat.openai_images.request import LONGEST_PROMPT, MOST_IMAGES, MOST_PICTURES
+from compat.openai_images.form import MOST_IMAGES
+from compat.openai_images.request import LONGEST_PROMPT, MOST_PICTURES
 
 CREATED = 1759363200  # 2025-10-02, when gemini-2.5-flash-image became generally available
 

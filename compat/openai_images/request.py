@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from marshmallow import INCLUDE, Schema, ValidationError
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, Pixels, ServedModel
 from compat.images import ImageRequest, InputImage
-from compat.input_images import check_mask, from_bytes, read_input_image
+from compat.input_images import check_mask, read_input_images
+from compat.openai_images.form import MOST_IMAGES, Form, read_pictures, read_texts
 from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
 from compat.validation import (
     Choice,
@@ -31,7 +31,7 @@ from compat.validation import (
 )
 
 LONGEST_PROMPT = 32000  # characters, as OpenAI documents it
-MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
+LONGEST_MODEL = 256  # characters; the error about a model repeats its name
 MOST_PICTURES = 10  # OpenAI's limit of n
 LONGEST_SIDE = 8192  # pixels of a picture that `resize` makes
 MOST_NAMES = 20  # wishes that the header of ignored ones names
@@ -56,7 +56,7 @@ class ImageReference(Mapped):
     """A picture of a JSON edit: an object with its address or data URL. File ids are refused: we keep no files."""
 
     def __init__(self, **options: Any):
-        super().__init__({"image_url": Text(required=True, shortest=1), "file_id": NoFile()}, **options)
+        super().__init__({"file_id": NoFile(), "image_url": Text(required=True, shortest=1)}, **options)
 
 
 class NoFile(JsonField):
@@ -69,7 +69,7 @@ class NoFile(JsonField):
 GOOGLE = Mapped({"generationConfig": Mapped(), "generation_config": Mapped()})
 PROMPT = Text(required=True, shortest=1, longest=LONGEST_PROMPT)
 COMMON: Mapping[str, JsonField] = {
-    "model": Text(),
+    "model": Text(longest=LONGEST_MODEL),
     "n": Integer(lowest=1, highest=MOST_PICTURES),
     "size": Text(),
     "aspect_ratio": Text(),
@@ -81,7 +81,7 @@ COMMON: Mapping[str, JsonField] = {
     "stream": Flag(),
     "partial_images": Integer(lowest=0, highest=3),
     "seed": Integer(lowest=-(2**31), highest=2**31 - 1),
-    "temperature": Number(lowest=0, highest=2),
+    "temperature": Number(),
     "google": GOOGLE,
     "extra_body": Mapped({"google": GOOGLE}),
 }
@@ -105,15 +105,9 @@ JsonEditSchema = LenientSchema.from_dict(
     name="JsonEditSchema",
 )
 FormEditSchema = LenientSchema.from_dict({"prompt": PROMPT, **COMMON}, name="FormEditSchema")
-VariationSchema = LenientSchema.from_dict({"prompt": Text(), **COMMON}, name="VariationSchema")
+VariationSchema = LenientSchema.from_dict(dict(COMMON), name="VariationSchema")
 
-PICTURE_FIELDS = frozenset({"image", "images", "mask"})
-UNDERSTOOD = frozenset({"prompt", *PICTURE_FIELDS, *COMMON})
-UNSET = {("n", "0")}  # what go-openai writes into a form for a field that nobody set, beside empty texts
 HEADER_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
-
-# OpenAI's own defaults, for callers who use OpenAI's names.
-DEFAULT_FORMAT_OF_ALIAS = {True: "url", False: "b64_json"}  # whether the name begins with dall-e
 
 
 @dataclass(frozen=True)
@@ -131,47 +125,33 @@ class OpenAIRequest:
     ignored: tuple[str, ...] = ()  # wishes that cannot be met, by name
 
 
-@dataclass(frozen=True)
-class FormFile:
-    """A file part of a form."""
-
-    name: str  # of the field: image, image[], image[0], mask
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Form:
-    """A multipart form: its text parts and its files, each in the order in which they came."""
-
-    texts: tuple[tuple[str, str], ...]
-    files: tuple[FormFile, ...]
-
-
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A generation from its JSON body. `default_format` is what callers get who do not ask for url or b64_json."""
     checked = check(GenerationSchema, body)
-    images = read_images([("image", text) for text in checked.get("image", ())])
-    return read_request(checked, images, None, catalogue, default_format)
+    images = read_input_images(checked.get("image", ()), "image")
+    return read_request(checked, GenerationSchema, images, None, catalogue, default_format)
 
 
 def parse_edit(body: Any, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its JSON body."""
     checked = check(JsonEditSchema, body)
-    images = read_images([("images", one["image_url"]) for one in checked["images"]])
-    mask = read_input_image(checked["mask"]["image_url"], "mask") if checked.get("mask") else None
-    return read_request(checked, images, mask, catalogue, "b64_json")
+    images = read_input_images([one["image_url"] for one in checked["images"]], "images")
+    masks = read_input_images([checked["mask"]["image_url"]] if "mask" in checked else (), "mask")
+    return read_request(checked, JsonEditSchema, images, next(iter(masks), None), catalogue, "b64_json")
 
 
 def parse_edit_form(form: Form, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its form."""
-    checked, images, mask = read_form(form, FormEditSchema)
-    return read_request(checked, images, mask, catalogue, "b64_json")
+    checked = check(FormEditSchema, read_texts(form, COMMON))
+    images, mask = read_pictures(form)
+    return read_request(checked, FormEditSchema, images, mask, catalogue, "b64_json")
 
 
 def parse_variation_form(form: Form, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A variation from its form: an edit with a fixed instruction."""
-    checked, images, _ = read_form(form, VariationSchema)
-    return read_request({**checked, "prompt": VARIATION_PROMPT}, images, None, catalogue, default_format)
+    checked = check(VariationSchema, read_texts(form, COMMON))
+    images, _ = read_pictures(form)
+    return read_request(checked, VariationSchema, images, None, catalogue, default_format)
 
 
 def check(schema: type[Schema], body: Any) -> dict[str, Any]:
@@ -185,11 +165,12 @@ def check(schema: type[Schema], body: Any) -> dict[str, Any]:
         checked: dict[str, Any] = schema().load(body)
     except ValidationError as error:
         raise refuse(error) from None
-    return {name: value for name, value in checked.items() if value is not None}
+    return {name: checked[name] for name in body if checked[name] is not None}
 
 
 def read_request(
     checked: Mapping[str, Any],
+    schema: type[Schema],
     images: tuple[InputImage, ...],
     mask: InputImage | None,
     catalogue: ModelCatalogue,
@@ -209,10 +190,10 @@ def read_request(
     else:
         aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
     if model.is_openai_alias:
-        default_format = DEFAULT_FORMAT_OF_ALIAS[model.asked_as.startswith("dall-e")]
+        default_format = "url" if model.asked_as.startswith("dall-e") else "b64_json"  # as OpenAI's own
     return OpenAIRequest(
         ImageRequest(
-            prompt=checked["prompt"],
+            prompt=VARIATION_PROMPT if schema is VariationSchema else checked["prompt"],
             input_images=images,
             mask=mask,
             count=checked.get("n", 1),
@@ -229,7 +210,7 @@ def read_request(
         resize=resize,
         pixels=pixels if resize else None,
         stream=checked.get("stream", False),
-        ignored=tuple(ignored_names(checked, model)),
+        ignored=tuple(ignored_names(checked, schema, model)),
     )
 
 
@@ -267,9 +248,10 @@ def read_google(checked: Mapping[str, Any]) -> dict[str, Any]:
     return google
 
 
-def ignored_names(checked: Mapping[str, Any], model: ServedModel) -> list[str]:
+def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> list[str]:
     """The wishes that are left out. A value that says what is done anyway is no wish."""
-    names = [name for name, value in checked.items() if name not in UNDERSTOOD and value not in ("", "auto", False)]
+    understood = schema().fields
+    names = [name for name, value in checked.items() if name not in understood and value not in ("", "auto", False)]
     if checked.get("background") == "opaque":
         names.remove("background")
     if checked.get("image_size") and not model.upstream.tiers:
@@ -281,83 +263,3 @@ def ignored_names(checked: Mapping[str, Any], model: ServedModel) -> list[str]:
     if checked.get("stream") and checked.get("response_format") == "url":
         names.append("response_format")
     return [name for name in names if HEADER_NAME.fullmatch(name)][:MOST_NAMES]
-
-
-def read_images(pictures: list[tuple[str, str]]) -> tuple[InputImage, ...]:
-    """Pictures told as strings; each is named in an error, with its place where there are several."""
-    return tuple(
-        read_input_image(text, place(name, index, len(pictures))) for index, (name, text) in enumerate(pictures)
-    )
-
-
-def place(name: str, index: int, of: int) -> str:
-    return name if of == 1 else f"{name}[{index}]"
-
-
-# Forms
-
-
-def read_form(form: Form, schema: type[Schema]) -> tuple[dict[str, Any], tuple[InputImage, ...], InputImage | None]:
-    """The checked fields, the pictures and the mask of a form. Raises MISSING_PARAMETER if it has no picture."""
-    body: dict[str, Any] = {}
-    files = [file for file in form.files if file.data]  # a browser sends an empty part for a field without a file
-    pictures: list[str | bytes] = [file.data for file in files if is_image_name(file.name)]
-    masks: list[str | bytes] = [file.data for file in files if file.name == "mask"]
-    for name, text in form.texts:
-        if is_image_name(name) and text:
-            pictures.append(text)
-        elif name == "mask" and text:
-            masks.append(text)
-        elif text and (name, text) not in UNSET:
-            put(body, name, text)
-    checked = check(schema, with_types(body))
-    if not pictures:
-        raise ApiError(ErrorKind.MISSING_PARAMETER, "Missing required parameter: 'image'.", param="image")
-    if len(pictures) > MOST_IMAGES:
-        raise ApiError(
-            ErrorKind.ARRAY_TOO_LONG,
-            f"Invalid 'image': array too long. Expected an array with maximum length {MOST_IMAGES}, but got an array "
-            f"with length {len(pictures)} instead.",
-            param="image",
-        )
-    images = tuple(
-        read_picture(picture, place("image", index, len(pictures))) for index, picture in enumerate(pictures)
-    )
-    return checked, images, read_picture(masks[-1], "mask") if masks else None
-
-
-def read_picture(picture: str | bytes, param: str) -> InputImage:
-    return read_input_image(picture, param) if isinstance(picture, str) else from_bytes(picture, param)
-
-
-def is_image_name(name: str) -> bool:
-    """`image`, `image[]`, `image[0]`: clients differ."""
-    return re.fullmatch(r"image(\[\d{0,3}\])?", name) is not None
-
-
-def put(body: dict[str, Any], name: str, text: str) -> None:
-    """Writes a text part where its name says: `svg[reasoning][effort]` is a member of a member."""
-    first, *inner = re.findall(r"[^\[\]]+", name) or [name]
-    for key in inner:
-        nested = body.setdefault(first, {})
-        if not isinstance(nested, dict):
-            return
-        body, first = nested, key
-    body[first] = text
-
-
-def with_types(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A form's texts as the JSON values that their fields expect; a text that is none of them stays a text."""
-    return {name: typed(COMMON.get(name), value) for name, value in body.items()}
-
-
-def typed(field: JsonField | None, value: Any) -> Any:
-    if isinstance(value, str) and isinstance(field, Number | Flag):
-        read = field.from_text(value)
-        return value if read is None else read
-    if isinstance(value, str) and isinstance(field, Mapped) and value.startswith("{"):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value

@@ -106,9 +106,12 @@ def write_event_stream(
     started = False
     errors: list[ApiError] = []
     pictures: list[HeldPicture] = []
+    words: list[str] = []
     try:
         for event in events:
             match event:
+                case Text(text):
+                    words.append(text)
                 case ImageStart():
                     pictures.append(HeldPicture(event))
                 case ImageData(data):
@@ -118,9 +121,9 @@ def write_event_stream(
                 case Finish(usage):
                     for picture in pictures:
                         started = True
-                        yield from picture.write(f"{operation}.completed", created, usage or Usage(), prices)
-                        usage = None
-                    pictures = []
+                        yield from picture.write(f"{operation}.completed", created, usage or Usage(), prices, words)
+                        usage, words = None, []
+                    pictures, words = [], []
                 case Silence():
                     started = True
                     yield KEEP_ALIVE
@@ -141,13 +144,15 @@ class HeldPicture:
         self.start = start
         self.chunks: list[bytes] = []
 
-    def write(self, name: str, created: int, usage: Usage, prices: Prices | None) -> Iterator[bytes]:
+    def write(self, name: str, created: int, usage: Usage, prices: Prices | None, words: list[str]) -> Iterator[bytes]:
+        """The whole event; usage and words of an answer are told with its first picture."""
         fields = {
             "type": name,
             "created_at": created,
             **picture_fields(self.start),
             "quality": "auto",
             "usage": build_usage(usage, prices),
+            **({"text": "".join(words)} if words else {}),
             "b64_json": "",
         }
         yield b"event: " + name.encode() + b"\ndata: " + dumps(fields)[:-2]

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Response, request
 
@@ -16,7 +16,21 @@ from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
 from proxy.generation import CallerGone
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 log = logging.getLogger("twinlens")
+
+
+class ClosingResponse(Response):
+    """A response that is closed too when it cannot even be started, so that what it holds is given back."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return super().__call__(environ, start_response)
+        except BaseException:
+            self.close()
+            raise
 
 
 class Cut(ConnectionResetError):
@@ -29,7 +43,7 @@ class Cut(ConnectionResetError):
 def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
     """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered."""
     first = next(chunks, b"")
-    response = Response(cut_on_trouble(chain([first], chunks), request.environ), status=status)
+    response = ClosingResponse(cut_on_trouble(chain([first], chunks), request.environ), status=status)
     response.headers.clear()
     response.headers.extend(headers)
     response.call_on_close(lambda: close(chunks))

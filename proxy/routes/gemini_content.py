@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
 from flask import Blueprint, Response, request
@@ -19,6 +21,9 @@ from proxy.routes.places import give_place_back, take_place
 from proxy.routes.request_body import parse_json, read_body
 from proxy.upstream import UpstreamAnswer, broken
 
+CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no header may hold it
+FRAMING = {"content-length", "transfer-encoding"}
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
 HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, or told by our server itself
     {
@@ -70,12 +75,13 @@ def call_model(version: str, target: str) -> Response:
 
 def pass_on(answer: UpstreamAnswer, key: str) -> Response:
     """The upstream's answer as it came; an error without the key, should it repeat it."""
-    headers = {name: without_key(value, key) for name, value in answer.headers.items() if name not in HEADERS_NOT_DOWN}
+    headers = headers_down(answer, key)
     if 300 <= answer.status < 400:
         answer.close()
         raise broken(f"The upstream answered with status {answer.status}.")
     if answer.status < 400:
-        return flow(answer.chunks, headers, answer.status)
+        framed = FRAMING & answer.headers.keys()
+        return flow(answer.chunks if framed else not_empty(answer.chunks), headers, answer.status)
     try:
         body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
     finally:
@@ -94,9 +100,32 @@ def headers_up(gzip: bool) -> dict[str, str]:
     return {name: value for name in names if (value := request.headers.get(name))}
 
 
+def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks of an answer that does not say where it ends: if there are none, its headers were cut off."""
+    first = next(chunks, b"")
+    if not first:
+        raise broken("The upstream's answer is empty.")
+    yield first
+    yield from chunks
+
+
+def headers_down(answer: UpstreamAnswer, key: str) -> dict[str, str]:
+    """What the upstream says of its answer, without what belongs to its connection, and without the key."""
+    named = {name.strip().lower() for name in answer.headers.get("connection", "").split(",")}
+    return {
+        name: without_key(value, key)
+        for name, value in answer.headers.items()
+        if name not in HEADERS_NOT_DOWN | named and CONTROL.search(value) is None
+    }
+
+
 def query_without_key(query: str) -> str:
-    """The query as it came, but for the key."""
-    return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != "key")
+    """The query as it came, but for credentials: one travels, and not there."""
+
+    def names_credential(pair: str) -> bool:
+        return unquote_plus(pair.partition("=")[0]).lstrip("$") in CREDENTIALS
+
+    return "&".join(pair for pair in query.split("&") if not names_credential(pair))
 
 
 def caller_key() -> str:

@@ -7,6 +7,7 @@ import time
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.request import sent_aspect_ratio
 from compat.openai_images.request import (
     OpenAIRequest,
     parse_edit,
@@ -103,8 +104,8 @@ def caller_key() -> str:
 def headers_of(asked: OpenAIRequest) -> dict[str, str]:
     """What is told of a request beside its answer."""
     headers = {}
-    if asked.image_request.aspect_ratio:
-        headers["x-twinlens-aspect-ratio"] = asked.image_request.aspect_ratio
+    if ratio := sent_aspect_ratio(asked.image_request):
+        headers["x-twinlens-aspect-ratio"] = ratio
     if asked.ignored:
         headers["x-twinlens-ignored"] = ", ".join(asked.ignored)
     if asked.image_request.mask:

@@ -3,58 +3,59 @@
 from __future__ import annotations
 
 import json
-import time
 from io import BytesIO
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 from flask import request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from compat.errors import ApiError, ErrorKind
-from compat.openai_images.request import Form, FormFile
-from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, SLOWEST_BODY
+from compat.openai_images.form import Form, FormFile
+from proxy.generation import time_limit
+from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
 from proxy.routes.caller_watch import watch_caller
 
 
-class Readable(Protocol):
-    """What a body is read from."""
+class TimedInput:
+    """A request's body below Werkzeug: it must keep coming, since gunicorn itself does not limit how long it takes."""
 
-    def read(self, size: int, /) -> bytes: ...
-
-
-class TimedBody:
-    """A body that must keep coming: a slow one would hold a place for ever, since gunicorn does not limit it."""
-
-    def __init__(self, stream: Readable, environ: dict[str, Any]):
+    def __init__(self, stream: IO[bytes], length: int | None):
+        """`length` is what Content-Length promises."""
         self.stream = stream
-        self.socket = environ.get("gunicorn.socket")
-        self.started = time.monotonic()
-        self.length = 0
+        self.left = length or None
 
-    def read(self, size: int = MIB) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         """The next bytes. Raises BODY_TOO_SLOW."""
-        if self.socket:
-            self.socket.settimeout(BODY_SECONDS)
-        try:
-            chunk = self.stream.read(size)
-        except TimeoutError:
-            raise too_slow() from None
-        finally:
-            if self.socket:
-                self.socket.settimeout(None)
-        self.length += len(chunk)
-        if time.monotonic() - self.started > BODY_SECONDS + self.length / SLOWEST_BODY:
-            raise too_slow()
+        wanted = min(size if 0 < size < MIB else MIB, MIB if self.left is None else self.left)
+        with time_limit(BODY_SECONDS + wanted / SLOWEST_BODY, too_slow):
+            try:
+                chunk = self.stream.read(wanted)
+            except ParseException as error:
+                raise ApiError(
+                    ErrorKind.INVALID_ARGUMENT, f"The body cannot be read: {type(error).__name__}."
+                ) from None
+        if self.left is not None:
+            self.left -= len(chunk)
         return chunk
+
+    def readline(self, size: int = -1) -> bytes:
+        """WSGI asks for it; nobody here does."""
+        return self.stream.readline(size)
+
+
+def limit_body_time() -> None:
+    """Before a request is read: from now on its body must keep coming."""
+    environ = request.environ
+    environ["wsgi.input"] = TimedInput(environ["wsgi.input"], request.content_length)
 
 
 def read_body() -> bytes:
     """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE."""
     chunks = []
     try:
-        body = TimedBody(request.stream, request.environ)
-        while chunk := body.read():
+        while chunk := request.stream.read(MIB):
             chunks.append(chunk)
     except RequestEntityTooLarge:
         raise too_large() from None
@@ -81,13 +82,16 @@ def read_form() -> Form:
         silent=False,
     )
     try:
-        body = cast(IO[bytes], TimedBody(request.stream, request.environ))
-        _, texts, files = parser.parse(body, request.mimetype, request.content_length, request.mimetype_params)
+        _, texts, files = parser.parse(
+            request.stream, request.mimetype, request.content_length, request.mimetype_params
+        )
     except RequestEntityTooLarge:
         raise too_large() from None
     except ValueError as error:
         raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {error}.") from None
     watch_caller()
+    if any(not name for name in (*texts, *files)):
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, "The form cannot be read: a part has no name.")
     return Form(
         tuple(texts.items(multi=True)),
         tuple(FormFile(name, cast(BytesIO, file.stream).getvalue()) for name, file in files.items(multi=True)),
@@ -102,13 +106,31 @@ def is_form() -> bool:
 def parse_json(body: bytes) -> Any:
     """JSON as it is defined: without NaN and Infinity. Raises INVALID_JSON."""
     try:
-        return json.loads(body, parse_constant=refuse_constant)
+        content = json.loads(body, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
         raise ApiError(
             ErrorKind.INVALID_JSON,
             f"We could not parse the JSON body of your request{where}. The body must be valid JSON in UTF-8.",
         ) from None
+    if is_deeper(content, MOST_JSON_LEVELS):
+        raise ApiError(ErrorKind.INVALID_JSON, f"The JSON body is nested deeper than {MOST_JSON_LEVELS} levels.")
+    return content
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and arrays lie more than so many levels within one another."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def refuse_constant(name: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from flask import Blueprint, Response, abort, request, send_file
 
+from compat.errors import ApiError, ErrorKind
+from proxy.error_handlers import render
 from proxy.routes import the_service
 from proxy.settings import Network
 
@@ -29,6 +31,12 @@ def stored_image(name: str) -> Response:
     return response
 
 
+@blueprint.errorhandler(FileNotFoundError)
+def expired_meanwhile(_: FileNotFoundError) -> Response:
+    """The picture was deleted between being found and being opened."""
+    return render(ApiError(ErrorKind.NOT_FOUND, "The picture has expired."))
+
+
 def url_of_image() -> Callable[[str], str]:
     """How a picture's name becomes its URL, for the host that the current request was sent to."""
     settings = the_service().settings
@@ -40,7 +48,7 @@ def requested_base_url(trusted_proxies: tuple[Network, ...]) -> str:
     """Scheme and host as the caller used them. A proxy in front is believed only if it is a trusted one."""
     scheme, host = request.scheme, request.host
     if is_trusted(request.remote_addr, trusted_proxies):
-        scheme = last(request.headers.get("X-Forwarded-Proto")) or scheme
+        scheme = last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
         host = last(request.headers.get("X-Forwarded-Host")) or host
     if scheme not in ("http", "https") or not HOST.fullmatch(host):
         abort(400, description="The Host header is not a host name.")
@@ -49,9 +57,12 @@ def requested_base_url(trusted_proxies: tuple[Network, ...]) -> str:
 
 def is_trusted(address: str | None, trusted_proxies: tuple[Network, ...]) -> bool:
     try:
-        return any(ip_address(address or "") in network for network in trusted_proxies)
+        peer = ip_address(address or "")
     except ValueError:
         return False
+    if isinstance(peer, IPv6Address) and peer.ipv4_mapped:
+        peer = peer.ipv4_mapped
+    return any(peer in network for network in trusted_proxies)
 
 
 def last(value: str | None) -> str:

@@ -1,0 +1,70 @@
+"""Pictures of a stream of events, replaced one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from compat.errors import ApiError, ErrorKind
+from compat.images import Event, Failure, ImageData, ImageEnd, ImageStart
+
+Replace = Callable[[ImageStart, Iterator[bytes]], Iterable[Event]]
+
+
+class Draft(Exception):
+    """The picture that is being read turned out to be none of the results."""
+
+
+def replace_pictures(
+    events: Iterator[Event], wanted: Callable[[ImageStart], bool], replace: Replace
+) -> Iterator[Event]:
+    """The events with every wanted picture as `replace` makes it from its start and its base64; drafts are left out.
+
+    A picture that is broken costs no other one: it is told by a Failure at the end, or raised if no picture is left.
+    """
+    failures: list[ApiError] = []
+    kept = 0
+    for event in events:
+        if not isinstance(event, ImageStart) or not wanted(event):
+            kept += isinstance(event, ImageStart)
+            yield event
+            continue
+        data = picture_data(events)
+        try:
+            replaced = replace(event, data)
+        except Draft:
+            continue
+        except ApiError as error:
+            failures.append(error)
+            pass_over(data)
+            continue
+        kept += 1
+        yield from replaced
+    if failures and not kept:
+        raise failures[0]
+    yield from map(Failure, failures)
+
+
+def picture_data(events: Iterator[Event]) -> Iterator[bytes]:
+    """The base64 of the picture that has begun, up to its end. Raises Draft."""
+    for event in events:
+        if isinstance(event, ImageData):
+            yield event.data
+        elif isinstance(event, ImageEnd):
+            if event.draft:
+                raise Draft
+            return
+    raise broken_picture("it has no end")
+
+
+def pass_over(data: Iterator[bytes]) -> None:
+    """Reads what is left of a picture that is not used."""
+    try:
+        for _ in data:
+            pass
+    except Draft:
+        pass
+
+
+def broken_picture(why: str) -> ApiError:
+    """A picture that cannot be used. It has been paid, and asking again would pay again."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, f"The upstream's picture cannot be used: {why}.", may_repeat=False)

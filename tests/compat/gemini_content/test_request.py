@@ -1,0 +1,292 @@
+"""compat/gemini_content/request.py: requests checked and written."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.request import MASK_INSTRUCTION, SCHEMAS, build_request, check_request
+from compat.images import ImageRequest, InputImage
+
+CONTENTS = [{"role": "user", "parts": [{"text": "a red sun"}]}]
+PNG = InputImage("image/png", data="iVBORw0KGgo=")
+ADDRESS = InputImage("image/jpeg", uri="https://example.com/a.jpg")
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "the least": {"contents": CONTENTS},
+    "one content without a list, without a role": {"contents": {"parts": [{"text": "x"}]}},
+    "one part without a list": {"contents": [{"parts": {"text": "x"}}]},
+    "camelCase": {
+        "contents": [
+            {
+                "parts": [
+                    {"inlineData": {"mimeType": "image/png", "data": "iVBOR_vvvg=="}},
+                    {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png"}},
+                    {"text": "x", "thought": True, "thoughtSignature": "AAAA"},
+                ]
+            }
+        ],
+        "systemInstruction": {"parts": [{"text": "sys"}], "role": "user"},
+        "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
+        "tools": [{"googleSearch": {}}],
+        "toolConfig": {},
+        "cachedContent": "cachedContents/1",
+        "generationConfig": {
+            "temperature": 0.5,
+            "topP": 0.9,
+            "topK": 40.0,
+            "candidateCount": 2,
+            "maxOutputTokens": 2000,
+            "stopSequences": ["x"],
+            "seed": 3,
+            "responseModalities": ["IMAGE"],
+            "thinkingConfig": {"include_thoughts": True, "thinking_level": "HIGH"},
+            "imageConfig": {"aspectRatio": "16:9", "imageSize": "1K"},
+        },
+    },
+    "snake_case": {
+        "contents": [
+            {
+                "parts": [
+                    {"inline_data": {"mime_type": "image/png", "data": ""}},
+                    {"file_data": {"mime_type": "image/png", "file_uri": "gs://a/b.png"}},
+                    {"text": "x", "thought_signature": "AAAA"},
+                ]
+            }
+        ],
+        "system_instruction": {"parts": {"text": "sys"}},
+        "safety_settings": [],
+        "tool_config": {},
+        "cached_content": "",
+        "generation_config": {
+            "top_p": 0.9,
+            "candidate_count": 1,
+            "max_output_tokens": 1,
+            "stop_sequences": [],
+            "response_modalities": ["Text", "Image"],
+            "image_config": {"aspect_ratio": "1:1", "image_size": "1K"},
+        },
+    },
+    "both casings in one object": {
+        "contents": [{"parts": [{"inlineData": {"mime_type": "image/png", "data": ""}}]}],
+        "generationConfig": {"top_p": 1},
+    },
+    "enums and numbers as google-generativeai writes them": {
+        "contents": CONTENTS,
+        "generationConfig": {"responseModalities": [2], "seed": "3", "temperature": "0.5", "topK": 40},
+        "safetySettings": [{"category": 7, "threshold": 1}],
+    },
+    "nulls": {"contents": CONTENTS, "safetySettings": None, "systemInstruction": None, "toolConfig": None},
+    "names of tomorrow": {
+        "contents": [{"parts": [{"text": "x", "hologram": 1}], "mood": 2}],
+        "serviceTier": 3,
+        "generationConfig": {"responseFormat": {"image": {"aspectRatio": "1:1"}}, "x": 1},
+    },
+    "values that only google can judge": {
+        "contents": CONTENTS,
+        "generationConfig": {"temperature": 99, "imageConfig": {"aspectRatio": "7:7"}, "responseModalities": "X"},
+    },
+}
+
+
+@pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED.keys())
+@pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
+def test_what_google_accepts_is_accepted_and_left_alone(method: str, body: dict[str, Any]) -> None:
+    before = json.dumps(body)
+    check_request(method, body)
+    assert json.dumps(body) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"contents": CONTENTS},
+        {"generateContentRequest": {"model": "models/x", "contents": CONTENTS}},
+        {"generate_content_request": {"model": "models/x", "contents": CONTENTS}},
+    ],
+)
+def test_both_forms_of_counting_tokens_are_accepted(body: dict[str, Any]) -> None:
+    check_request("countTokens", body)
+
+
+def refusal(method: str, body: Any) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        check_request(method, body)
+    return caught.value
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "contents that are a text": ({"contents": "a red sun"}, "contents"),
+    "a part that is a text": ({"contents": [{"parts": ["a red sun"]}]}, "contents[0].parts[0]"),
+    "a text that is a number": ({"contents": [*CONTENTS, {"parts": [{"text": 1}]}]}, "contents[1].parts[0].text"),
+    "data that is a number": (
+        {"contents": [{"parts": [{"text": ""}, {"inline_data": {"data": 1}}]}]},
+        "contents[0].parts[1].inline_data.data",
+    ),
+    "a role that is a list": ({"contents": [{"role": [], "parts": []}]}, "contents[0].role"),
+    "a configuration that is a list": ({"contents": CONTENTS, "generationConfig": []}, "generation_config"),
+    "a snake_case configuration that is a text": ({"contents": CONTENTS, "generation_config": ""}, "generation_config"),
+    "an aspect ratio that is a number": (
+        {"contents": CONTENTS, "generationConfig": {"imageConfig": {"aspectRatio": 1}}},
+        "generation_config.image_config.aspect_ratio",
+    ),
+    "a temperature that is an object": (
+        {"contents": CONTENTS, "generation_config": {"temperature": {}}},
+        "generation_config.temperature",
+    ),
+    "a modality that is an object": (
+        {"contents": CONTENTS, "generationConfig": {"responseModalities": ["TEXT", {}]}},
+        "generation_config.response_modalities[1]",
+    ),
+    "a safety setting that is a text": ({"contents": CONTENTS, "safetySettings": ["off"]}, "safety_settings[0]"),
+    "an instruction that is a text": ({"contents": CONTENTS, "systemInstruction": "sys"}, "system_instruction"),
+    "a tool that is a text": ({"contents": CONTENTS, "tools": ["search"]}, "tools[0]"),
+    "cached content that is an object": ({"contents": CONTENTS, "cachedContent": {}}, "cached_content"),
+}
+
+
+@pytest.mark.parametrize(("body", "path"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_wrong_json_type_is_refused_with_its_path(body: dict[str, Any], path: str) -> None:
+    error = refusal("generateContent", body)
+    assert error.kind is ErrorKind.INVALID_ARGUMENT
+    assert [field for field, _ in error.violations] == [path]
+    assert f"'{path}'" in error.message
+
+
+@pytest.mark.parametrize("body", [{}, {"contents": None}, {"contents": []}, {"content": CONTENTS}])
+@pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
+def test_missing_contents_are_refused_in_googles_words(method: str, body: dict[str, Any]) -> None:
+    error = refusal(method, body)
+    assert error.kind is ErrorKind.INVALID_ARGUMENT
+    assert error.message == "* GenerateContentRequest.contents: contents is not specified"
+
+
+@pytest.mark.parametrize("method", SCHEMAS)
+@pytest.mark.parametrize("body", [None, [], "text", 1, True])
+def test_a_body_that_is_no_object_is_refused(method: str, body: Any) -> None:
+    assert refusal(method, body).kind is ErrorKind.INVALID_TYPE
+
+
+def test_every_wrong_field_is_told() -> None:
+    error = refusal("generateContent", {"contents": [{"role": 1, "parts": 2}], "tools": 3})
+    assert {field for field, _ in error.violations} == {"contents[0].role", "contents[0].parts", "tools"}
+
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["contents", "parts", "text", "inlineData", "data", "_schema", "tools", ""]),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("method", SCHEMAS)
+@given(st.one_of(any_json, st.fixed_dictionaries({"contents": any_json}, optional={"generationConfig": any_json})))
+@settings(max_examples=150)
+def test_any_body_is_accepted_or_refused(method: str, body: Any) -> None:
+    with suppress(ApiError):
+        check_request(method, body)
+
+
+# Requests that we write
+
+GENERATION_CONFIG = {"responseModalities": ["IMAGE"]}
+PROMPT = {"text": "a red sun"}
+BUILT: dict[str, tuple[ImageRequest, dict[str, Any], list[dict[str, Any]]]] = {
+    "only words": (ImageRequest("a red sun"), GENERATION_CONFIG, [PROMPT]),
+    "all that it has words for": (
+        ImageRequest("a red sun", aspect_ratio="16:9", image_size="2K", seed=0, temperature=0.0, count=3),
+        {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "16:9", "imageSize": "2K"}, "seed": 0, "temperature": 0.0},
+        [PROMPT],
+    ),
+    "pictures before words": (
+        ImageRequest("a red sun", input_images=(PNG, ADDRESS)),
+        GENERATION_CONFIG,
+        [
+            {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+            {"fileData": {"mimeType": "image/jpeg", "fileUri": "https://example.com/a.jpg"}},
+            PROMPT,
+        ],
+    ),
+    "a mask after the pictures, and its instruction": (
+        ImageRequest("a red sun", input_images=(ADDRESS,), mask=PNG),
+        GENERATION_CONFIG,
+        [
+            {"fileData": {"mimeType": "image/jpeg", "fileUri": "https://example.com/a.jpg"}},
+            {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+            {"text": f"a red sun\n\n{MASK_INSTRUCTION}"},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("image_request", "generation_config", "parts"), BUILT.values(), ids=BUILT.keys())
+def test_a_request_is_written_for_one_picture(
+    image_request: ImageRequest, generation_config: dict[str, Any], parts: list[dict[str, Any]]
+) -> None:
+    body = build_request(image_request)
+    assert body == {"contents": [{"role": "user", "parts": parts}], "generationConfig": generation_config}
+    check_request("generateContent", body)
+
+
+MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "other parts of the request": (
+        {"safetySettings": [{"category": "X"}], "systemInstruction": {"parts": []}, "tools": [{"googleSearch": {}}]},
+        {"safetySettings": [{"category": "X"}], "systemInstruction": {"parts": []}, "tools": [{"googleSearch": {}}]},
+    ),
+    "beside our own": (
+        {"generationConfig": {"topP": 0.5}},
+        {"generationConfig": {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "1:1"}, "seed": 1, "topP": 0.5}},
+    ),
+    "instead of our own": (
+        {"generationConfig": {"responseModalities": ["TEXT", "IMAGE"], "imageConfig": {"imageSize": "1K"}, "seed": 2}},
+        {
+            "generationConfig": {
+                "responseModalities": ["TEXT", "IMAGE"],
+                "imageConfig": {"aspectRatio": "1:1", "imageSize": "1K"},
+                "seed": 2,
+            }
+        },
+    ),
+    "in snake_case": (
+        {"generation_config": {"response_modalities": ["IMAGE"], "image_config": {"aspect_ratio": "9:16"}}},
+        {"generationConfig": {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "9:16"}, "seed": 1}},
+    ),
+    "names inside a schema of the caller's": (
+        {"generationConfig": {"responseSchema": {"properties": {"aspect_ratio": {"type": "STRING"}}}}},
+        {
+            "generationConfig": {
+                **GENERATION_CONFIG,
+                "imageConfig": {"aspectRatio": "1:1"},
+                "seed": 1,
+                "responseSchema": {"properties": {"aspect_ratio": {"type": "STRING"}}},
+            }
+        },
+    ),
+    "null is no wish": (
+        {"generationConfig": None},
+        {"generationConfig": {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "1:1"}, "seed": 1}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("gemini", "merged"), MERGED.values(), ids=MERGED.keys())
+def test_what_is_meant_for_gemini_is_merged_verbatim_and_wins(gemini: dict[str, Any], merged: dict[str, Any]) -> None:
+    before = json.dumps(gemini)
+    image_request = ImageRequest("a red sun", aspect_ratio="1:1", seed=1, gemini=gemini)
+    contents = {"contents": [{"role": "user", "parts": [PROMPT]}]}
+    generation_config = {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "1:1"}, "seed": 1}
+    assert build_request(image_request) == {**contents, "generationConfig": generation_config, **merged}
+    assert json.dumps(gemini) == before

@@ -1,0 +1,608 @@
+"""compat/openai_images/request.py: every parameter of generations, edits and variations."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.request import build_request
+from compat.image_models import OPENAI_IMAGE_MODELS, ModelCatalogue
+from compat.images import ImageRequest, InputImage
+from compat.input_images import from_bytes
+from compat.openai_images.error import build_error
+from compat.openai_images.form import Form, FormFile
+from compat.openai_images.request import (
+    VARIATION_PROMPT,
+    OpenAIRequest,
+    parse_edit,
+    parse_edit_form,
+    parse_generation,
+    parse_variation_form,
+)
+from tests.compat.pictures import base64_of, draw
+from tests.compat.test_sizes import RATIOS
+from tests.compat.test_sizes import REFUSED as REFUSED_SIZES
+
+SERVED = "gemini-2.5-flash-image"
+CATALOGUE = ModelCatalogue({"openai": SERVED, "our-model": SERVED})
+WITH_TIERS = ModelCatalogue(None, {SERVED: "gemini-3.1-flash-image"})
+PNG, JPEG, MASK = draw("PNG", 4, 3), draw("JPEG", 4, 3), draw("PNG", 4, 3, "RGBA")
+PNG_TEXT, JPEG_TEXT = base64_of(PNG), base64_of(JPEG)
+PNG_INPUT, JPEG_INPUT, MASK_INPUT = (from_bytes(picture, "image") for picture in (PNG, JPEG, MASK))
+ADDRESS = "https://example.com/a.jpg"
+ADDRESS_INPUT = InputImage("image/jpeg", uri=ADDRESS)
+
+
+def generation(catalogue: ModelCatalogue = CATALOGUE, default_format: str = "url", **body: Any) -> OpenAIRequest:
+    return parse_generation({"prompt": "a red sun", **body}, catalogue, default_format)
+
+
+def edit(catalogue: ModelCatalogue = CATALOGUE, **body: Any) -> OpenAIRequest:
+    return parse_edit({"prompt": "a red sun", "images": [{"image_url": PNG_TEXT}], **body}, catalogue)
+
+
+def form(*texts: tuple[str, str], files: tuple[tuple[str, bytes], ...] = (("image", PNG),)) -> Form:
+    return Form(texts, tuple(FormFile(name, data) for name, data in files))
+
+
+def edit_form(
+    *texts: tuple[str, str],
+    files: tuple[tuple[str, bytes], ...] = (("image", PNG),),
+    catalogue: ModelCatalogue = CATALOGUE,
+) -> OpenAIRequest:
+    return parse_edit_form(form(("prompt", "a red sun"), *texts, files=files), catalogue)
+
+
+def as_form(catalogue: ModelCatalogue = CATALOGUE, **fields: Any) -> OpenAIRequest:
+    """An edit from a form, its fields written as both SDKs write them."""
+    texts = [
+        (name, value if isinstance(value, str) else json.dumps(value))
+        for name, value in fields.items()
+        if value is not None
+    ]
+    return edit_form(*texts, catalogue=catalogue)
+
+
+JSON_WAYS = {"generation": generation, "edit": edit}
+WAYS: dict[str, Callable[..., OpenAIRequest]] = {**JSON_WAYS, "form": as_form}
+every_way = pytest.mark.parametrize("ask", WAYS.values(), ids=WAYS.keys())
+every_json_way = pytest.mark.parametrize("ask", JSON_WAYS.values(), ids=JSON_WAYS.keys())
+
+
+def refusal(ask: Callable[..., OpenAIRequest], *arguments: Any, **fields: Any) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        ask(*arguments, **fields)
+    return caught.value
+
+
+# What is asked for
+
+
+def test_only_a_prompt_is_needed() -> None:
+    assert generation() == OpenAIRequest(ImageRequest("a red sun"), CATALOGUE.resolve(None), response_format="url")
+
+
+MEANT: list[tuple[dict[str, Any], Callable[[OpenAIRequest], Any], Any]] = [
+    ({"n": 3}, lambda asked: asked.image_request.count, 3),
+    ({"n": 10}, lambda asked: asked.image_request.count, 10),
+    ({"size": "1280x896"}, lambda asked: asked.image_request.aspect_ratio, "4:3"),
+    ({"aspect_ratio": "21:9"}, lambda asked: asked.image_request.aspect_ratio, "21:9"),
+    ({"aspect_ratio": "21:9", "size": "1024x1024"}, lambda asked: asked.image_request.aspect_ratio, "21:9"),
+    ({"aspect_ratio": "21:9", "size": "3000x1000"}, lambda asked: asked.image_request.aspect_ratio, "21:9"),
+    ({"seed": 7}, lambda asked: asked.image_request.seed, 7),
+    ({"seed": -1}, lambda asked: asked.image_request.seed, -1),
+    ({"temperature": 0.5}, lambda asked: asked.image_request.temperature, 0.5),
+    ({"temperature": 0}, lambda asked: asked.image_request.temperature, 0),
+    ({"response_format": "url"}, lambda asked: asked.response_format, "url"),
+    ({"response_format": "b64_json"}, lambda asked: asked.response_format, "b64_json"),
+    ({"output_format": "png"}, lambda asked: asked.output_format, "png"),
+    ({"output_format": "jpeg", "output_compression": 0}, lambda asked: asked.output_compression, 0),
+    ({"output_format": "webp", "output_compression": 100}, lambda asked: asked.output_format, "webp"),
+    ({"stream": True}, lambda asked: asked.stream, True),
+    ({"stream": False}, lambda asked: asked.stream, False),
+    ({"resize": "cover", "size": "3000x1000"}, lambda asked: asked.pixels, (3000, 1000)),
+    ({"resize": "contain", "size": "3000x1000"}, lambda asked: asked.resize, "contain"),
+    ({"resize": "cover", "size": "3000x1000"}, lambda asked: asked.image_request.aspect_ratio, "21:9"),
+    ({"size": "1000x1000"}, lambda asked: asked.pixels, None),
+    ({"model": f"google/{SERVED}"}, lambda asked: asked.model.name, SERVED),
+    ({"model": ""}, lambda asked: asked.model.name, SERVED),
+    ({"google": {"tools": []}}, lambda asked: asked.image_request.gemini, {"tools": []}),
+    ({"extra_body": {"google": {"tools": []}}}, lambda asked: asked.image_request.gemini, {"tools": []}),
+    (
+        {"extra_body": {"google": {"tools": [], "safetySettings": []}}, "google": {"tools": [1]}},
+        lambda asked: asked.image_request.gemini,
+        {"tools": [1], "safetySettings": []},
+    ),
+]
+
+
+@every_way
+@pytest.mark.parametrize(("fields", "part", "value"), MEANT)
+def test_a_parameter_is_understood(
+    ask: Callable[..., OpenAIRequest], fields: dict[str, Any], part: Callable[[OpenAIRequest], Any], value: Any
+) -> None:
+    asked = ask(**fields)
+    assert part(asked) == value
+    assert asked.image_request.prompt == "a red sun"
+    assert asked.ignored == ()
+
+
+@every_way
+@pytest.mark.parametrize(("size", "ratio"), [(size, ratio) for size, ratio in RATIOS.items()])
+def test_every_size_is_read_alike(ask: Callable[..., OpenAIRequest], size: str, ratio: str | None) -> None:
+    assert ask(size=size).image_request.aspect_ratio == ratio
+
+
+@every_way
+@pytest.mark.parametrize("size", [size for size in REFUSED_SIZES if size])
+def test_a_size_that_cannot_be_drawn_is_refused_alike(ask: Callable[..., OpenAIRequest], size: str) -> None:
+    error = refusal(ask, size=size)
+    assert (error.kind, error.param) == (ErrorKind.INVALID_VALUE, "size")
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("fields", "tier"),
+    [
+        ({"image_size": "2K"}, "2K"),
+        ({"image_size": "512", "size": "2048x2048"}, "512"),
+        ({"size": "2048x2048"}, "2K"),
+        ({"size": "2048x2048", "aspect_ratio": "1:8"}, "2K"),
+        ({"size": "auto"}, None),
+        ({}, None),
+    ],
+)
+def test_a_model_with_tiers_is_asked_for_one(
+    ask: Callable[..., OpenAIRequest], fields: dict[str, Any], tier: str | None
+) -> None:
+    asked = ask(WITH_TIERS, **fields)
+    assert asked.image_request.image_size == tier
+    assert asked.ignored == ()
+
+
+@every_way
+def test_a_model_without_tiers_is_not_asked_for_one(ask: Callable[..., OpenAIRequest]) -> None:
+    asked = ask(image_size="2K", size="2048x2048")
+    assert asked.image_request.image_size is None
+    assert asked.ignored == ("image_size",)
+
+
+@every_json_way
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model", "n", "size", "aspect_ratio", "image_size", "resize", "response_format", "output_format",
+        "output_compression", "stream", "partial_images", "seed", "temperature", "google", "extra_body", "quality",
+        "style", "background", "moderation", "user", "input_fidelity", "mask", "svg", "anything",
+    ],
+)  # fmt: skip
+def test_null_is_absent(ask: Callable[..., OpenAIRequest], name: str) -> None:
+    assert ask(**{name: None}) == ask()
+
+
+@pytest.mark.parametrize("body", [{"google": None}, {"google": {}}, {}])
+def test_an_extra_body_with_nothing_for_google_is_nothing(body: dict[str, Any]) -> None:
+    assert generation(extra_body=body) == generation()
+
+
+def test_null_inside_google_is_no_wish() -> None:
+    asked = generation(aspect_ratio="16:9", google={"generationConfig": None, "tools": None})
+    config = build_request(asked.image_request)["generationConfig"]
+    assert config == {"responseModalities": ["IMAGE"], "imageConfig": {"aspectRatio": "16:9"}}
+
+
+# url or b64_json
+
+
+@pytest.mark.parametrize("default", ["url", "b64_json"])
+def test_a_generation_that_does_not_say_gets_the_default_format(default: str) -> None:
+    for name in (None, SERVED, "our-model"):
+        assert generation(CATALOGUE, default, model=name).response_format == default
+    assert parse_variation_form(form(), CATALOGUE, default).response_format == default
+
+
+@pytest.mark.parametrize("ask", [edit, as_form])
+def test_an_edit_that_does_not_say_gets_base64(ask: Callable[..., OpenAIRequest]) -> None:
+    assert ask().response_format == "b64_json"
+
+
+@every_way
+@pytest.mark.parametrize("name", OPENAI_IMAGE_MODELS)
+def test_an_openai_alias_follows_openais_own_default_and_obeys(ask: Callable[..., OpenAIRequest], name: str) -> None:
+    own = "url" if name.startswith("dall-e") else "b64_json"
+    assert ask(model=name).response_format == own
+    assert {ask(model=name, response_format=asked).response_format for asked in ("url", "b64_json")} == {
+        "url",
+        "b64_json",
+    }
+
+
+# Wishes that cannot be met
+
+IGNORED: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"quality": "hd"}, ("quality",)),
+    ({"style": "vivid", "user": "me"}, ("style", "user")),
+    ({"background": "transparent", "moderation": "low"}, ("background", "moderation")),
+    ({"quality": "auto", "background": "auto", "moderation": "auto"}, ()),
+    ({"background": "opaque"}, ()),
+    ({"input_fidelity": "high", "safety_identifier": "me"}, ("input_fidelity", "safety_identifier")),
+    ({"complexity": "low", "frame_count": 2}, ("complexity", "frame_count")),
+    ({"svg": {"model": "x"}}, ("svg",)),
+    ({"partial_images": 2}, ()),
+    ({"partial_images": 2, "stream": True}, ("partial_images",)),
+    ({"partial_images": 0, "stream": True}, ()),
+    ({"stream": True, "response_format": "url"}, ("response_format",)),
+    ({"stream": True, "response_format": "b64_json"}, ()),
+    ({"output_compression": 50}, ("output_compression",)),
+    ({"output_compression": 50, "output_format": "png"}, ("output_compression",)),
+    ({"output_compression": 50, "output_format": "jpeg"}, ()),
+    ({"output_compression": 100, "output_format": "png"}, ()),
+    ({"zebra": 1, "apple": 2, "mango": 3, "kiwi": 4, "fig": 5}, ("zebra", "apple", "mango", "kiwi", "fig")),
+    ({"a header\r\nx: y": 1, "ü": 1, "x" * 65: 1, "fine": 1}, ("fine",)),
+    ({"n.n": 1, "prompt.x": 2}, ("n.n", "prompt.x")),
+]
+
+
+@every_way
+@pytest.mark.parametrize(("fields", "names"), IGNORED)
+def test_wishes_that_cannot_be_met_are_left_out_and_named(
+    ask: Callable[..., OpenAIRequest], fields: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    asked = ask(**fields)
+    assert set(asked.ignored) == set(names)
+    assert len(asked.ignored) == len(names)
+
+
+def test_ignored_names_come_in_the_order_of_the_request() -> None:
+    names = tuple(f"wish_{number}" for number in range(12, 0, -1))
+    assert generation(**dict.fromkeys(names, 1)).ignored == names
+
+
+def test_a_great_many_ignored_names_are_cut_short() -> None:
+    assert len(generation(**{f"wish_{number}": 1 for number in range(1000)}).ignored) == 20
+
+
+@pytest.mark.parametrize("name", ["mask", "images"])
+def test_pictures_that_a_generation_does_not_take_are_named(name: str) -> None:
+    assert generation(**{name: [{"image_url": ADDRESS}]}).ignored == (name,)
+
+
+def test_a_file_that_an_edit_does_not_take_is_named() -> None:
+    assert edit_form(files=(("image", PNG), ("markup", PNG))).ignored == ("markup",)
+
+
+def test_what_a_variation_does_not_take_is_named() -> None:
+    asked = parse_variation_form(form(("prompt", "bluer")), CATALOGUE, "url")
+    assert asked.ignored == ("prompt",)
+
+
+# Wrong values, in OpenAI's words
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"prompt": 1}, "invalid_type", "prompt"),
+    ({"prompt": ["a"]}, "invalid_type", "prompt"),
+    ({"prompt": ""}, "string_below_min_length", "prompt"),
+    ({"prompt": "x" * 32001}, "string_above_max_length", "prompt"),
+    ({"prompt": None}, "missing_required_parameter", "prompt"),
+    ({"model": 1}, "invalid_type", "model"),
+    ({"model": "gpt-4o"}, "model_not_found", "model"),
+    ({"n": "2"}, "invalid_type", "n"),
+    ({"n": 1.5}, "invalid_type", "n"),
+    ({"n": True}, "invalid_type", "n"),
+    ({"n": 0}, "integer_below_min_value", "n"),
+    ({"n": 11}, "integer_above_max_value", "n"),
+    ({"n": 10**400}, "integer_above_max_value", "n"),
+    ({"size": 1024}, "invalid_type", "size"),
+    ({"size": "large"}, "invalid_value", "size"),
+    ({"aspect_ratio": "7:7"}, "invalid_value", "aspect_ratio"),
+    ({"aspect_ratio": 1.5}, "invalid_type", "aspect_ratio"),
+    ({"image_size": 1}, "invalid_type", "image_size"),
+    ({"resize": "stretch", "size": "10x10"}, "invalid_value", "resize"),
+    ({"resize": "cover"}, "invalid_value", "size"),
+    ({"resize": "cover", "size": "auto"}, "invalid_value", "size"),
+    ({"resize": "cover", "size": "16:9"}, "invalid_value", "size"),
+    ({"resize": "cover", "size": "8193x100"}, "invalid_value", "size"),
+    ({"response_format": "png"}, "invalid_value", "response_format"),
+    ({"output_format": "gif"}, "invalid_value", "output_format"),
+    ({"output_format": "svg"}, "invalid_value", "output_format"),
+    ({"output_format": "jpg"}, "invalid_value", "output_format"),
+    ({"output_compression": 101}, "integer_above_max_value", "output_compression"),
+    ({"output_compression": -1}, "integer_below_min_value", "output_compression"),
+    ({"stream": "true"}, "invalid_type", "stream"),
+    ({"stream": 1}, "invalid_type", "stream"),
+    ({"partial_images": 4}, "integer_above_max_value", "partial_images"),
+    ({"seed": 2**31}, "integer_above_max_value", "seed"),
+    ({"seed": "x"}, "invalid_type", "seed"),
+    ({"temperature": []}, "invalid_type", "temperature"),
+    ({"google": []}, "invalid_type", "google"),
+    ({"google": {"generationConfig": 1}}, "invalid_type", "google.generationConfig"),
+    ({"google": {"contents": []}}, "invalid_value", "google.contents"),
+    ({"extra_body": "x"}, "invalid_type", "extra_body"),
+    ({"extra_body": {"google": 1}}, "invalid_type", "extra_body.google"),
+    ({"extra_body": {"google": {"contents": []}}}, "invalid_value", "google.contents"),
+]
+
+
+@every_json_way
+@pytest.mark.parametrize(("fields", "code", "param"), REFUSED)
+def test_a_wrong_value_is_refused_in_openais_words(
+    ask: Callable[..., OpenAIRequest], fields: dict[str, Any], code: str, param: str
+) -> None:
+    status, body = build_error(refusal(ask, **fields))
+    assert status == (404 if code == "model_not_found" else 400)
+    assert (body["error"]["code"], body["error"]["param"]) == (code, param)
+
+
+def test_a_tier_that_the_model_does_not_have_is_refused_naming_those_it_has() -> None:
+    error = refusal(generation, WITH_TIERS, image_size="2k")
+    assert (error.kind, error.param) == (ErrorKind.INVALID_VALUE, "image_size")
+    assert "'512', '1K', '2K', '4K'" in error.message
+
+
+@pytest.mark.parametrize("body", [None, [], "text", 1])
+def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
+    for parse in (lambda: parse_generation(body, CATALOGUE, "url"), lambda: parse_edit(body, CATALOGUE)):
+        error = refusal(parse)
+        assert (error.kind, error.param) == (ErrorKind.INVALID_TYPE, None)
+
+
+def test_an_absent_prompt_is_missing() -> None:
+    for parse in (lambda: parse_generation({}, CATALOGUE, "url"), lambda: parse_edit_form(form(), CATALOGUE)):
+        error = refusal(parse)
+        assert (error.kind, error.param) == (ErrorKind.MISSING_PARAMETER, "prompt")
+        assert error.message == "Missing required parameter: 'prompt'."
+
+
+def test_a_very_long_model_name_takes_no_time() -> None:
+    start = time.process_time()
+    assert refusal(generation, model="google/" * 200_000 + "x").kind is ErrorKind.STRING_TOO_LONG
+    with pytest.raises(ApiError):
+        CATALOGUE.resolve("google/" * 200_000 + "x")
+    assert time.process_time() - start < 1
+
+
+def test_what_is_nested_deeply_for_google_is_sent_or_refused() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(900):
+        nested = {"a": nested}
+    with suppress(ApiError):
+        json.dumps(build_request(generation(google={"toolConfig": nested}).image_request))
+
+
+def test_a_prompt_of_the_longest_length_is_accepted() -> None:
+    assert generation(prompt="🖼" * 32000).image_request.prompt == "🖼" * 32000
+
+
+# Pictures to start from
+
+
+@pytest.mark.parametrize(
+    ("image", "inputs"),
+    [
+        (PNG_TEXT, (PNG_INPUT,)),
+        (f"data:image/webp;base64,{PNG_TEXT}", (PNG_INPUT,)),
+        (ADDRESS, (ADDRESS_INPUT,)),
+        ([PNG_TEXT, ADDRESS, JPEG_TEXT], (PNG_INPUT, ADDRESS_INPUT, JPEG_INPUT)),
+        ([PNG_TEXT] * 16, (PNG_INPUT,) * 16),
+    ],
+)
+def test_a_generation_may_start_from_pictures(image: Any, inputs: tuple[InputImage, ...]) -> None:
+    assert generation(image=image).image_request.input_images == inputs
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "param"),
+    [
+        ("no picture", "invalid_image_file", "image"),
+        ([PNG_TEXT, "no picture"], "invalid_image_file", "image[1]"),
+        (["no picture"], "invalid_image_file", "image"),
+        ([], "array_below_min_length", "image"),
+        ([PNG_TEXT] * 17, "array_above_max_length", "image"),
+        ({"url": ADDRESS}, "invalid_type", "image"),
+        ([PNG_TEXT, None], "invalid_type", "image"),
+        (1, "invalid_type", "image"),
+    ],
+)
+def test_a_generation_with_a_wrong_picture_names_it(image: Any, code: str, param: str) -> None:
+    _, body = build_error(refusal(generation, image=image))
+    assert (body["error"]["code"], body["error"]["param"]) == (code, param)
+
+
+def test_a_json_edit_has_pictures_and_a_mask() -> None:
+    asked = edit(images=[{"image_url": PNG_TEXT}, {"image_url": ADDRESS}], mask={"image_url": base64_of(MASK)})
+    assert asked.image_request.input_images == (PNG_INPUT, ADDRESS_INPUT)
+    assert asked.image_request.mask == MASK_INPUT
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"images": None}, "missing_required_parameter", "images"),
+        ({"images": []}, "array_below_min_length", "images"),
+        ({"images": [{"image_url": ADDRESS}] * 17}, "array_above_max_length", "images"),
+        ({"images": {"image_url": ADDRESS}}, "invalid_type", "images"),
+        ({"images": [ADDRESS]}, "invalid_type", "images[0]"),
+        ({"images": [None]}, "missing_required_parameter", "images[0]"),
+        ({"images": [{}]}, "missing_required_parameter", "images[0].image_url"),
+        ({"images": [{"image_url": ADDRESS}, {"image_url": 1}]}, "invalid_type", "images[1].image_url"),
+        ({"images": [{"image_url": ""}]}, "string_below_min_length", "images[0].image_url"),
+        ({"images": [{"file_id": "file-1"}]}, "invalid_value", "images[0].file_id"),
+        ({"images": [{"image_url": ADDRESS, "file_id": "file-1"}]}, "invalid_value", "images[0].file_id"),
+        ({"mask": {"file_id": "file-1"}}, "invalid_value", "mask.file_id"),
+        ({"mask": {}}, "missing_required_parameter", "mask.image_url"),
+        ({"mask": ADDRESS}, "invalid_type", "mask"),
+        ({"mask": {"image_url": JPEG_TEXT}}, "invalid_image_file", "mask"),
+        ({"mask": {"image_url": base64_of(draw("PNG", 3, 4, "RGBA"))}}, "invalid_image_file", "mask"),
+        ({"images": [{"image_url": "x"}]}, "invalid_image_file", "images"),
+        ({"images": [{"image_url": ADDRESS}, {"image_url": "x"}]}, "invalid_image_file", "images[1]"),
+    ],
+)
+def test_a_json_edit_with_a_wrong_picture_names_it(fields: dict[str, Any], code: str, param: str) -> None:
+    _, body = build_error(refusal(edit, **fields))
+    assert (body["error"]["code"], body["error"]["param"]) == (code, param)
+
+
+# Forms
+
+
+@pytest.mark.parametrize("name", ["image", "image[]", "image[0]", "image[15]"])
+def test_a_picture_of_a_form_is_found_under_the_names_clients_use(name: str) -> None:
+    assert edit_form(files=((name, JPEG),)).image_request.input_images == (JPEG_INPUT,)
+    assert edit_form((name, JPEG_TEXT), files=()).image_request.input_images == (JPEG_INPUT,)
+
+
+def test_pictures_of_a_form_keep_their_order() -> None:
+    files = (("image[]", PNG), ("mask", MASK), ("image[]", JPEG), ("image[]", PNG))
+    asked = edit_form(("image[]", ADDRESS), files=files)
+    assert asked.image_request.input_images == (PNG_INPUT, JPEG_INPUT, PNG_INPUT, ADDRESS_INPUT)
+    assert asked.image_request.mask == MASK_INPUT
+
+
+def test_a_mask_may_be_told_as_text() -> None:
+    assert edit_form(("mask", base64_of(MASK))).image_request.mask == MASK_INPUT
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "param"),
+    [
+        ((), "missing_required_parameter", "image"),
+        ((("image", b""),), "missing_required_parameter", "image"),
+        ((("picture", PNG),), "missing_required_parameter", "image"),
+        ((("imagex", PNG),), "missing_required_parameter", "image"),
+        ((("image[]", PNG),) * 17, "array_above_max_length", "image"),
+        ((("image", b"no picture at all"),), "invalid_image_file", "image"),
+        ((("image[]", PNG), ("image[]", b"no picture")), "invalid_image_file", "image[1]"),
+        ((("image", PNG), ("mask", JPEG)), "invalid_image_file", "mask"),
+    ],
+)
+def test_a_form_with_a_wrong_picture_names_it(files: tuple[tuple[str, bytes], ...], code: str, param: str) -> None:
+    _, body = build_error(refusal(edit_form, files=files))
+    assert (body["error"]["code"], body["error"]["param"]) == (code, param)
+
+
+def test_sixteen_pictures_are_accepted() -> None:
+    assert len(edit_form(files=(("image[]", PNG),) * 16).image_request.input_images) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "param"),
+    [
+        (("n", "two"), "invalid_type", "n"),
+        (("n", "1.5"), "invalid_type", "n"),
+        (("n", "11"), "integer_above_max_value", "n"),
+        (("stream", "maybe"), "invalid_type", "stream"),
+        (("temperature", "nan"), "invalid_type", "temperature"),
+        (("temperature", "inf"), "invalid_type", "temperature"),
+        (("output_compression", "-1"), "integer_below_min_value", "output_compression"),
+        (("google", "{"), "invalid_type", "google"),
+        (("google", "[]"), "invalid_type", "google"),
+        (("google", '{"contents": []}'), "invalid_value", "google.contents"),
+    ],
+)
+def test_a_wrong_text_of_a_form_is_refused_in_openais_words(text: tuple[str, str], code: str, param: str) -> None:
+    _, body = build_error(refusal(edit_form, text))
+    assert (body["error"]["code"], body["error"]["param"]) == (code, param)
+
+
+def test_a_form_with_empty_texts_as_go_openai_writes_them_is_a_form_without_them() -> None:
+    texts = [(name, "") for name in ("model", "size", "response_format", "user", "mask", "image", "quality")]
+    assert edit_form(*texts, ("n", "0")) == edit_form()
+
+
+def test_an_empty_file_as_browsers_send_it_is_absent() -> None:
+    assert edit_form(files=(("image", PNG), ("mask", b""))) == edit_form()
+
+
+def test_a_text_that_comes_twice_counts_once() -> None:
+    assert edit_form(("n", "2"), ("n", "3")).image_request.count == 3
+
+
+def test_members_of_members_are_named_by_their_first_name() -> None:
+    assert edit_form(("svg[model]", "x"), ("svg[reasoning][effort]", "low")).ignored == ("svg",)
+
+
+def test_what_is_meant_for_gemini_may_be_spread_over_a_form() -> None:
+    asked = edit_form(("google[systemInstruction][parts][text]", "be calm"), ("google[cachedContent]", "x"))
+    assert asked.image_request.gemini == {"systemInstruction": {"parts": {"text": "be calm"}}, "cachedContent": "x"}
+
+
+@pytest.mark.parametrize("name", ["[]", "[", "]", "[[[", "a[b", "svg[][]", "n[a]", "stream[a]", "google[a]", ""])
+def test_odd_names_of_texts_are_harmless(name: str) -> None:
+    with suppress(ApiError):
+        edit_form((name, "1"), ("n", "2"), (name, "1"))
+
+
+def test_a_variation_is_an_edit_with_a_fixed_instruction() -> None:
+    files = (("image", PNG), ("mask", JPEG))
+    asked = parse_variation_form(form(("n", "2"), ("size", "1024x1024"), files=files), CATALOGUE, "url")
+    assert asked.image_request == ImageRequest(VARIATION_PROMPT, (PNG_INPUT,), count=2, aspect_ratio="1:1")
+
+
+def test_a_variation_of_nothing_is_refused() -> None:
+    error = refusal(parse_variation_form, form(files=()), CATALOGUE, "url")
+    assert (error.kind, error.param) == (ErrorKind.MISSING_PARAMETER, "image")
+
+
+# Whatever is sent
+
+NAMES = [
+    "prompt", "model", "n", "size", "aspect_ratio", "image_size", "resize", "response_format", "output_format",
+    "output_compression", "stream", "partial_images", "seed", "temperature", "google", "extra_body", "image",
+    "images", "mask", "quality", "background", "_schema", "", "a.b",
+]  # fmt: skip
+any_text = st.one_of(
+    st.text(max_size=5),
+    st.sampled_from(["auto", "16:9", "1x1", "url", "png", "cover", SERVED, ADDRESS, PNG_TEXT, "{param}", "\ud83d"]),
+)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["google", "generationConfig", "contents", "image_url", "file_id", "a"]), inner, max_size=3
+        ),
+    ),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), any_json, max_size=6), st.booleans(), st.booleans())
+@settings(max_examples=600)
+def test_any_json_is_understood_or_refused(body: dict[str, Any], whole: bool, tiers: bool) -> None:
+    catalogue = WITH_TIERS if tiers else CATALOGUE
+    if whole:
+        body = {"prompt": "a red sun", "images": [{"image_url": PNG_TEXT}], **body}
+    for parse in (lambda: parse_generation(body, catalogue, "url"), lambda: parse_edit(body, catalogue)):
+        try:
+            asked = parse()
+        except ApiError as error:
+            json.dumps(build_error(error))
+        else:
+            json.dumps(build_request(asked.image_request))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*NAMES, "google[a]", "n[]", "image[]"]), any_text), max_size=5),
+    st.lists(st.tuples(st.sampled_from(["image", "mask", "x"]), st.sampled_from([PNG, MASK, b"", b"x"])), max_size=3),
+)
+@settings(max_examples=400)
+def test_any_form_is_understood_or_refused(texts: list[tuple[str, str]], files: list[tuple[str, bytes]]) -> None:
+    whole = form(("prompt", "a red sun"), *texts, files=tuple(files))
+    for parse in (
+        lambda: parse_edit_form(whole, CATALOGUE),
+        lambda: parse_variation_form(whole, CATALOGUE, "url"),
+    ):
+        try:
+            asked = parse()
+        except ApiError as error:
+            json.dumps(build_error(error))
+        else:
+            json.dumps(build_request(asked.image_request))

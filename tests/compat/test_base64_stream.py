@@ -1,0 +1,59 @@
+"""compat/base64_stream.py: base64 that comes in pieces."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compat.base64_stream import MalformedBase64, decode, decode_whole, padding, standard_alphabet
+from tests.compat.chunks import cuts_of
+
+
+@given(st.binary(), st.data())
+def test_pieces_decode_to_the_bytes_they_stand_for(content: bytes, data: st.DataObject) -> None:
+    assert b"".join(decode(data.draw(cuts_of(base64.b64encode(content))))) == content
+
+
+@given(st.binary())
+def test_the_url_safe_alphabet_becomes_the_standard_one(content: bytes) -> None:
+    assert standard_alphabet(base64.urlsafe_b64encode(content)) == base64.b64encode(content)
+
+
+def test_standard_base64_is_not_copied() -> None:
+    data = b"AA+/" * 100
+    assert standard_alphabet(data) is data
+
+
+@given(st.binary())
+def test_padding_is_what_base64_without_it_lacks(content: bytes) -> None:
+    padded = base64.b64encode(content)
+    bare = padded.rstrip(b"=")
+    assert bare + padding(len(bare)) == padded
+    assert padding(len(padded)) == b""
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"AAAA", b"A"],
+        [b"AA"],
+        [b"AA=", b"=AAA"],
+        [b"AA!A"],
+        [b"AA-_"],
+        [b"AA\nAA"],
+        [b"\xff\xff\xff\xff"],
+        [b"===="],
+    ],
+)
+def test_what_is_no_base64_is_refused(pieces: list[bytes]) -> None:
+    with pytest.raises(MalformedBase64):
+        list(decode(pieces))
+
+
+@pytest.mark.parametrize("text", ["AA", "é===", "A A=", "A==="])
+def test_a_whole_text_that_is_no_base64_is_refused(text: str) -> None:
+    with pytest.raises(MalformedBase64):
+        decode_whole(text)

@@ -1,0 +1,155 @@
+"""compat/input_images.py: pictures as callers send them."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compat import input_images
+from compat.errors import ApiError, ErrorKind
+from compat.images import InputImage
+from compat.input_images import check_mask, from_bytes, read_input_image
+from tests.compat.pictures import MIME_TYPES, base64_of, draw
+
+PNG = draw("PNG", 9, 7) + b"\n"  # a length that base64 must pad
+STANDARD = base64_of(PNG)
+URL_SAFE = base64.urlsafe_b64encode(PNG).decode()
+assert "+" in STANDARD and "/" in STANDARD and STANDARD.endswith("=")
+
+SPELLINGS = {
+    "standard": STANDARD,
+    "URL-safe": URL_SAFE,
+    "without padding": STANDARD.rstrip("="),
+    "URL-safe without padding": URL_SAFE.rstrip("="),
+    "with line ends": "\r\n".join(STANDARD[start : start + 76] for start in range(0, len(STANDARD), 76)) + "\n",
+    "with white space around": f"  {STANDARD}\n",
+    "data URL": f"data:image/png;base64,{STANDARD}",
+    "data URL with a wrong type": f"data:image/jpeg;base64,{STANDARD}",
+    "data URL without a type": f"data:;base64,{STANDARD}",
+    "data URL with a parameter": f"data:image/png;name=a.png;base64,{URL_SAFE.rstrip('=')}",
+}
+
+
+@pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_a_picture_in_base64_becomes_standard_padded_base64(text: str) -> None:
+    assert read_input_image(text, "image") == InputImage("image/png", data=STANDARD)
+
+
+ADDRESSES = {
+    "https://example.com/a.png": "image/png",
+    "https://example.com/a.JPG?size=1#x": "image/jpeg",
+    "http://example.com/a.jpeg": "image/jpeg",
+    "gs://bucket/a.webp": "image/webp",
+    "https://example.com/a.heic": "image/heic",
+    "https://example.com/picture": "image/png",
+    "https://example.com": "image/png",
+    " https://example.com/a.webp\n": "image/webp",
+}
+
+
+@pytest.mark.parametrize(("address", "mime_type"), ADDRESSES.items())
+def test_an_address_is_passed_on_with_the_type_its_ending_promises(address: str, mime_type: str) -> None:
+    assert read_input_image(address, "image") == InputImage(mime_type, uri=address.strip())
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [draw("PNG", 2, 2), draw("JPEG", 2, 2), draw("WEBP", 2, 2), b"\0\0\0\x18ftypheic" + bytes(20)],
+    ids=["PNG", "JPEG", "WebP", "HEIC"],
+)
+def test_the_type_comes_from_the_bytes(picture: bytes) -> None:
+    image = from_bytes(picture, "image")
+    assert image == read_input_image(base64_of(picture), "image")
+    assert image.mime_type in (*MIME_TYPES.values(), "image/heic")
+    assert base64.b64decode(image.data or "") == picture
+
+
+REFUSED = {
+    "nothing": "",
+    "words": "a cat",
+    "words in base64": base64_of(b"a cat that is no picture"),
+    "a GIF, which Gemini does not read": base64_of(draw("GIF", 2, 2, "L")),
+    "an AVIF, which Gemini does not read": base64_of(b"\0\0\0\x18ftypavif" + bytes(20)),
+    "a data URL without base64": "data:image/png,abc",
+    "a data URL without a comma": "data:image/png;base64",
+    "a data URL of nothing": "data:image/png;base64,",
+    "padding in the middle": STANDARD[:40] + "==" + STANDARD[40:],
+    "one character too many": STANDARD.rstrip("=")[: len(STANDARD) // 4 * 4 - 4] + "A",
+    "letters of another alphabet": "é" + STANDARD,
+    "half of a character": "\ud83d",
+    "a file's address": "file:///etc/passwd",
+    "a local path": "/etc/passwd",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_picture_is_refused_and_named(text: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_input_image(text, "image[3]")
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_IMAGE, "image[3]")
+    assert "'image[3]'" in caught.value.message
+
+
+@pytest.mark.parametrize("picture", [b"", b"a cat", draw("GIF", 2, 2, "L")])
+def test_bytes_that_are_no_picture_are_refused_and_named(picture: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        from_bytes(picture, "mask")
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_IMAGE, "mask")
+
+
+def test_a_picture_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_images, "LARGEST_PICTURE", len(PNG) - 1)
+    with pytest.raises(ApiError, match="larger than"):
+        from_bytes(PNG, "image")
+
+
+@given(st.text(max_size=40), st.sampled_from(["", "data:", "data:image/png;base64,", "https://", STANDARD]))
+@settings(max_examples=300)
+def test_any_text_is_a_picture_or_refused(text: str, start: str) -> None:
+    with suppress(ApiError):
+        image = read_input_image(start + text, "image")
+        assert (image.data is None) != (image.uri is None)
+
+
+# Masks
+
+MASK = from_bytes(draw("PNG", 9, 7, "RGBA"), "mask")
+ADDRESS = InputImage("image/png", uri="https://example.com/a.png")
+HEIC = from_bytes(b"\0\0\0\x18ftypheic" + bytes(20), "image")
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        (MASK, from_bytes(PNG, "image")),
+        (MASK, from_bytes(draw("JPEG", 9, 7), "image")),
+        (MASK, ADDRESS),
+        (MASK, HEIC),
+        (ADDRESS, from_bytes(PNG, "image")),
+    ],
+    ids=["PNG", "JPEG", "an address", "a type that is not read", "a mask at an address"],
+)
+def test_a_mask_that_fits_is_accepted(mask: InputImage, image: InputImage) -> None:
+    check_mask(mask, image)
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        (from_bytes(PNG, "mask"), from_bytes(PNG, "image")),
+        (from_bytes(draw("JPEG", 9, 7), "mask"), from_bytes(PNG, "image")),
+        (from_bytes(draw("WEBP", 9, 7, "RGBA"), "mask"), from_bytes(PNG, "image")),
+        (HEIC, from_bytes(PNG, "image")),
+        (from_bytes(draw("PNG", 7, 9, "RGBA"), "mask"), from_bytes(PNG, "image")),
+        (from_bytes(draw("PNG", 9, 7, "RGBA")[:20], "mask"), from_bytes(PNG, "image")),
+    ],
+    ids=["no alpha", "JPEG", "WebP", "HEIC", "another size", "cut within its header"],
+)
+def test_a_mask_that_does_not_fit_is_refused(mask: InputImage, image: InputImage) -> None:
+    with pytest.raises(ApiError) as caught:
+        check_mask(mask, image)
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_IMAGE, "mask")

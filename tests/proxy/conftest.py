@@ -1,0 +1,75 @@
+"""The app over Flask's test client, with `responses` playing the upstream."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from proxy.settings import Settings
+
+UPSTREAM = "https://gemini.test"
+MODEL = "gemini-2.5-flash-image"
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> MakeApp:
+    """Makes an app whose upstream is `responses`; settings are given as an operator would give them."""
+
+    def make(**environ: str) -> Flask:
+        defaults = {"GEMINI_BASE_URL": UPSTREAM, "IMAGE_STORE_URL": str(tmp_path / "images")}
+        return create_app(Settings.from_environ({**defaults, **environ}))
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The app with default settings."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A caller of the app."""
+    return app.test_client()
+
+
+class Gemini:
+    """The upstream, as `responses` plays it."""
+
+    def __init__(self, mock: responses.RequestsMock):
+        self.mock = mock
+
+    def answers(
+        self, body: Any, status: int = 200, headers: dict[str, str] | None = None, method: str = "generateContent"
+    ) -> None:
+        """The next answer; the last one stays for every further call. JSON, bytes, or an exception to raise."""
+        content = {"json": body} if isinstance(body, dict | list) else {"body": body}
+        headers = {"Content-Type": "application/json; charset=UTF-8", **(headers or {})}
+        content_type = headers.pop("Content-Type")
+        url = f"{UPSTREAM}/v1beta/models/{MODEL}:{method}"
+        self.mock.add("POST", url, status=status, headers=headers, content_type=content_type, **content)
+
+    def does(self, callback: Callable[[Any], Any]) -> None:
+        """What happens when it is called."""
+        url = f"{UPSTREAM}/v1beta/models/{MODEL}:generateContent"
+        self.mock.add_callback("POST", url, callback, content_type="application/json")
+
+    @property
+    def calls(self) -> list[Any]:
+        """The requests that arrived."""
+        return [call.request for call in self.mock.calls]
+
+
+@pytest.fixture
+def gemini() -> Iterator[Gemini]:
+    """The upstream, which has no answer yet."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield Gemini(mock)

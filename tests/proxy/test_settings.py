@@ -1,0 +1,172 @@
+"""Every variable, good and bad. A wrong value stops the start with a message that names it."""
+
+from dataclasses import FrozenInstanceError, fields
+from ipaddress import ip_network
+
+import pytest
+
+from proxy.settings import Settings, SettingsError
+
+DEFAULTS = {
+    "host": "127.0.0.1",
+    "port": 8000,
+    "web_concurrency": 2,
+    "gemini_base_url": "https://generativelanguage.googleapis.com",
+    "sandbox": False,
+    "public_base_url": None,
+    "trusted_proxies": (),
+    "image_ttl_seconds": 3600,
+    "default_response_format": "url",
+    "model_aliases": {},
+    "upstream_models": {},
+    "upstream_timeout_seconds": 300,
+    "max_request_bytes": 100 * 1024 * 1024,
+    "max_in_flight": 1000,
+}
+
+GOOD = [
+    ("HOST", "0.0.0.0", "0.0.0.0"),
+    ("HOST", "::", "::"),
+    ("PORT", "0", 0),
+    ("PORT", "65535", 65535),
+    ("PORT", " 80 ", 80),
+    ("WEB_CONCURRENCY", "1", 1),
+    ("GEMINI_BASE_URL", "http://localhost:8080/", "http://localhost:8080"),
+    ("GEMINI_BASE_URL", "https://gateway.test/gemini/", "https://gateway.test/gemini"),
+    ("GEMINI_BASE_URL", "http://[::1]:8080", "http://[::1]:8080"),
+    ("SANDBOX", "1", True),
+    ("SANDBOX", "TRUE", True),
+    ("SANDBOX", "on", True),
+    ("SANDBOX", "0", False),
+    ("SANDBOX", "No", False),
+    ("PUBLIC_BASE_URL", "https://pictures.test/lens/", "https://pictures.test/lens"),
+    ("TRUSTED_PROXIES", "10.0.0.1", (ip_network("10.0.0.1/32"),)),
+    ("TRUSTED_PROXIES", "10.1.2.3/8, fd00::/8,", (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))),
+    ("IMAGE_STORE_URL", "/var/lib/twinlens", "/var/lib/twinlens"),
+    ("IMAGE_STORE_URL", "file:///var/lib/twinlens", "file:///var/lib/twinlens"),
+    ("IMAGE_TTL_SECONDS", "1", 1),
+    ("DEFAULT_RESPONSE_FORMAT", "b64_json", "b64_json"),
+    ("MODEL_ALIASES", "a=gemini-2.5-flash-image", {"a": "gemini-2.5-flash-image"}),
+    (
+        "MODEL_ALIASES",
+        " openai = gemini-2.5-flash-image , b=google/gemini-2.5-flash-image,",
+        {"openai": "gemini-2.5-flash-image", "b": "google/gemini-2.5-flash-image"},
+    ),
+    (
+        "UPSTREAM_MODELS",
+        "gemini-2.5-flash-image=gemini-nano-banana-2.1",
+        {"gemini-2.5-flash-image": "gemini-nano-banana-2.1"},
+    ),
+    ("UPSTREAM_MODELS", "gemini-2.5-flash-image=not-yet-known", {"gemini-2.5-flash-image": "not-yet-known"}),
+    ("UPSTREAM_TIMEOUT_SECONDS", "600", 600),
+    ("MAX_REQUEST_BYTES", "1024", 1024),
+    ("MAX_ANSWER_BYTES", "1048576", 1048576),
+    ("MAX_IN_FLIGHT", "1", 1),
+]
+
+BAD = [
+    ("PORT", "http"),
+    ("PORT", "-1"),
+    ("PORT", "65536"),
+    ("PORT", "80.0"),
+    ("PORT", "8_0"),
+    ("PORT", "٨٠"),
+    ("WEB_CONCURRENCY", "0"),
+    ("WEB_CONCURRENCY", "auto"),
+    ("GEMINI_BASE_URL", "generativelanguage.googleapis.com"),
+    ("GEMINI_BASE_URL", "ftp://host"),
+    ("GEMINI_BASE_URL", "https://"),
+    ("GEMINI_BASE_URL", "https://host?x=1"),
+    ("GEMINI_BASE_URL", "https://host#x"),
+    ("GEMINI_BASE_URL", "https://user:word@host"),
+    ("GEMINI_BASE_URL", "https://:word@host"),
+    ("GEMINI_BASE_URL", "http://[::1"),
+    ("GEMINI_BASE_URL", "http://host:port"),
+    ("GEMINI_BASE_URL", "http://host:99999"),
+    ("GEMINI_BASE_URL", "http://a host"),
+    ("SANDBOX", "maybe"),
+    ("SANDBOX", "2"),
+    ("PUBLIC_BASE_URL", "pictures.test"),
+    ("PUBLIC_BASE_URL", "/lens"),
+    ("PUBLIC_BASE_URL", "https://pictures.test:port"),
+    ("TRUSTED_PROXIES", "proxy.internal"),
+    ("TRUSTED_PROXIES", "10.0.0.0/33"),
+    ("TRUSTED_PROXIES", "*"),
+    ("IMAGE_STORE_URL", "ftp://bucket"),
+    ("IMAGE_STORE_URL", "file://host/folder"),
+    ("IMAGE_TTL_SECONDS", "0"),
+    ("IMAGE_TTL_SECONDS", "1h"),
+    ("DEFAULT_RESPONSE_FORMAT", "base64"),
+    ("DEFAULT_RESPONSE_FORMAT", "URL"),
+    ("MODEL_ALIASES", "dall-e-3"),
+    ("MODEL_ALIASES", "=gemini-2.5-flash-image"),
+    ("MODEL_ALIASES", "dall-e-3="),
+    ("MODEL_ALIASES", "dall-e-3=gpt-5"),
+    ("UPSTREAM_MODELS", "gpt-5=gemini-nano-banana-2.1"),
+    ("UPSTREAM_MODELS", "gemini-2.5-flash-image"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "0"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "3601"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "000000000000000001999999"),
+    ("MAX_REQUEST_BYTES", "1023"),
+    ("MAX_REQUEST_BYTES", "100MB"),
+    ("MAX_ANSWER_BYTES", "99999999999999999999999999"),
+    ("MAX_IN_FLIGHT", "0"),
+]
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_without_an_environment_everything_has_its_documented_default(name: str):
+    assert getattr(Settings.from_environ({}), name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize(("variable", "value", "expected"), GOOD)
+def test_a_good_value_is_read(variable: str, value: str, expected: object):
+    assert getattr(Settings.from_environ({variable: value}), variable.lower()) == expected
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD)
+def test_a_bad_value_stops_the_start_and_the_message_names_the_variable(variable: str, value: str):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({variable: value})
+    assert variable in str(caught.value)
+
+
+@pytest.mark.parametrize("one", fields(Settings), ids=lambda one: one.name)
+@pytest.mark.parametrize("empty", ["", "  ", "\t\n"], ids=ascii)
+def test_an_empty_variable_counts_as_not_set(one: object, empty: str):
+    name = one.name
+    assert getattr(Settings.from_environ({name.upper(): empty}), name) == getattr(Settings.from_environ({}), name)
+
+
+def test_every_setting_that_can_be_wrong_is_tried_here_both_ways():
+    free = {"host"}
+    tried = {variable.lower() for variable, *_ in GOOD}, {variable.lower() for variable, _ in BAD}
+    known = {"gemini_api_version", "upstream_gzip", *tried[0]}
+    assert tried[1] | free >= tried[0]
+    for one in fields(Settings):
+        if one.name not in known:
+            with pytest.raises(SettingsError, match=one.name.upper()):
+                Settings.from_environ({one.name.upper(): "https://\x00 nonsense,=,"})
+
+
+def test_other_variables_do_not_matter():
+    assert Settings.from_environ({"PATH": "/bin", "port": "no", "GEMINI_API_KEY": "k"}) == Settings.from_environ({})
+
+
+def test_a_message_does_not_repeat_a_password():
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"GEMINI_BASE_URL": "https://user:hunter2@host"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_settings_do_not_change():
+    settings = Settings.from_environ({})
+    with pytest.raises(FrozenInstanceError):
+        settings.port = 1
+
+
+def test_the_catalogue_knows_aliases_and_upstream_models():
+    catalogue = Settings.from_environ(
+        {"MODEL_ALIASES": "a=gemini-2.5-flash-image", "UPSTREAM_MODELS": "gemini-2.5-flash-image=gemini-9"}
+    ).catalogue()
+    assert catalogue.resolve("a").upstream_name == "gemini-9"

@@ -1,0 +1,521 @@
+"""The HTTP client against a real socket: what leaves it, what it makes of a bad answer, and what it never does."""
+
+import datetime
+import gzip
+import io
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from compat.errors import ApiError, ErrorKind
+from proxy.upstream import Upstream
+from tests.proxy.alarm_clock import alarm
+from tests.proxy.socket_upstream import (
+    Scene,
+    SocketUpstream,
+    and_hang_up,
+    and_reset,
+    and_wait_for_goodbye,
+    chunk,
+    chunked,
+    free_port,
+    head,
+    http,
+    slowly,
+    upstream_that,
+)
+
+KEY = "AIzaSy-a-key-that-nobody-may-see"
+OPERATION = "gemini-2.5-flash-image:generateContent"
+BODY = b'{"contents": []}'
+OK = http(b'{"ok": true}')
+
+
+def client_of(url: str, **options: object) -> Upstream:
+    return Upstream(
+        url, **{"version": "v1beta", "timeout": 5, "max_answer_bytes": 1_000_000, "connections": 10, **options}
+    )
+
+
+def ask(client: Upstream, key: str = KEY, **options: object) -> tuple[int, bytes]:
+    """A whole call: status and body."""
+    answer = client.call(OPERATION, BODY, key, **options)
+    try:
+        return answer.status, b"".join(answer.chunks)
+    finally:
+        answer.close()
+
+
+def trouble_of(scene: Scene, **options: object) -> tuple[ApiError, SocketUpstream]:
+    """What a call fails of that meets this scene, and the upstream it met."""
+    with upstream_that(scene) as upstream, pytest.raises(ApiError) as caught:
+        ask(client_of(upstream.url, **options))
+    return caught.value, upstream
+
+
+# What leaves
+
+
+def test_the_body_leaves_byte_for_byte_as_a_post_to_the_operation():
+    with upstream_that(OK) as upstream:
+        assert ask(client_of(upstream.url)) == (200, b'{"ok": true}')
+    [call] = upstream.calls
+    assert call.request_line == f"POST /v1beta/models/{OPERATION} HTTP/1.1"
+    assert call.body == BODY
+    assert call.headers["content-type"] == "application/json"
+    assert call.headers["accept-encoding"] == "identity"
+
+
+def test_a_base_url_may_have_a_path_and_a_call_may_have_a_query():
+    with upstream_that(OK) as upstream:
+        ask(client_of(f"{upstream.url}/gemini"), query="alt=sse&x=%2F")
+    assert upstream.calls[0].request_line == f"POST /gemini/v1beta/models/{OPERATION}?alt=sse&x=%2F HTTP/1.1"
+
+
+def test_the_key_travels_as_x_goog_api_key_and_in_no_other_place():
+    with upstream_that(OK) as upstream:
+        ask(client_of(upstream.url), headers={"user-agent": "an-sdk/1"})
+    [call] = upstream.calls
+    assert call.headers["x-goog-api-key"] == KEY
+    assert (call.head + call.body).count(KEY.encode()) == 1
+    assert not call.headers.keys() & {"authorization", "cookie", "proxy-authorization"}
+    assert call.headers["user-agent"] == "an-sdk/1"
+
+
+def test_a_header_of_the_caller_cannot_take_the_place_of_the_key():
+    with upstream_that(OK) as upstream:
+        ask(client_of(upstream.url), headers={"x-goog-api-key": "another"})
+    assert upstream.calls[0].headers["x-goog-api-key"] == KEY
+
+
+def test_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\ndefault login c password d\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    with upstream_that(OK) as upstream:
+        ask(client_of(upstream.url))
+    assert "authorization" not in upstream.calls[0].headers
+
+
+def test_cookies_are_not_kept():
+    with upstream_that(http(b"{}", "200 OK", "Set-Cookie: a=b; Path=/"), OK) as upstream:
+        client = client_of(upstream.url)
+        ask(client)
+        ask(client)
+    assert len(upstream.calls) == 2
+    assert all("cookie" not in call.headers for call in upstream.calls)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed():
+    with upstream_that(OK) as elsewhere, upstream_that(http(b"", "307 T", f"Location: {elsewhere.url}/")) as upstream:
+        assert ask(client_of(upstream.url)) == (307, b"")
+    assert not elsewhere.calls
+    assert len(upstream.calls) == 1
+
+
+def test_proxies_of_the_environment_are_honoured(monkeypatch: pytest.MonkeyPatch):
+    with upstream_that(OK) as http_proxy:
+        monkeypatch.setenv("http_proxy", http_proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert ask(client_of("http://gemini.test"))[0] == 200
+    assert http_proxy.calls[0].request_line == f"POST http://gemini.test/v1beta/models/{OPERATION} HTTP/1.1"
+
+
+def test_exceptions_from_the_proxies_of_the_environment_are_honoured(monkeypatch: pytest.MonkeyPatch):
+    with upstream_that(OK) as http_proxy, upstream_that(OK) as upstream:
+        monkeypatch.setenv("http_proxy", http_proxy.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        ask(client_of(upstream.url))
+    assert len(upstream.calls) == 1
+    assert not http_proxy.calls
+
+
+def test_a_proxy_that_cannot_be_reached_has_sent_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(ApiError) as caught:
+        ask(client_of("http://gemini.test"))
+    assert (caught.value.kind, caught.value.may_repeat) == (ErrorKind.UPSTREAM_BROKEN, None)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [" leading", "in\nside", "end\n", "end\r", "in\r\nx-injected: yes", "한글", "€", "\udce9"],
+    ids=ascii,
+)
+def test_a_key_that_no_header_can_carry_is_an_invalid_key(key: str):
+    with upstream_that(OK) as upstream, pytest.raises(ApiError) as caught:
+        ask(client_of(upstream.url), key=key)
+    assert caught.value.kind is ErrorKind.INVALID_KEY
+    assert key.strip() not in str(caught.value)
+    assert not upstream.calls
+
+
+@pytest.mark.parametrize("key", ["k", "with inner space", "ü", 'quote"and\\slash', "[key]"])
+def test_any_key_that_a_header_can_carry_is_sent_as_it_is(key: str):
+    with upstream_that(OK) as upstream:
+        ask(client_of(upstream.url), key=key)
+    assert upstream.calls[0].headers["x-goog-api-key"] == key
+
+
+# What comes back
+
+
+def test_headers_are_known_by_their_lower_case_names():
+    with upstream_that(http(b"{}", "200 OK", "X-Gemini-Service-Tier: standard")) as upstream:
+        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        answer.close()
+    assert answer.headers["x-gemini-service-tier"] == "standard"
+    assert answer.content_type == "application/json"
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 403, 404, 429, 500, 503, 529])
+def test_every_status_is_an_answer(status: int):
+    with upstream_that(http(b"" if status == 204 else b"x", f"{status} S")) as upstream:
+        assert ask(client_of(upstream.url))[0] == status
+    assert len(upstream.calls) == 1, "an error must not be asked for twice"
+
+
+def test_a_busy_upstream_is_not_asked_again_by_the_client_itself():
+    with upstream_that(http(b"{}", "503 S", "Retry-After: 0"), OK) as upstream:
+        assert ask(client_of(upstream.url))[0] == 503
+    assert len(upstream.calls) == 1
+
+
+def test_chunks_come_as_they_arrive():
+    arrived = threading.Event()
+
+    def play(connection: socket.socket) -> bool:
+        connection.sendall(head("200 OK", "Transfer-Encoding: chunked") + chunk(b"first"))
+        arrived.wait(5)
+        connection.sendall(chunk(b"second") + b"0\r\n\r\n")
+        return True
+
+    with upstream_that(play) as upstream:
+        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        assert next(answer.chunks) == b"first"
+        arrived.set()
+        assert list(answer.chunks) == [b"second"]
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_compressed_answer_is_opened_or_left_as_it_is(framing: str):
+    packed = gzip.compress(b'{"a": 1}' * 10_000)
+    framed = f"Content-Length: {len(packed)}" if framing == "content-length" else "Transfer-Encoding: chunked"
+    body = packed if framing == "content-length" else chunk(packed[:100]) + chunk(packed[100:]) + b"0\r\n\r\n"
+    with upstream_that(head("200 OK", "Content-Encoding: gzip", framed) + body) as upstream:
+        assert ask(client_of(upstream.url))[1] == b'{"a": 1}' * 10_000
+        assert ask(client_of(upstream.url), decode=False)[1] == packed
+
+
+def test_a_compressed_answer_is_measured_by_what_it_opens_to():
+    bomb = gzip.compress(b" " * 20_000_000)
+    trouble, _ = trouble_of(http(bomb, "200 OK", "Content-Encoding: gzip"))
+    assert trouble.kind is ErrorKind.UPSTREAM_BROKEN
+    assert "1000000" in trouble.message
+
+
+def test_an_error_body_is_read_up_to_a_limit_only():
+    with upstream_that(http(b"x" * 3_000_000, "500 S")) as upstream:
+        answer = client_of(upstream.url, max_answer_bytes=10_000_000).call(OPERATION, BODY, KEY)
+        assert len(answer.read_error()) == 1024 * 1024
+        answer.close()
+
+
+# Connections
+
+
+@pytest.mark.parametrize("answer", [OK, chunked(b"{", b"}"), http(b""), http(b"no", "500 S")], ids=range(4))
+def test_a_connection_is_used_again_after_a_whole_answer(answer: bytes):
+    with upstream_that(answer) as upstream:
+        client = client_of(upstream.url)
+        for _ in range(3):
+            ask(client)
+    assert (len(upstream.calls), upstream.connections) == (3, 1)
+
+
+def test_a_connection_is_used_again_although_nobody_closes_an_answer_that_was_read():
+    with upstream_that(chunked(b"{}")) as upstream:
+        client = client_of(upstream.url)
+        for _ in range(2):
+            assert list(client.call(OPERATION, BODY, KEY).chunks) == [b"{}"]
+    assert upstream.connections == 1
+
+
+def test_a_connection_is_closed_when_an_answer_is_left_in_its_middle():
+    half = and_wait_for_goodbye(head("200 OK", "Content-Length: 100"), b"x" * 50)
+    with upstream_that(half, OK) as upstream:
+        client = client_of(upstream.url)
+        answer = client.call(OPERATION, BODY, KEY)
+        assert next(answer.chunks) == b"x" * 50
+        answer.close()
+        assert upstream.hung_up.acquire(timeout=2), "the upstream must see that nobody listens any more"
+        assert ask(client)[0] == 200
+    assert upstream.connections == 2
+
+
+def test_a_connection_is_closed_when_an_answer_is_never_read():
+    with upstream_that(and_wait_for_goodbye(head("200 OK", "Content-Length: 100"))) as upstream:
+        client_of(upstream.url).call(OPERATION, BODY, KEY).close()
+        assert upstream.hung_up.acquire(timeout=2)
+
+
+def test_a_connection_is_closed_when_its_stream_is_closed():
+    half = and_wait_for_goodbye(head("200 OK", "Transfer-Encoding: chunked"), chunk(b"x"))
+    with upstream_that(half) as upstream:
+        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        next(answer.chunks)
+        answer.chunks.close()
+        assert upstream.hung_up.acquire(timeout=2)
+
+
+@pytest.mark.parametrize(
+    "oversized", [http(b"x" * 2_000_000), chunked(*[b"x" * 100_000] * 20)], ids=["length", "chunks"]
+)
+def test_an_answer_that_grows_too_large_is_given_up(oversized: bytes):
+    trouble, upstream = trouble_of(oversized)
+    assert (trouble.kind, trouble.may_repeat) == (ErrorKind.UPSTREAM_BROKEN, False)
+    assert "1000000 bytes" in trouble.message
+    assert upstream.hung_up.acquire(timeout=2)
+
+
+def test_an_idle_connection_that_the_upstream_gave_up_is_not_used_again():
+    with upstream_that(and_hang_up(OK), OK) as upstream:
+        client = client_of(upstream.url)
+        ask(client)
+        assert upstream.hung_up.acquire(timeout=2)
+        assert ask(client)[0] == 200
+    assert (len(upstream.calls), upstream.connections) == (2, 2)
+
+
+# Trouble
+
+
+def test_a_refused_connection_may_be_repeated_because_nothing_was_sent():
+    with pytest.raises(ApiError) as caught:
+        ask(client_of(f"http://127.0.0.1:{free_port()}"))
+    assert (caught.value.kind, caught.value.may_repeat) == (ErrorKind.UPSTREAM_BROKEN, None)
+
+
+def test_a_host_that_does_not_exist_may_be_repeated_because_nothing_was_sent():
+    with pytest.raises(ApiError) as caught:
+        ask(client_of("http://gemini.invalid"))
+    assert (caught.value.kind, caught.value.may_repeat) == (ErrorKind.UPSTREAM_BROKEN, None)
+
+
+BROKEN: dict[str, Scene] = {
+    "closed before the answer": and_hang_up(),
+    "reset before the answer": and_reset(),
+    "closed in the status line": and_hang_up(b"HTTP/1.1 2"),
+    "no HTTP": and_hang_up(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "a header line without end": and_hang_up(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\n\r\n"),
+    "too many headers": and_hang_up(head("200 OK", *[f"x-{i}: y" for i in range(200)])),
+    "two lengths": and_hang_up(head("200 OK", "Content-Length: 5", "Content-Length: 6"), b"12345"),
+    "short of its length": and_hang_up(head("200 OK", "Content-Length: 100"), b"x" * 99),
+    "reset short of its length": and_reset(head("200 OK", "Content-Length: 100"), b"x" * 99),
+    "no last chunk": and_hang_up(head("200 OK", "Transfer-Encoding: chunked"), chunk(b"x" * 99)),
+    "cut in a chunk": and_hang_up(head("200 OK", "Transfer-Encoding: chunked"), chunk(b"x" * 99)[:50]),
+    "a chunk of no size": and_hang_up(head("200 OK", "Transfer-Encoding: chunked"), b"zz\r\nxx\r\n"),
+    "no gzip": http(b"x" * 99, "200 OK", "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("scene", BROKEN)
+def test_a_broken_answer_is_told_as_such_asked_for_once_and_not_to_be_repeated(scene: str):
+    trouble, upstream = trouble_of(BROKEN[scene])
+    assert (trouble.kind, trouble.may_repeat) == (ErrorKind.UPSTREAM_BROKEN, False)
+    assert len(upstream.calls) == 1
+
+
+def test_what_came_before_a_break_is_handed_on():
+    with upstream_that(and_hang_up(head("200 OK", "Content-Length: 100"), b"x" * 99)) as upstream:
+        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        received: list[bytes] = []
+        with pytest.raises(ApiError):
+            received.extend(answer.chunks)
+    assert b"".join(received) == b"x" * 99
+
+
+def late(connection: socket.socket) -> bool:
+    """The headers come shortly before the time is over, and then nothing."""
+    time.sleep(0.6)
+    return and_wait_for_goodbye(head("200 OK", "Content-Length: 9"))(connection)
+
+
+SLOW: dict[str, Scene] = {
+    "no answer": and_wait_for_goodbye(),
+    "no body": and_wait_for_goodbye(head("200 OK", "Content-Length: 9")),
+    "half a body": and_wait_for_goodbye(head("200 OK", "Content-Length: 9"), b"half"),
+    "a body that dribbles": slowly(head("200 OK", "Content-Length: 99"), *[b"x"] * 40, pause=0.1),
+    "a late answer whose body never comes": late,
+    "headers that dribble": slowly(*[b"H", b"T", b"T", b"P"] * 10, pause=0.1),
+}
+
+
+@pytest.mark.parametrize("scene", SLOW)
+def test_a_call_that_takes_too_long_ends_in_time_whatever_it_waits_for(scene: str):
+    started = time.monotonic()
+    trouble, upstream = trouble_of(SLOW[scene], timeout=0.8, time_limit=alarm)
+    took = time.monotonic() - started
+    assert (trouble.kind, trouble.may_repeat, len(upstream.calls)) == (ErrorKind.UPSTREAM_TIMEOUT, False, 1)
+    assert 0.7 < took < 1.2, f"the time limit is for the whole call, and this one took {took:.2f} s"
+
+
+def test_a_caller_may_shorten_the_time_limit_but_not_lengthen_it():
+    with upstream_that(and_wait_for_goodbye()) as upstream:
+        for limit, wish in ((5, 0.2), (0.2, 5)):
+            started = time.monotonic()
+            with pytest.raises(ApiError) as caught:
+                ask(client_of(upstream.url, timeout=limit), timeout=wish)
+            assert caught.value.kind is ErrorKind.UPSTREAM_TIMEOUT
+            assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("scene", [*BROKEN, *SLOW])
+def test_the_words_of_an_error_hold_neither_the_key_nor_an_address(scene: str):
+    trouble, upstream = trouble_of({**BROKEN, **SLOW}[scene], timeout=0.3)
+    for secret in (KEY, upstream.url, upstream.url.rpartition(":")[2], "127.0.0.1", OPERATION):
+        assert secret not in f"{trouble} {trouble!r}"
+
+
+@pytest.mark.parametrize("scene", [*BROKEN, "refused"])
+def test_nothing_is_logged_that_holds_the_key(scene: str, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(0)
+    if scene == "refused":
+        with pytest.raises(ApiError):
+            ask(client_of(f"http://127.0.0.1:{free_port()}"))
+    else:
+        trouble_of(BROKEN[scene])
+    assert KEY not in caplog.text
+
+
+# Certificates
+
+
+@contextmanager
+def tls_server(folder: Path) -> Iterator[str]:
+    """A server whose certificate nobody vouches for."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate(folder))
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                        received = b""
+                        while not received.endswith(BODY):
+                            received += secured.recv(65536)
+                        secured.sendall(OK)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that has signed itself, and its key."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path):
+    with tls_server(tmp_path) as url, pytest.raises(ApiError) as caught:
+        ask(client_of(url))
+    assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
+
+
+def test_a_certificate_authority_of_the_environment_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with tls_server(tmp_path) as url:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+        assert ask(client_of(url))[0] == 200
+
+
+# The sandbox
+
+
+class Stage(BaseAdapter):
+    """Answers in this process, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[requests.PreparedRequest] = []
+
+    def send(self, request: requests.PreparedRequest, **_: object) -> requests.Response:
+        self.asked.append(request)
+        answer = requests.Response()
+        answer.status_code = 200
+        answer.headers["Content-Type"] = "application/json"
+        answer.raw = HTTPResponse(body=io.BytesIO(b'{"from": "the sandbox"}'), status=200, preload_content=False)
+        return answer
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_the_key_sandbox_is_answered_in_this_process_and_every_other_key_is_not():
+    stage = Stage()
+    with upstream_that(OK) as upstream:
+        client = client_of(upstream.url, sandbox=stage)
+        assert json.loads(ask(client, key="sandbox")[1]) == {"from": "the sandbox"}
+        assert not upstream.calls
+        assert ask(client, key="sandbox ")[1] == ask(client, key="Sandbox")[1] == b'{"ok": true}'
+    assert len(stage.asked) == 1
+
+
+def test_without_a_sandbox_its_key_is_a_key_like_any_other():
+    with upstream_that(OK) as upstream:
+        ask(client_of(upstream.url), key="sandbox")
+    assert upstream.calls[0].headers["x-goog-api-key"] == "sandbox"
+
+
+def test_many_calls_at_once_are_kept_apart():
+    def echo(connection: socket.socket) -> bool:
+        time.sleep(0.05)
+        connection.sendall(http(f"{connection.getpeername()[1]}".encode()))
+        return True
+
+    told: list[tuple[int, bytes]] = []
+    with upstream_that(echo) as upstream:
+        client = client_of(upstream.url)
+        threads = [threading.Thread(target=lambda: told.append(ask(client))) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+    assert len({body for _, body in told}) == 10

@@ -1,0 +1,54 @@
+"""An SDK in a process of its own: what it is asked to do and what it saw travel as lines of JSON."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+SCRIPTS = Path(__file__).with_name("sdk_scripts")
+
+
+class SdkClient:
+    """`with SdkClient(python, script) as sdk: sdk.ask(do="generate", ...)`; one process answers many questions."""
+
+    def __init__(self, python: Path, script: str) -> None:
+        self.command = [str(python), str(SCRIPTS / script)]
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        # Nothing of the developer's environment: no key, no base URL, no proxy.
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"LANG": "C.UTF-8"}
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process is not None and self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(10)
+
+    def ask(self, **question: Any) -> Any:
+        """What the SDK returned; raises SdkError with all that its exception told."""
+        assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"the SDK's process ended: {self.command}"
+        answer = json.loads(line)
+        if "error" in answer:
+            raise SdkError(answer["error"])
+        return answer["result"]
+
+
+class SdkError(Exception):
+    """An exception that the SDK raised, told by its process."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__(f"{told['classes'][0]}: {told['text']}")
+        self.classes: Sequence[str] = told["classes"]
+        self.code: int | None = told.get("code")
+        self.status: str | None = told.get("status")
+        self.message: str | None = told.get("message")
+        self.details: Any = told.get("details")
+        self.text: str = told["text"]
