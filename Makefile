@@ -7,7 +7,7 @@ PORT ?= 8000
 export HOST PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types pytest format requirements clean
+.PHONY: help run test lint types pytest fuzz format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ types: .venv/test
 pytest: .venv/test
 	@echo "== pytest: units, both SDKs over real sockets against a running gunicorn"
 	@$(BIN)/python -m pytest -n 2 --dist loadscope
+
+fuzz: .venv/test ## hold both APIs against /openapi.json with 500 requests for each operation (FUZZ_EXAMPLES)
+	@echo "== schemathesis: good and bad requests made up from /openapi.json"
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-500} $(BIN)/python -m pytest tests/conformance/test_schemathesis.py
 
 format: .venv/test ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import threading
-import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
-from proxy import error_handlers
-from proxy.callers import REQUEST_ID
+from proxy import error_handlers, metrics
 from proxy.generation import CallerGone, run_in_thread, time_limit
 from proxy.image_store import FolderStore, open_store
 from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
-from proxy.routes import EXTENSION, description, gemini_content, health, models, openai_images, stored_images
+from proxy.readiness import Readiness
+from proxy.routes import (
+    EXTENSION,
+    description,
+    gemini_content,
+    models,
+    monitoring,
+    observing,
+    openai_images,
+    stored_images,
+)
 from proxy.routes.flow import ClosingResponse
+from proxy.routes.paths import CONVERTERS
 from proxy.routes.request_body import limit_body_time
 from proxy.service import Places, Service
 from proxy.settings import Settings
@@ -47,23 +56,29 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_FORM_PARTS"] = MOST_FORM_PARTS
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
+    app.url_map.converters.update(CONVERTERS)
 
     store = open_store(settings.image_store_url, settings.image_ttl_seconds)
     sweep_from_time_to_time(store)
     app.extensions[EXTENSION] = Service(
-        settings, settings.catalogue(), open_upstream(settings), store, Places(settings.max_in_flight)
+        settings,
+        settings.catalogue(),
+        open_upstream(settings),
+        store,
+        Places(settings.max_in_flight),
+        Readiness(store.check, None if settings.sandbox else settings.gemini_base_url),
     )
 
-    app.before_request(name_request)
+    app.before_request(observing.begin)
     app.before_request(limit_body_time)
-    app.after_request(tell_request_id)
+    app.after_request(observing.end)
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)
     app.register_blueprint(description.blueprint)
-    app.register_blueprint(health.blueprint)
+    app.register_blueprint(monitoring.blueprint)
     error_handlers.register(app)
     return app
 
@@ -95,19 +110,9 @@ def sweep_from_time_to_time(store: FolderStore) -> None:
         while True:
             try:
                 store.sweep()
+                metrics.note_store(*store.size())
             except OSError:
                 error_handlers.log.warning("expired pictures could not be looked for in %s", store.folder)
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()
-
-
-def name_request() -> None:
-    """Every request has an id: the caller's own, if it is a sane one."""
-    told = request.headers.get("x-request-id", "")
-    g.request_id = told if REQUEST_ID.fullmatch(told) else uuid.uuid4().hex
-
-
-def tell_request_id(response: Response) -> Response:
-    response.headers["x-request-id"] = g.request_id
-    return response

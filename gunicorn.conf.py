@@ -1,7 +1,21 @@
 """How gunicorn serves the app: `gunicorn` in this folder is all that a production start needs."""
 
+import os
+import secrets
+import shutil
+import tempfile
+
+# Workers count together in a folder of this start, which has to be known before the metrics are imported, and
+# fingerprint keys with one salt.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="twinlens-metrics-")
+os.environ.setdefault("LOG_SALT", secrets.token_hex(16))
+
+from prometheus_client.multiprocess import mark_process_dead
+
 from proxy.image_store import open_store
 from proxy.limits import HEADER_WAIT_SECONDS
+from proxy.logs import configure as configure_logs
 from proxy.settings import Settings, SettingsError
 from proxy.welcome import welcome
 from proxy.worker import QuietLogger, Worker
@@ -32,6 +46,21 @@ forwarder_headers = ""
 control_socket_disable = True
 
 # No preload_app: connections, threads and metrics belong behind the fork.
+
+
+def post_fork(server, worker):
+    """Every worker logs in the format of the settings."""
+    configure_logs(settings.log_format)
+
+
+def child_exit(server, worker):
+    """What a worker that has ended was doing counts no longer."""
+    mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """The folder of the metrics goes with its start."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def when_ready(server):

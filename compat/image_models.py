@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from compat.errors import ApiError, ErrorKind
+from compat.images import Usage
 
 Pixels = tuple[int, int]  # width, height
 
@@ -23,6 +24,12 @@ class Prices:
     input: float
     text_output: float
     image_output: float
+
+    def cost(self, usage: Usage) -> float:
+        """What these tokens cost, in USD."""
+        inputs = (usage.input_text_tokens + usage.input_image_tokens) * self.input
+        outputs = usage.output_text_tokens * self.text_output + usage.output_image_tokens * self.image_output
+        return round((inputs + outputs) / 1_000_000, 9)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Mapping
 from math import ceil
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
-from proxy.callers import is_googles
-from proxy.generation import INTERNAL_MESSAGE
+from proxy.callers import google_key, is_googles, openai_key
+from proxy.generation import INTERNAL_MESSAGE, without_key
 from proxy.limits import LONGEST_RETRY_SECONDS
+from proxy.routes.observing import observation
 
 log = logging.getLogger("twinlens")
 
@@ -42,7 +44,7 @@ def render(error: ApiError) -> Response:
     """The response that tells an error."""
     googles = is_googles(request.path, request.headers, request.args)
     status, body = (google_dialect if googles else openai_dialect).build_error(error)
-    g.error_kind = error.kind
+    observation().error = error.kind.name.lower()
     response = jsonify(body)
     response.status_code = status
     if error.retry_after is not None:
@@ -91,5 +93,8 @@ def message_of(kind: ErrorKind, error: HTTPException) -> str:
 
 def render_unforeseen(error: Exception) -> Response:
     """A fault of ours: logged whole, told plainly."""
-    log.error("unforeseen error in %s %r", request.method, request.path, exc_info=error)
+    trace = "".join(traceback.format_exception(error))
+    for key in (openai_key(request.headers), google_key(request.headers, request.args)):
+        trace = without_key(trace, key or "")
+    log.error("unforeseen error in %s %r\n%s", request.method, request.path, trace)
     return render(ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, may_repeat=False))

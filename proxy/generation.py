@@ -20,7 +20,7 @@ from compat.gemini_content.request import build_request
 from compat.gemini_content.response import read_answer
 from compat.image_models import SUCCESSOR, ServedModel
 from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
-from proxy.upstream import Upstream
+from proxy.upstream import Upstream, UpstreamTimes
 
 INTERNAL_MESSAGE = "The server had an error while processing your request."
 SHORTEST_KEY = 6  # characters
@@ -43,27 +43,30 @@ def generate(
     *,
     timeout: float | None = None,
     silence: float | None = None,
+    new_times: Callable[[], UpstreamTimes] = UpstreamTimes,
 ) -> Iterator[Event]:
     """The events of all pictures that were asked for, in the order in which answers arrive.
 
     One picture flows as it comes. Several, those of a model that draws drafts, and those of a stream that must not
-    fall silent (a Silence follows every `silence` seconds without an event) are held until they are whole. Raises an
-    ApiError if there is no picture at all.
+    fall silent (a Silence follows every `silence` seconds without an event) are held until they are whole. Every
+    call notes in times of its own how long it waited. Raises an ApiError if there is no picture at all.
     """
     body = json.dumps(build_request(image_request), separators=(",", ":")).encode()
 
     def ask() -> Iterator[Event]:
-        return ask_once(upstream, body, model, key, timeout)
+        return ask_once(upstream, body, model, key, timeout, new_times())
 
     if image_request.count == 1 and not model.upstream.draws_drafts and silence is None:
         return ask()
     return ask_at_once(ask, image_request.count, silence)
 
 
-def ask_once(upstream: Upstream, body: bytes, model: ServedModel, key: str, timeout: float | None) -> Iterator[Event]:
+def ask_once(
+    upstream: Upstream, body: bytes, model: ServedModel, key: str, timeout: float | None, times: UpstreamTimes
+) -> Iterator[Event]:
     """The events of one call."""
     try:
-        answer = upstream.call(f"{model.upstream_name}:generateContent", body, key, timeout=timeout)
+        answer = upstream.call(f"{model.upstream_name}:generateContent", body, key, timeout=timeout, times=times)
         try:
             if answer.status >= 300:
                 raise parse_error(answer.status, answer.read_error())

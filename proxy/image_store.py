@@ -77,6 +77,24 @@ class FolderStore:
             return None
         return Picture(path, MIME_TYPES[match[2]], seconds_left)
 
+    def check(self) -> None:
+        """Writes and deletes a file. Raises OSError if pictures cannot be stored."""
+        probe = self.folder / f"probe-{secrets.token_hex(8)}{UNFINISHED}"
+        try:
+            probe.write_bytes(b"?")
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def size(self) -> tuple[int, int]:
+        """How many pictures there are, and their bytes."""
+        sizes = []
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if NAME.fullmatch(entry.name):
+                        sizes.append(entry.stat().st_size)
+        return len(sizes), sum(sizes)
+
     def sweep(self) -> int:
         """Deletes what has expired and what was left unfinished; returns how many files that were."""
         now = self.clock()

@@ -5,12 +5,15 @@ MIB = 1024 * KIB
 
 READ_CHUNK = 256 * KIB  # bytes asked for at once from a socket
 CONNECT_SECONDS = 10.0  # to reach the upstream
+TAIL = 16 * KIB  # bytes at the end of an answer that are kept to read its usage from
 LONGEST_ERROR_BODY = MIB  # bytes of an upstream error that are read
 BODY_SECONDS = 60.0  # for a request body, and a second more for each SLOWEST_BODY of its bytes
 SLOWEST_BODY = 16 * KIB
 MOST_JSON_LEVELS = 100
 MOST_FORM_PARTS = 200
 HEADER_WAIT_SECONDS = 75  # an idle connection is kept, and a request line and its headers are waited for
+READINESS_SECONDS = 5.0  # for which /readyz remembers what it found
+REACH_SECONDS = 3.0  # to connect to the upstream, for /readyz
 SWEEP_SECONDS = 60.0  # between two looks for expired pictures
 LEFTOVER_SECONDS = 3600.0  # after which an unfinished picture of a killed worker is deleted
 MOST_PIXELS = 100_000_000  # of a picture that is decoded

@@ -8,6 +8,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue
 from proxy.image_store import FolderStore
 from proxy.limits import OVERLOADED_RETRY_SECONDS
+from proxy.readiness import Readiness
 from proxy.settings import Settings
 from proxy.upstream import Upstream
 
@@ -43,3 +44,4 @@ class Service:
     upstream: Upstream
     store: FolderStore
     places: Places
+    readiness: Readiness

@@ -106,6 +106,8 @@ class Settings:
     upstream_models: Mapping[str, str] = setting(pairs, {})
     upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
+    log_format: str = setting(one_of("text", "json"), "text")
+    log_salt: str = setting(text, "")
     max_request_bytes: int = setting(whole(1024, 2**40), 100 * MIB)
     max_answer_bytes: int = setting(whole(1024, 2**40), 200 * MIB)
     max_in_flight: int = setting(whole(1, 100_000), 1000)

@@ -34,6 +34,14 @@ def no_time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractCont
 
 
 @dataclass
+class UpstreamTimes:
+    """Seconds that one call spent waiting for the upstream: until its first byte, and in all."""
+
+    first_byte: float | None = None
+    total: float | None = None
+
+
+@dataclass
 class UpstreamAnswer:
     """A status, headers by lower-case name, and the body as a stream that is read once. Always to be closed."""
 
@@ -105,10 +113,12 @@ class Upstream:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         decode: bool = True,
+        times: UpstreamTimes | None = None,
     ) -> UpstreamAnswer:
         """Posts JSON to `models/{operation}` and returns as soon as the answer's headers are there.
 
-        `timeout` can shorten the setting; with `decode` a compressed answer is opened, as that of an error always is.
+        `timeout` can shorten the setting; with `decode` a compressed answer is opened, as that of an error always is;
+        in `times` it is noted how long was waited.
         Raises an ApiError when there is no answer; reading `chunks` raises one when the answer breaks off.
         """
         base = SANDBOX_URL if self.has_sandbox and key == SANDBOX_KEY else self.base_url
@@ -130,10 +140,12 @@ class Upstream:
                 response = self.post(url, body, sent, seconds)
         except requests.RequestException as error:
             raise without_answer(error) from None
+        times = times or UpstreamTimes()
+        times.first_byte = times.total = time.monotonic() - started
         return UpstreamAnswer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
-            self.read(response, seconds - (time.monotonic() - started), decode or response.status_code >= 400),
+            self.read(response, seconds, times, decode or response.status_code >= 400),
             response,
         )
 
@@ -145,24 +157,25 @@ class Upstream:
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
         return self.session.send(prepared, allow_redirects=False, timeout=timeout, **options)
 
-    def read(self, response: requests.Response, seconds: float, decode: bool) -> Iterator[bytes]:
+    def read(self, response: requests.Response, seconds: float, times: UpstreamTimes, decode: bool) -> Iterator[bytes]:
         """The body as it comes, waited for so many seconds in all: how long the caller takes for it does not count.
 
         Raises an ApiError when it breaks off, takes too long or grows too large.
         """
-        length = 0
+        length, waited = 0, times.total or 0.0
         try:
             while True:
                 started = time.monotonic()
-                with self.time_limit(seconds, too_late):
+                with self.time_limit(seconds - waited, too_late):
                     chunk = response.raw.read1(READ_CHUNK, decode_content=decode)
-                seconds -= time.monotonic() - started
+                waited += time.monotonic() - started
+                times.total = waited
                 if not chunk:
                     return
                 length += len(chunk)
                 if length > self.max_answer_bytes:
                     raise broken(f"The upstream's answer is larger than {self.max_answer_bytes} bytes.")
-                if seconds <= 0:
+                if waited > seconds:
                     raise too_late()
                 yield chunk
         except ReadTimeoutError:

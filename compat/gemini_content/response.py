@@ -28,6 +28,7 @@ BLOCKED = frozenset(  # finish reasons that are refusals; any other one without 
 )
 INLINE_DATA = ("inlineData", "inline_data")
 THOUGHT_SIGNATURE = ("thoughtSignature", "thought_signature")
+USAGE_METADATA = (b'"usageMetadata"', b'"usage_metadata"')
 PART_DEPTH = 5  # candidates, 0, content, parts, 0
 LONGEST_TEXT = 4000  # characters of the model's words that an error repeats
 
@@ -229,6 +230,19 @@ def parse_usage(metadata: dict[str, Any]) -> Usage:
         + count(metadata.get("thoughtsTokenCount")),
         output_image_tokens=output_images,
     )
+
+
+def find_usage(tail: bytes) -> Usage | None:
+    """The usage that the last bytes of an answer tell, whole or streamed; None if they do not."""
+    start = max(tail.rfind(name) for name in USAGE_METADATA)
+    brace = tail.find(b"{", start) if start >= 0 else -1
+    if brace < 0:
+        return None
+    try:
+        metadata, _ = json.JSONDecoder().raw_decode(tail[brace:].decode("utf-8", "replace"))
+    except ValueError:
+        return None
+    return parse_usage(metadata)
 
 
 def image_tokens(details: Any) -> int:

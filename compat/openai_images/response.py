@@ -184,15 +184,8 @@ def build_usage(usage: Usage, prices: Prices | None) -> dict[str, Any]:
         "output_tokens_details": {"text_tokens": usage.output_text_tokens, "image_tokens": usage.output_image_tokens},
     }
     if prices:
-        body["cost"] = cost(usage, prices)
+        body["cost"] = prices.cost(usage)
     return body
-
-
-def cost(usage: Usage, prices: Prices) -> float:
-    """What an answer costs, in USD."""
-    inputs = (usage.input_text_tokens + usage.input_image_tokens) * prices.input
-    outputs = usage.output_text_tokens * prices.text_output + usage.output_image_tokens * prices.image_output
-    return round((inputs + outputs) / 1_000_000, 9)
 
 
 def dumps(fields: dict[str, Any]) -> bytes:

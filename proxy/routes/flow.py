@@ -15,6 +15,8 @@ from flask import Response, request
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
 from proxy.generation import CallerGone
+from proxy.observation import Observation
+from proxy.routes.observing import observation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -42,15 +44,17 @@ class Cut(ConnectionResetError):
 
 def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
     """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered."""
+    seen = observation()
+    chunks = seen.chunks(chunks)
     first = next(chunks, b"")
-    response = ClosingResponse(cut_on_trouble(chain([first], chunks), request.environ), status=status)
+    response = ClosingResponse(cut_on_trouble(chain([first], chunks), request.environ, seen), status=status)
     response.headers.clear()
     response.headers.extend(headers)
     response.call_on_close(lambda: close(chunks))
     return response
 
 
-def cut_on_trouble(chunks: Iterable[bytes], environ: dict[str, Any]) -> Generator[bytes, None, None]:
+def cut_on_trouble(chunks: Iterable[bytes], environ: dict[str, Any], seen: Observation) -> Generator[bytes, None, None]:
     """The chunks; an error among them ends the transfer so that a client sees that it is broken."""
     try:
         yield from chunks
@@ -59,15 +63,16 @@ def cut_on_trouble(chunks: Iterable[bytes], environ: dict[str, Any]) -> Generato
     except CallerGone:
         raise Cut from None
     except (ApiError, DraftSent) as error:
-        log.warning("an answer was cut off: %s", error)
-        cut(environ)
+        log.warning("the answer to %s was cut off: %s", seen.request_id, error)
+        cut(environ, seen)
     except BaseException:
-        log.exception("an answer was cut off")
-        cut(environ)
+        log.exception("the answer to %s was cut off", seen.request_id)
+        cut(environ, seen)
 
 
-def cut(environ: dict[str, Any]) -> NoReturn:
+def cut(environ: dict[str, Any], seen: Observation) -> NoReturn:
     """Ends the transfer. To HTTP/1.0, where the end of the connection is the end of the body, it is a reset."""
+    seen.error = "cut"
     connection = environ.get("gunicorn.socket")
     if connection is not None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

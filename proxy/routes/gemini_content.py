@@ -17,6 +17,7 @@ from proxy.generation import without_key
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
+from proxy.routes.observing import observation
 from proxy.routes.places import give_place_back, take_place
 from proxy.routes.request_body import parse_json, read_body
 from proxy.upstream import UpstreamAnswer, broken
@@ -49,7 +50,7 @@ blueprint.after_request(give_place_back)
 blueprint.after_request(stop_watching)
 
 
-@blueprint.post("/<any(v1, v1beta):version>/models/<path:target>")
+@blueprint.post("/<any(v1, v1beta):version>/models/<model_call:target>")
 def call_model(version: str, target: str) -> Response:
     """`{model}:generateContent`, `:streamGenerateContent` and `:countTokens`."""
     service, key = the_service(), caller_key()
@@ -59,7 +60,9 @@ def call_model(version: str, target: str) -> Response:
             ErrorKind.NOT_FOUND,
             f"Invalid URL (POST {request.path}). Served are {', '.join(f'{{model}}:{served}' for served in SCHEMAS)}.",
         )
+    observation().operation = method
     model = service.catalogue.resolve(name)
+    observation().note_model(model)
     body = read_body()
     check_request(method, parse_json(body))
     answer = service.upstream.call(
@@ -69,6 +72,7 @@ def call_model(version: str, target: str) -> Response:
         query=query_without_key(request.query_string.decode("latin-1")),
         headers=headers_up(service.settings.upstream_gzip),
         decode=False,
+        times=observation().call(),
     )
     return pass_on(answer, key)
 
@@ -81,7 +85,8 @@ def pass_on(answer: UpstreamAnswer, key: str) -> Response:
         raise broken(f"The upstream answered with status {answer.status}.")
     if answer.status < 400:
         framed = FRAMING & answer.headers.keys()
-        return flow(answer.chunks if framed else not_empty(answer.chunks), headers, answer.status)
+        chunks = answer.chunks if framed else not_empty(answer.chunks)
+        return flow(observation().native_chunks(chunks, "content-encoding" in headers), headers, answer.status)
     try:
         body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
     finally:
@@ -131,5 +136,6 @@ def query_without_key(query: str) -> str:
 def caller_key() -> str:
     """The key of the current request. Raises MISSING_KEY, as Google does for callers it does not know."""
     if key := google_key(request.headers, request.args):
+        observation().note_key(key, the_service().settings.log_salt)
         return key
     raise ApiError(ErrorKind.MISSING_KEY, MISSING_KEY_MESSAGE)

@@ -23,9 +23,9 @@ def list_models() -> Response:
     return jsonify(openai_words.build_models(models))
 
 
-@blueprint.get("/v1/models/<path:name>")
-@blueprint.get("/v1beta/models/<path:name>")
-@blueprint.get("/v1beta/openai/models/<path:name>")
+@blueprint.get("/v1/models/<model_name:name>")
+@blueprint.get("/v1beta/models/<model_name:name>")
+@blueprint.get("/v1beta/openai/models/<model_name:name>")
 def get_model(name: str) -> Response:
     """One of them, by any name it is served under."""
     googles = asks_as_google()

@@ -24,6 +24,7 @@ from proxy.reencoding import Reencoder
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
+from proxy.routes.observing import observation
 from proxy.routes.places import give_place_back, take_place
 from proxy.routes.request_body import is_form, read_form, read_json
 from proxy.routes.stored_images import url_of_image
@@ -72,7 +73,8 @@ def variations() -> Response:
 
 def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
     """The pictures that were asked for, as they arrive."""
-    service, headers = the_service(), headers_of(asked)
+    service, seen, headers = the_service(), observation(), headers_of(asked)
+    seen.note_model(asked.model)
     created, prices = int(time.time()), asked.model.upstream.prices
     events = generate(
         service.upstream,
@@ -81,14 +83,15 @@ def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
         key,
         timeout=patience(request.headers),
         silence=SILENCE_SECONDS if asked.stream else None,
+        new_times=seen.call,
     )
     events = Reencoder(asked, run_in_thread).read(events)
     if asked.stream:
-        chunks = write_event_stream(events, operation=operation, created=created, prices=prices)
+        chunks = write_event_stream(seen.events(events), operation=operation, created=created, prices=prices)
         return flow(chunks, {"Content-Type": "text/event-stream", **NO_BUFFERING, **headers})
     if asked.response_format == "url":
         events = store_pictures(events, service.store, url_of_image())
-    chunks = write_answer(events, created=created, prices=prices)
+    chunks = write_answer(seen.events(events), created=created, prices=prices)
     if asked.response_format == "url":
         chunks = iter([b"".join(chunks)])  # it is small, and a break that comes after the picture can still be told
     return flow(chunks, {"Content-Type": "application/json", **headers})
@@ -97,6 +100,7 @@ def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
 def caller_key() -> str:
     """The key of the current request. Raises MISSING_KEY."""
     if key := openai_key(request.headers):
+        observation().note_key(key, the_service().settings.log_salt)
         return key
     raise ApiError(ErrorKind.MISSING_KEY, NO_KEY)
 

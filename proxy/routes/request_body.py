@@ -25,6 +25,7 @@ class TimedInput:
         """`length` is what Content-Length promises."""
         self.stream = stream
         self.left = length or None
+        self.length = 0  # of what has been read
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes. Raises BODY_TOO_SLOW."""
@@ -36,6 +37,7 @@ class TimedInput:
                 raise ApiError(
                     ErrorKind.INVALID_ARGUMENT, f"The body cannot be read: {type(error).__name__}."
                 ) from None
+        self.length += len(chunk)
         if self.left is not None:
             self.left -= len(chunk)
         return chunk

@@ -179,7 +179,7 @@ COMPLAINTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a resize to a ratio": ({"resize": "cover", "size": "16:9"}, "invalid_value", "size"),
     "a resize beyond all measure": ({"resize": "cover", "size": "9000x9000"}, "invalid_value", "size"),
     "a stream of maybe": ({"stream": "maybe"}, "invalid_type", "stream"),
-    "a temperature of 3": ({"temperature": 3}, "integer_above_max_value", "temperature"),
+    "a temperature of words": ({"temperature": "warm"}, "invalid_type", "temperature"),
     "a seed of words": ({"seed": "lucky"}, "invalid_type", "seed"),
     "an unknown model": ({"model": "gpt-image-9"}, "model_not_found", "model"),
 }
@@ -237,19 +237,17 @@ def test_a_body_that_is_no_json_is_told_so(
     assert upstream.calls == []
 
 
-NOTHING = dict.fromkeys(
-    (
-        *("model", "n", "size", "aspect_ratio", "image_size", "resize", "response_format", "output_format"),
-        *("output_compression", "stream", "partial_images", "seed", "temperature", "google", "extra_body", "quality"),
-        *("style", "background", "moderation", "user", "input_fidelity", "safety_identifier", "image", "mask"),
-    )
+FIELDS = (
+    *("model", "n", "size", "aspect_ratio", "image_size", "resize", "response_format", "output_format"),
+    *("output_compression", "stream", "partial_images", "seed", "temperature", "google", "extra_body", "quality"),
+    *("style", "background", "moderation", "user", "input_fidelity", "safety_identifier", "image", "mask"),
 )
 
 
 @pytest.mark.parametrize("way", [generation, json_edit], ids=["generation", "JSON edit"])
 def test_null_is_the_same_as_absence(client: openai.OpenAI, upstream: ReplayingUpstream, way: Way) -> None:
     upstream.answers(painted())
-    plain, nulls = way(client), way(client, **NOTHING)
+    plain, nulls = way(client), way(client, **dict.fromkeys(FIELDS))
     assert nulls.status_code == 200, nulls.text
     assert upstream.calls[0].body == upstream.calls[1].body
     assert "x-twinlens-ignored" not in nulls.headers
@@ -261,7 +259,7 @@ def test_an_empty_value_of_a_form_is_the_same_as_absence(
     client: openai.OpenAI, upstream: ReplayingUpstream, way: Way
 ) -> None:
     upstream.answers(painted())
-    plain, empty = way(client), way(client, **{**dict.fromkeys(NOTHING, ""), "n": "0"})
+    plain, empty = way(client), way(client, **{**dict.fromkeys(FIELDS, ""), "n": "0"})
     assert empty.status_code == 200, empty.text
     assert upstream.calls[0].body == upstream.calls[1].body
     assert "x-twinlens-ignored" not in empty.headers
@@ -317,6 +315,17 @@ def test_the_extras_reach_the_model(ask: Ask, upstream: ReplayingUpstream) -> No
         "topP": 0.5,
     }
     assert body["safetySettings"] == safety
+
+
+@pytest.mark.parametrize("way", [generation, form_edit, json_edit], ids=["generation", "form", "JSON edit"])
+def test_the_limits_of_the_model_are_its_own_to_know(
+    client: openai.OpenAI, upstream: ReplayingUpstream, way: Way
+) -> None:
+    upstream.answers(failed(400, "INVALID_ARGUMENT", message="temperature must be in the range [0.0, 2.0]."))
+    answer = way(client, temperature=3)
+    assert upstream.calls[0].json["generationConfig"]["temperature"] == 3
+    assert answer.status_code == 400
+    assert "[0.0, 2.0]" in answer.json()["error"]["message"]
 
 
 def test_the_words_of_an_sdk_that_sends_extra_body_itself_count_too(
@@ -502,7 +511,7 @@ def test_usage_tells_the_kinds_of_tokens_and_what_they_cost(ask: Ask, upstream: 
 
 def test_a_variation_is_an_edit_whose_words_are_ours(ask: Ask, upstream: ReplayingUpstream) -> None:
     upstream.answers(painted())
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         answer = ask("create_variation", model=MODEL, image=PICTURE, size="1024x1024", n=1)
     assert bytes_of(answer) == [pictures.plain_png()]
     assert answer.data[0].url
@@ -599,7 +608,8 @@ def test_a_model_with_tiers_is_asked_for_the_nearest_one(
         ({"size": "16:9"}, None),
         ({"size": "1024x1024"}, "1K"),
         ({"size": "2048x2048"}, "2K"),
-        ({"size": "3840x2160"}, "4K"),
+        ({"size": "3840x2160"}, "2K"),  # twice the pixels of 2K are nearer than half of those of 4K
+        ({"size": "5504x3072"}, "4K"),
         ({"size": "256x256"}, "1K"),
         ({"size": "1024x1024", "extra_body": {"image_size": "4K"}}, "4K"),
     ]
@@ -617,7 +627,7 @@ def test_a_model_with_tiers_is_asked_for_the_nearest_one(
 
 # Errors
 
-HOUR = pictures.quota_failure("GenerateRequestsPerMinutePerProjectPerModel")
+MINUTE = pictures.quota_failure("GenerateRequestsPerMinutePerProjectPerModel")
 DAY = pictures.quota_failure("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
 LOCATION = "User location is not supported for the API use."
 ERRORS: dict[str, tuple[Answer, type[openai.APIStatusError], int, str, str | None, bool]] = {
@@ -658,7 +668,7 @@ ERRORS: dict[str, tuple[Answer, type[openai.APIStatusError], int, str, str | Non
         *(openai.RateLimitError, 429, "insufficient_quota", "insufficient_quota", False),
     ),
     "a quota of the minute": (
-        failed(429, "RESOURCE_EXHAUSTED", HOUR),
+        failed(429, "RESOURCE_EXHAUSTED", MINUTE),
         *(openai.RateLimitError, 429, "rate_limit_error", "rate_limit_exceeded", True),
     ),
     "500": (failed(500, "INTERNAL"), openai.InternalServerError, 500, "server_error", "server_error", True),
@@ -771,7 +781,7 @@ def test_the_same_surface_stands_below_googles_compatibility_path(
     upstream.answers(painted())
     assert bytes_of(client.images.generate(model=MODEL, prompt="a cat", response_format="b64_json"))
     assert bytes_of(client.images.edit(model=MODEL, prompt="a cat", image=PICTURE))
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         assert bytes_of(client.images.create_variation(model=MODEL, image=PICTURE))
     (event,) = client.images.generate(model=MODEL, prompt="a cat", stream=True)
     assert event.type == "image_generation.completed"

@@ -1,0 +1,95 @@
+"""What is noted of one request while it is answered: for its line in the log, and for the metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from compat.gemini_content.response import find_usage
+from compat.image_models import Prices, ServedModel
+from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
+from proxy.limits import TAIL
+from proxy.upstream import UpstreamTimes
+
+FINGERPRINT = 12  # characters of the hash that stands for a key
+
+
+@dataclass
+class Observation:
+    """One request. Never its prompt, its pictures or its key."""
+
+    request_id: str
+    method: str
+    surface: str = "service"
+    operation: str = "unknown"
+    model: str | None = None
+    prices: Prices | None = None
+    key: str | None = None  # a fingerprint
+    started: float = field(default_factory=time.monotonic)
+    first_byte: float | None = None  # seconds from the start
+    status: int = 0
+    error: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    pictures: int = 0
+    usage: Usage | None = None
+    usage_is_unknown: bool = False
+    upstream: list[UpstreamTimes] = field(default_factory=list)
+
+    def note_model(self, model: ServedModel) -> None:
+        """The model that was asked for, once it is known to be one of ours."""
+        self.model = model.name
+        self.prices = model.upstream.prices
+
+    def note_key(self, key: str, salt: str) -> None:
+        """A fingerprint by which one caller's lines can be found, and from which no key can be told."""
+        self.key = hashlib.blake2b(key.encode("utf-8", "replace"), key=salt.encode()[:64]).hexdigest()[:FINGERPRINT]
+
+    def call(self) -> UpstreamTimes:
+        """Where the times of one more call to the upstream are noted."""
+        self.upstream.append(UpstreamTimes())
+        return self.upstream[-1]
+
+    def events(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events, with pictures and tokens counted as they pass."""
+        for event in events:
+            if isinstance(event, StoredImage) or (isinstance(event, ImageEnd) and not event.draft):
+                self.pictures += 1
+            elif isinstance(event, Finish) and event.usage:
+                self.usage = self.usage + event.usage if self.usage else event.usage
+            yield event
+
+    def chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks of the answer, with their bytes counted and the first one timed."""
+        for chunk in chunks:
+            if self.first_byte is None:
+                self.first_byte = time.monotonic() - self.started
+            self.bytes_out += len(chunk)
+            yield chunk
+
+    def native_chunks(self, chunks: Iterable[bytes], compressed: bool) -> Iterator[bytes]:
+        """The chunks of an answer that passes unread: its usage stands in its last bytes, unless it is compressed."""
+        tail = b""
+        for chunk in chunks:
+            if not compressed:
+                tail = chunk[-TAIL:] if len(chunk) >= TAIL else (tail + chunk)[-TAIL:]
+            yield chunk
+        self.usage = find_usage(tail)
+        self.usage_is_unknown = self.usage is None
+        if self.usage and self.usage.output_image_tokens:
+            self.pictures = 1  # more than one is never made in one call
+
+    @property
+    def cost(self) -> float | None:
+        """In USD, where both tokens and prices are known."""
+        return self.prices.cost(self.usage) if self.prices and self.usage else None
+
+    def upstream_first_byte(self) -> float | None:
+        """Seconds until the first answer of the upstream began."""
+        return min((times.first_byte for times in self.upstream if times.first_byte is not None), default=None)
+
+    def upstream_total(self) -> float | None:
+        """Seconds that the longest call waited for the upstream in all."""
+        return max((times.total for times in self.upstream if times.total is not None), default=None)

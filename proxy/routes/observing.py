@@ -1,0 +1,49 @@
+"""Every request is observed from its first byte to its last, and then logged and counted."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Response, g, request
+
+from proxy import metrics
+from proxy.callers import REQUEST_ID, is_googles
+from proxy.logs import log_request
+from proxy.observation import Observation
+
+SERVICE = ("stored_images", "description", "health", "monitoring", "playground")  # blueprints of neither API
+
+
+def observation() -> Observation:
+    """What is noted of the current request."""
+    seen: Observation = g.observation
+    return seen
+
+
+def begin() -> None:
+    """Before a request: it gets an id, the caller's own if that is a sane one."""
+    told = request.headers.get("x-request-id", "")
+    seen = Observation(told if REQUEST_ID.fullmatch(told) else uuid.uuid4().hex, request.method)
+    if request.blueprint not in SERVICE:
+        seen.surface = "gemini" if is_googles(request.path, request.headers, request.args) else "openai"
+    if request.endpoint:
+        seen.operation = request.endpoint.rpartition(".")[2]
+    g.observation = seen
+
+
+def end(response: Response) -> Response:
+    """After a request: its id is told, and when its last byte is sent it is logged and counted."""
+    seen = observation()
+    seen.status = response.status_code
+    response.headers["x-request-id"] = seen.request_id
+    body = request.environ["wsgi.input"]
+
+    def finish() -> None:
+        seen.bytes_in = getattr(body, "length", 0)
+        if not seen.bytes_out:
+            seen.bytes_out = response.content_length or 0
+        metrics.count(seen)
+        log_request(seen)
+
+    response.call_on_close(finish)
+    return response

@@ -1,0 +1,20 @@
+"""The two things that stand below `/models/`: a model's name, and a call of it."""
+
+from __future__ import annotations
+
+from werkzeug.routing import PathConverter
+
+
+class ModelName(PathConverter):
+    """A name, perhaps with slashes: `google/gemini-2.5-flash-image`."""
+
+    regex = "[^/:][^:]*?"
+
+
+class ModelCall(PathConverter):
+    """A name and a method: `google/gemini-2.5-flash-image:generateContent`."""
+
+    regex = "[^/].*?:[^/:]*"
+
+
+CONVERTERS = {"model_name": ModelName, "model_call": ModelCall}

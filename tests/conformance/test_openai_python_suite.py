@@ -1,0 +1,115 @@
+"""The test suite that OpenAI ships with its Python SDK, run against our server as it is run against theirs."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import pytest
+
+from tests.conformance.environments import CACHE, PROJECT, environment, one_at_a_time, pip
+from tests.end_to_end.proxy_server import ProxyServer
+
+RELEASE = "openai-3.54.0"
+SHA256 = "2e393e63f8a38be6452806f9ef0b6534fecd6d41ab3b2165180dfce3599249cd"
+REQUIREMENTS = Path(__file__).with_name("openai_suite_requirements.txt")
+
+# The suite's "pictures" are the words `Example data`, which whoever reads pictures must refuse.
+PLACEHOLDER = 'b"Example data"'
+PICTURE = (
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da6364f8cf500f00038601805a34"
+    "7d6b0000000049454e44ae426082"  # a PNG of one transparent pixel
+)
+
+# Fine-tuned models can be deleted at OpenAI; nobody has any here.
+LEFT_OUT = "not delete"
+MODES = (("", "loose"), ("", "strict"), ("Async", "loose"), ("Async", "strict"), ("Async", "aiohttp"))
+TESTS = {(f"Test{kind}{what}", mode): count for kind, mode in MODES for what, count in (("Images", 20), ("Models", 7))}
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """The interpreter that has what the suite needs."""
+    return environment("openai-suite-venv", REQUIREMENTS) / "python"
+
+
+@pytest.fixture(scope="module")
+def suite(python: Path) -> Path:
+    """The tests of the release, unpacked, with pictures in place of words."""
+    archive, folder = CACHE / f"{RELEASE}.tar.gz", CACHE / f"{RELEASE}-tests"
+    with one_at_a_time(folder.name):
+        if not archive.exists():
+            build = ("--no-binary", "openai", "--no-deps", "--no-build-isolation")
+            pip(python, "download", *build, "--dest", str(CACHE), RELEASE.replace("-", "=="))
+        assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256, f"{archive} is not what was released"
+        if not folder.exists():
+            unpack(archive, folder)
+    return folder
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """The tests of the archive alone: the SDK itself is the installed one."""
+    with TemporaryDirectory(dir=CACHE) as draft, tarfile.open(archive) as packed:
+        kept = (f"{RELEASE}/tests/", f"{RELEASE}/pyproject.toml")
+        packed.extractall(draft, [one for one in packed if one.name.startswith(kept)], filter="data")
+        images = Path(draft) / RELEASE / "tests/api_resources/test_images.py"
+        text = images.read_text()
+        assert PLACEHOLDER in text
+        images.write_text(text.replace(PLACEHOLDER, f'bytes.fromhex("{PICTURE}")'))
+        images.parents[2].rename(folder)
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    """The address of a sandbox of its own, where every key is good: the suite's is `My API Key`."""
+    command = [sys.executable, "-m", "sandbox", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def server(google: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+    """A proxy that serves OpenAI's names: those of its image models, and the one that test_models.py looks for."""
+    aliases = "openai=gemini-2.5-flash-image,gpt-6-astra=gemini-2.5-flash-image"
+    folder = tmp_path_factory.mktemp("proxy")
+    with ProxyServer(folder, SANDBOX="1", GEMINI_BASE_URL=google, MODEL_ALIASES=aliases) as server:
+        yield server
+
+
+def test_every_test_of_the_official_suite_passes(
+    python: Path, suite: Path, server: ProxyServer, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.xml"
+    files = [f"tests/api_resources/test_{name}.py" for name in ("images", "models")]
+    done = subprocess.run(
+        [python, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", "-k", LEFT_OUT, f"--junitxml={report}", *files],
+        cwd=suite,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TEST_API_BASE_URL": f"{server.url}/v1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    assert [case.get("name") for case in cases if len(case)] == []  # neither skipped nor failed
+    assert Counter(kind_of(case) for case in cases) == TESTS
+
+
+def kind_of(case: Element) -> tuple[str, str]:
+    """The class of a test, which tells sync from async, and how strictly its client looks at answers."""
+    mode = re.search(r"\[(\w+)\]", case.get("name", ""))
+    return case.get("classname", "").rpartition(".")[2], mode[1] if mode else ""

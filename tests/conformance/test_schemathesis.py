@@ -1,0 +1,126 @@
+"""Our own /openapi.json held against the running server by schemathesis, which makes up good requests and bad ones.
+
+`make fuzz` asks for more requests than `make test` does: FUZZ_EXAMPLES of them for each operation.
+"""
+
+import json
+import os
+import re
+import subprocess
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import spec
+from tests.conformance.environments import environment
+from tests.end_to_end import pictures
+from tests.end_to_end.keys import new_key
+from tests.end_to_end.proxy_server import ProxyServer
+from tests.end_to_end.replaying_upstream import SSE, Answer, Call, ReplayingUpstream, knows_only
+
+HERE = Path(__file__).parent
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
+FEW = "20"
+
+PICTURE = pictures.drawn(pictures.picture_part(pictures.plain_png(96, 64)))
+PICTURE_WITH_WORDS = pictures.drawn(
+    {"text": "Here it is."}, pictures.picture_part(pictures.plain_jpeg(64, 96), "image/jpeg"), prompt_tokens=300
+)
+WRONG = pictures.error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+TOO_MANY = pictures.error(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", pictures.retry_info("1.5s"))
+ANSWERS = (  # the first ones most of the time
+    *((PICTURE, 200), (PICTURE, 200), (PICTURE_WITH_WORDS, 200), (PICTURE, 200), (PICTURE_WITH_WORDS, 200)),
+    *((pictures.refused(), 200), (WRONG, 400), (TOO_MANY, 429)),
+)
+
+
+def answer_any(call: Call) -> Answer:
+    """An answer in the form that was asked for; the same request gets the same one."""
+    body, status = ANSWERS[zlib.crc32(call.body) % len(ANSWERS)]
+    path, _, query = call.target.partition("?")
+    if status != 200:
+        return Answer(body, status)
+    if path.endswith(":countTokens"):
+        return Answer({"totalTokens": 8, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}]})
+    if path.endswith(":streamGenerateContent"):
+        is_sse = re.search(r"(?:^|&)(?:alt|%24alt|\$alt)=sse(?:&|$)", query)
+        return Answer(pictures.as_events(body), content_type=SSE) if is_sse else Answer([body])
+    return Answer(body)
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """The interpreter that has schemathesis."""
+    return environment("schemathesis-venv", HERE / "schemathesis_requirements.txt") / "python"
+
+
+@pytest.fixture(scope="module")
+def google_key() -> str:
+    """The only key that the upstream knows."""
+    return new_key()
+
+
+@pytest.fixture(scope="module")
+def server(
+    upstream: ReplayingUpstream, google_key: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ProxyServer]:
+    """A proxy whose upstream draws most of the time, and tells wrong keys so."""
+    upstream.answers(knows_only(google_key, answer_any))
+    folder = tmp_path_factory.mktemp("proxy")
+    with ProxyServer(folder, GEMINI_BASE_URL=upstream.url, MODEL_ALIASES="openai=gemini-2.5-flash-image") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("surface", "credential", "phases"),
+    [
+        ("openai", "Authorization: Bearer {}", "examples,coverage,fuzzing"),
+        # The coverage of a schema as deep as Google's takes minutes: that is for `make fuzz`.
+        ("gemini", "x-goog-api-key: {}", "examples,coverage,fuzzing" if EXAMPLES else "examples,fuzzing"),
+    ],
+    ids=["openai", "gemini"],
+)
+def test_every_answer_is_one_that_the_document_describes(
+    python: Path, server: ProxyServer, google_key: str, tmp_path: Path, surface: str, credential: str, phases: str
+) -> None:
+    report = tmp_path / "report.json"
+    options = {
+        "--include-tag": surface,
+        "--header": credential.format(google_key),
+        "--phases": phases,
+        "--max-examples": EXAMPLES or FEW,
+        "--report": "json",
+        "--report-json-path": str(report),
+        **({} if EXAMPLES else {"--seed": "1"}),
+    }
+    command = [python, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml", "--no-color", "run"]
+    done = subprocess.run(
+        [*command, f"{server.url}/openapi.json", *(word for option in options.items() for word in option)],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(HERE),
+            "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{done.stdout[-20000:]}\n{done.stderr[-2000:]}\n{server.output()[-5000:]}"
+    told = json.loads(report.read_text())
+    assert told["operations"]["tested"] == len(operations(surface))
+    accepted = {name: sum(phase["accepted"] for phase in rates.values()) for name, rates in told["valid_rates"].items()}
+    # Requests that are all refused would prove little.
+    assert {name for name, count in accepted.items() if count} >= operations(surface)
+
+
+def operations(surface: str) -> set[str]:
+    """The operations of an API as the report names them."""
+    return {
+        f"{method.upper()} {path}"
+        for path, item in spec.openapi()["paths"].items()
+        for method, operation in item.items()
+        if surface in operation["tags"]
+    }
