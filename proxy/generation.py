@@ -20,7 +20,8 @@ from compat.gemini_content.request import build_request
 from compat.gemini_content.response import read_answer
 from compat.image_models import SUCCESSOR, ServedModel
 from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
-from proxy.upstream import Upstream, UpstreamTimes
+from proxy.observation import UpstreamTimes
+from proxy.upstream import Upstream
 
 INTERNAL_MESSAGE = "The server had an error while processing your request."
 SHORTEST_KEY = 6  # characters

@@ -11,9 +11,16 @@ from compat.gemini_content.response import find_usage
 from compat.image_models import Prices, ServedModel
 from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
-from proxy.upstream import UpstreamTimes
 
 FINGERPRINT = 12  # characters of the hash that stands for a key
+
+
+@dataclass
+class UpstreamTimes:
+    """Seconds that one call spent waiting for the upstream: until its first byte, and in all."""
+
+    first_byte: float | None = None
+    total: float | None = None
 
 
 @dataclass

@@ -16,6 +16,7 @@ from urllib3.util import Retry
 
 from compat.errors import ApiError, ErrorKind
 from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
+from proxy.observation import UpstreamTimes
 
 SANDBOX_KEY = "sandbox"
 SANDBOX_URL = "sandbox://gemini"
@@ -31,14 +32,6 @@ TimeLimit = Callable[[float, Callable[[], ApiError]], AbstractContextManager[Non
 def no_time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[None]:
     """For scripts, which have nothing that could interrupt them."""
     return nullcontext()
-
-
-@dataclass
-class UpstreamTimes:
-    """Seconds that one call spent waiting for the upstream: until its first byte, and in all."""
-
-    first_byte: float | None = None
-    total: float | None = None
 
 
 @dataclass

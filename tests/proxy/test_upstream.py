@@ -1,16 +1,11 @@
 """The HTTP client against a real socket: what leaves it, what it makes of a bad answer, and what it never does."""
 
-import datetime
 import gzip
 import io
-import ipaddress
 import json
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,6 +30,7 @@ from tests.proxy.socket_upstream import (
     slowly,
     upstream_that,
 )
+from tests.proxy.tls_server import tls_server
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 OPERATION = "gemini-2.5-flash-image:generateContent"
@@ -406,62 +402,14 @@ def test_nothing_is_logged_that_holds_the_key(scene: str, caplog: pytest.LogCapt
 # Certificates
 
 
-@contextmanager
-def tls_server(folder: Path) -> Iterator[str]:
-    """A server whose certificate nobody vouches for."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate(folder))
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-                        received = b""
-                        while not received.endswith(BODY):
-                            received += secured.recv(65536)
-                        secured.sendall(OK)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-
-
-def certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that has signed itself, and its key."""
-    x509 = pytest.importorskip("cryptography.x509")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(
-        signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
-
-
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path):
-    with tls_server(tmp_path) as url, pytest.raises(ApiError) as caught:
+    with tls_server(tmp_path, OK) as url, pytest.raises(ApiError) as caught:
         ask(client_of(url))
     assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
 
 
 def test_a_certificate_authority_of_the_environment_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with tls_server(tmp_path) as url:
+    with tls_server(tmp_path, OK) as url:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
         assert ask(client_of(url))[0] == 200
 

@@ -1,0 +1,34 @@
+"""One page that uses the public endpoints like any other client: its files, ready to be sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+PAGE = "page.html"
+SANDBOX_MARK = b'data-sandbox="off"'
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A file of the page, and how a browser knows it again."""
+
+    content: bytes
+    mime_type: str
+    etag: str
+
+
+def read_page_files(sandbox: bool) -> Mapping[str, PageFile]:
+    """Every file of the page by its name; the page itself says whether the key `sandbox` is good for something."""
+    files = {}
+    for path in sorted(FOLDER.iterdir()):
+        if mime_type := TYPES.get(path.suffix):
+            content = path.read_bytes()
+            if path.name == PAGE and sandbox:
+                content = content.replace(SANDBOX_MARK, b'data-sandbox="on"', 1)
+            files[path.name] = PageFile(content, mime_type, hashlib.sha256(content).hexdigest()[:32])
+    return files

@@ -1,0 +1,45 @@
+// The few things that every other file asks of the document.
+
+/** The one element that a selector names. */
+export const find = (selector) => document.querySelector(selector);
+
+/**
+ * A new element. Attributes starting with "on" are listeners; children are elements or text.
+ * Text is only ever set as text: what a prompt or an error says is never read as HTML.
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+/** Remembers a wish of the reader's (never a key or a prompt); without storage it lasts as long as the page. */
+export function remember(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(`twinlens.${name}`);
+    else localStorage.setItem(`twinlens.${name}`, value);
+  } catch {
+    // A browser that forbids storage is no reason not to work.
+  }
+}
+
+/** A name that a file may have everywhere, in a shell command too. */
+export function fileName(name, taken) {
+  const clean = name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+/, "") || "picture.png";
+  const [, stem, ending] = clean.match(/^(.*?)(\.[^.]*)?$/u);
+  let unique = clean;
+  for (let number = 2; taken.includes(unique); number += 1) unique = `${stem}-${number}${ending ?? ""}`;
+  return unique;
+}
+
+/** Hands a blob to the reader as a file. */
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,15 @@
+// Before the first paint: the theme and the language that were chosen last time. Nothing else is ever remembered.
+(() => {
+  const root = document.documentElement;
+  const remembered = (name) => {
+    try {
+      return localStorage.getItem(`twinlens.${name}`);
+    } catch {
+      return null;
+    }
+  };
+  const theme = remembered("theme");
+  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+  const language = remembered("language") ?? navigator.language;
+  root.lang = language.startsWith("ko") ? "ko" : "en";
+})();
