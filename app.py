@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from proxy import error_handlers, metrics
 from proxy.generation import CallerGone, run_in_thread, time_limit
-from proxy.image_store import FolderStore, open_store
+from proxy.image_store import Store, open_store
 from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
 from proxy.readiness import Readiness
 from proxy.routes import (
     EXTENSION,
+    cors,
     description,
     gemini_content,
     models,
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters.update(CONVERTERS)
 
-    store = open_store(settings.image_store_url, settings.image_ttl_seconds)
+    store = open_store(settings.image_store_url, settings.image_ttl_seconds, run_in_thread)
     sweep_from_time_to_time(store)
     app.extensions[EXTENSION] = Service(
         settings,
@@ -71,6 +72,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app.before_request(observing.begin)
     app.before_request(limit_body_time)
+    app.before_request(cors.answer_preflight)
+    app.after_request(cors.allow_origin)
     app.after_request(observing.end)
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
@@ -102,7 +105,7 @@ def open_upstream(settings: Settings) -> Upstream:
     )
 
 
-def sweep_from_time_to_time(store: FolderStore) -> None:
+def sweep_from_time_to_time(store: Store) -> None:
     """Deletes expired pictures now and every SWEEP_SECONDS, as long as the process lives."""
 
     def sweep() -> None:
@@ -110,9 +113,9 @@ def sweep_from_time_to_time(store: FolderStore) -> None:
         while True:
             try:
                 store.sweep()
-                metrics.note_store(*store.size())
+                metrics.note_store(store.size())
             except OSError:
-                error_handlers.log.warning("expired pictures could not be looked for in %s", store.folder)
+                error_handlers.log.warning("expired pictures could not be looked for")
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

@@ -13,7 +13,7 @@ os.environ.setdefault("LOG_SALT", secrets.token_hex(16))
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from proxy.image_store import open_store
+from proxy.image_store import is_remote, open_folder
 from proxy.limits import HEADER_WAIT_SECONDS
 from proxy.logs import configure as configure_logs
 from proxy.settings import Settings, SettingsError
@@ -22,7 +22,8 @@ from proxy.worker import QuietLogger, Worker
 
 try:
     settings = Settings.from_environ()
-    open_store(settings.image_store_url, settings.image_ttl_seconds)
+    if not is_remote(settings.image_store_url):
+        open_folder(settings.image_store_url, settings.image_ttl_seconds)
 except SettingsError as error:
     raise SystemExit(f"Twinlens did not start. {error}") from None
 

@@ -7,20 +7,26 @@ nor listed, and no secret and no database are needed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
+
+import obstore
+import obstore.store
 
 from compat.base64_stream import MalformedBase64, decode
 from compat.errors import ApiError, ErrorKind
 from compat.images import Event, ImageStart, StoredImage
-from proxy.limits import LEFTOVER_SECONDS
+from proxy.limits import LEFTOVER_SECONDS, READ_CHUNK
 from proxy.pictures import broken_picture, replace_pictures
 from proxy.settings import SettingsError
 
@@ -31,14 +37,53 @@ MIME_TYPES = {ending: mime_type for mime_type, ending in ENDINGS.items()}
 NAME = re.compile(r"([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}\.(png|jpeg|webp|gif)", re.ASCII)
 UNFINISHED = ".part"
 
+REMOTE_SCHEMES = ("s3://", "gs://", "az://")
+RETRY_CONFIG: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A stored picture: where it lies, what it is, and for how many seconds it is still there."""
+    """A stored picture: what it is, and for how many seconds it is still there.
 
-    path: Path
+    It lies in a file, or `size` bytes of it are to be had from somewhere else as `chunks`.
+    """
+
     mime_type: str
     seconds_left: int
+    path: Path | None = None
+    size: int = 0
+    chunks: Iterable[bytes] = ()
+
+
+class Store(Protocol):
+    """Where pictures are kept."""
+
+    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+        """Stores the bytes and returns the name. Nothing remains if the chunks raise. Raises OSError."""
+
+    def find(self, name: str) -> Picture | None:
+        """The picture of that name; None if there is none, or none any more."""
+
+    def check(self) -> None:
+        """Raises OSError if pictures cannot be stored."""
+
+    def sweep(self) -> int:
+        """Deletes what has expired; returns how many files that were."""
+
+    def size(self) -> tuple[int, int] | None:
+        """How many pictures there are, and their bytes; None where that is not known."""
+
+
+def new_name(mime_type: str, expiry: int) -> str:
+    """A name that nobody can guess, for a picture that expires at so many seconds since 1970."""
+    return f"{expiry:08x}-{secrets.token_urlsafe(24)}.{ENDINGS[mime_type]}"
+
+
+def read_name(name: str, now: float) -> tuple[str, int] | None:
+    """The MIME type and the seconds left that a name tells; None if it is no name, or expired."""
+    match = NAME.fullmatch(name)
+    seconds_left = int(match[1], 16) - int(now) if match else 0
+    return (MIME_TYPES[match[2]], seconds_left) if match and seconds_left > 0 else None
 
 
 class FolderStore:
@@ -53,8 +98,7 @@ class FolderStore:
 
     def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
         """Stores the bytes and returns the name. Nothing remains if the chunks raise."""
-        expiry = int(self.clock()) + self.ttl
-        name = f"{expiry:08x}-{secrets.token_urlsafe(24)}.{ENDINGS[mime_type]}"
+        name = new_name(mime_type, int(self.clock()) + self.ttl)
         unfinished = self.folder / f"{name}{UNFINISHED}"
         try:
             with unfinished.open("xb", buffering=0) as file:
@@ -68,14 +112,9 @@ class FolderStore:
 
     def find(self, name: str) -> Picture | None:
         """The picture of that name; None if there is none, or none any more."""
-        match = NAME.fullmatch(name)
-        if not match:
-            return None
-        seconds_left = int(match[1], 16) - int(self.clock())
+        told = read_name(name, self.clock())
         path = self.folder / name
-        if seconds_left <= 0 or not path.is_file():
-            return None
-        return Picture(path, MIME_TYPES[match[2]], seconds_left)
+        return Picture(*told, path) if told and path.is_file() else None
 
     def check(self) -> None:
         """Writes and deletes a file. Raises OSError if pictures cannot be stored."""
@@ -122,8 +161,93 @@ def write_all(file: BinaryIO, chunks: Iterable[bytes]) -> None:
             view = view[file.write(view) :]
 
 
-def open_store(url: str, ttl: int) -> FolderStore:
+class RemoteStore:
+    """Pictures in an object store that several machines share. What expires is deleted by a rule of the bucket."""
+
+    def __init__(
+        self,
+        url: str,
+        ttl: int,
+        run_in_thread: Callable[..., Any],
+        clock: Callable[[], float] = time.time,
+    ):
+        """Credentials come from the environment, as the store's own tools read them.
+
+        `run_in_thread` runs what would block everybody. Made after the fork, because obstore has threads of its own.
+        """
+        self.store = obstore.store.from_url(url, retry_config=RETRY_CONFIG)
+        self.ttl = ttl
+        self.run_in_thread = run_in_thread
+        self.clock = clock
+
+    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+        """Spools the picture to a local file, so that it appears whole or not at all, and uploads it."""
+        name = new_name(mime_type, int(self.clock()) + self.ttl)
+        with tempfile.TemporaryFile(buffering=0) as file:
+            write_all(file, chunks)
+            file.seek(0)
+            self.ask(obstore.put, name, file, attributes={"Content-Type": mime_type})
+        return name
+
+    def find(self, name: str) -> Picture | None:
+        """The picture of that name; None if there is none, or none any more. Raises OSError."""
+        told = read_name(name, self.clock())
+        if not told:
+            return None
+        try:
+            found = self.ask(obstore.get, name)
+        except FileNotFoundError:
+            return None
+        return Picture(*told, size=found.meta["size"], chunks=self.read(found.stream(READ_CHUNK)))
+
+    def read(self, stream: Iterable[Any]) -> Iterator[bytes]:
+        pieces = iter(stream)
+        while piece := self.run_in_thread(next, pieces, None):
+            yield bytes(piece)
+
+    def check(self) -> None:
+        """Writes and deletes an object. Raises OSError if pictures cannot be stored."""
+        probe = f"probe-{secrets.token_hex(8)}"
+        self.ask(obstore.put, probe, b"?")
+        self.ask(obstore.delete, probe)
+
+    def sweep(self) -> int:
+        """Nothing: the bucket has a rule for it."""
+        return 0
+
+    def size(self) -> None:
+        """Not known: counting would list the whole bucket."""
+
+    def ask(self, operation: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Does one operation in a thread. Raises OSError, whose words repeat no credential."""
+        try:
+            return self.run_in_thread(lambda: operation(self.store, *args, **options))
+        except FileNotFoundError:
+            raise
+        except obstore.exceptions.BaseError as error:
+            raise OSError(errno.EIO, f"the object store answered {type(error).__name__}") from None
+
+
+def is_remote(url: str) -> bool:
+    """Whether IMAGE_STORE_URL names an object store and not a folder."""
+    return url.startswith(REMOTE_SCHEMES)
+
+
+def call(function: Callable[..., Any], *args: Any) -> Any:
+    """Runs a function where it stands, for scripts."""
+    return function(*args)
+
+
+def open_store(url: str, ttl: int, run_in_thread: Callable[..., Any] = call) -> Store:
     """The store that IMAGE_STORE_URL names. Raises SettingsError if it cannot be used."""
+    try:
+        return RemoteStore(url, ttl, run_in_thread) if is_remote(url) else open_folder(url, ttl)
+    except obstore.exceptions.BaseError as error:
+        raise SettingsError(f"IMAGE_STORE_URL is '{url}': {type(error).__name__}") from None
+
+
+def open_folder(url: str, ttl: int) -> FolderStore:
+    """The folder that IMAGE_STORE_URL names. Raises SettingsError if it cannot be made."""
     folder = Path(url.removeprefix("file://")).absolute()
     try:
         return FolderStore(folder, ttl)
@@ -131,7 +255,7 @@ def open_store(url: str, ttl: int) -> FolderStore:
         raise SettingsError(f"IMAGE_STORE_URL: the folder {folder} cannot be made ({error.strerror}).") from None
 
 
-def store_pictures(events: Iterator[Event], store: FolderStore, url_of: Callable[[str], str]) -> Iterator[Event]:
+def store_pictures(events: Iterator[Event], store: Store, url_of: Callable[[str], str]) -> Iterator[Event]:
     """The events with every picture put into the store and told by its URL instead."""
 
     def put(start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
@@ -140,7 +264,7 @@ def store_pictures(events: Iterator[Event], store: FolderStore, url_of: Callable
         except MalformedBase64 as error:
             raise broken_picture(str(error)) from None
         except OSError as error:
-            log.exception("a picture could not be stored in %s", store.folder)
+            log.exception("a picture could not be stored")
             raise ApiError(ErrorKind.INTERNAL, "The picture could not be stored.", may_repeat=False) from error
         return (StoredImage(url_of(name), start.mime_type, start.width, start.height),)
 

@@ -69,10 +69,11 @@ def count(observation: Observation) -> None:
         COST.labels(surface, model).inc(observation.cost)
 
 
-def note_store(pictures: int, size: int) -> None:
-    """How many pictures the store holds, and their bytes."""
-    STORE_PICTURES.set(pictures)
-    STORE_BYTES.set(size)
+def note_store(size: tuple[int, int] | None) -> None:
+    """How many pictures the store holds, and their bytes, where that is known."""
+    if size:
+        STORE_PICTURES.set(size[0])
+        STORE_BYTES.set(size[1])
 
 
 def page() -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue
-from proxy.image_store import FolderStore
+from proxy.image_store import Store
 from proxy.limits import OVERLOADED_RETRY_SECONDS
 from proxy.readiness import Readiness
 from proxy.settings import Settings
@@ -42,6 +42,6 @@ class Service:
     settings: Settings
     catalogue: ModelCatalogue
     upstream: Upstream
-    store: FolderStore
+    store: Store
     places: Places
     readiness: Readiness

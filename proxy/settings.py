@@ -53,8 +53,8 @@ def http_url(value: str) -> str:
 
 
 def store_url(value: str) -> str:
-    if "://" in value and not value.startswith("file:///"):
-        raise ValueError("it must be a folder, as a path or as file:///path")
+    if "://" in value and not value.startswith(("file:///", "s3://", "gs://", "az://")):
+        raise ValueError("it must be a folder, as a path or as file:///path, or a bucket: s3://, gs:// or az://")
     return value
 
 
@@ -75,6 +75,15 @@ def pairs(value: str) -> Mapping[str, str]:
         if not (name.strip() and equals and target.strip()):
             raise ValueError(f"'{pair}' must have the form name=model")
         found[name.strip()] = target.strip()
+    return found
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """`https://a.example,https://b.example`, or `*`."""
+    found = tuple(one.strip() for one in value.split(",") if one.strip())
+    for one in found:
+        if one != "*" and not (HTTP_URL.fullmatch(one) and one.count("/") == 2):
+            raise ValueError("each must be an origin such as https://app.example, or *")
     return found
 
 
@@ -106,6 +115,7 @@ class Settings:
     upstream_models: Mapping[str, str] = setting(pairs, {})
     upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
+    cors_origins: tuple[str, ...] = setting(origins, ())
     log_format: str = setting(one_of("text", "json"), "text")
     log_salt: str = setting(text, "")
     max_request_bytes: int = setting(whole(1024, 2**40), 100 * MIB)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,7 +70,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.idle: set[gevent.Greenlet] = set()
-        self.quitting = False
+        self.quit_at = float("-inf")
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
@@ -89,9 +90,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
             gevent.killall(list(self.idle), block=False)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """Ctrl-C reaches a worker twice, from the terminal and from its master; once is enough."""
-        if not self.quitting:
-            self.quitting = True
+        """Ctrl-C reaches a worker many times, from the terminal and from its master: once a second is enough."""
+        if time.monotonic() > self.quit_at + 1:
+            self.quit_at = time.monotonic()
             super().handle_quit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, request, send_file
 
 from compat.errors import ApiError, ErrorKind
 from proxy.error_handlers import render
+from proxy.image_store import Picture
 from proxy.routes import the_service
 from proxy.settings import Network
 
@@ -24,11 +25,21 @@ def stored_image(name: str) -> Response:
     picture = the_service().store.find(name)
     if not picture:
         abort(404)
-    response = send_file(picture.path, mimetype=picture.mime_type, conditional=True, etag=name)
+    response = send(picture, name)
     response.headers["Cache-Control"] = f"private, max-age={picture.seconds_left}, immutable"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'"
     return response
+
+
+def send(picture: Picture, name: str) -> Response:
+    """The picture, or the range of it that is asked for."""
+    if picture.path:
+        return send_file(picture.path, mimetype=picture.mime_type, conditional=True, etag=name)
+    response = Response(picture.chunks, mimetype=picture.mime_type)
+    response.content_length = picture.size
+    response.set_etag(name)
+    return response.make_conditional(request, accept_ranges=True, complete_length=picture.size)  # type: ignore[return-value]
 
 
 @blueprint.errorhandler(FileNotFoundError)

@@ -1,0 +1,49 @@
+"""Pages of other sites: refused by their browsers unless CORS_ORIGINS allows them."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from proxy.routes import the_service
+
+METHODS = "GET, POST"
+PREFLIGHT_SECONDS = "600"
+EXPOSED = ", ".join(
+    (
+        "x-request-id",
+        "retry-after",
+        "retry-after-ms",
+        "x-should-retry",
+        "x-twinlens-advisory",
+        "x-twinlens-aspect-ratio",
+        "x-twinlens-ignored",
+        "x-twinlens-retires",
+    )
+)
+
+
+def answer_preflight() -> Response | None:
+    """Before a request: answers a browser that asks whether a page may send it."""
+    if request.method != "OPTIONS" or not is_allowed() or "Access-Control-Request-Method" not in request.headers:
+        return None
+    response = Response(status=204)
+    response.headers["Access-Control-Allow-Methods"] = METHODS
+    response.headers["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "*")
+    response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return response
+
+
+def allow_origin(response: Response) -> Response:
+    """After a request: lets the page that sent it read the answer, if it may."""
+    if is_allowed():
+        response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+        response.vary.add("Origin")
+    return response
+
+
+def is_allowed() -> bool:
+    """Whether the page that asks is of an allowed origin. Keys are in headers, so no credentials are ever allowed."""
+    allowed = the_service().settings.cors_origins
+    origin = request.headers.get("Origin")
+    return origin is not None and (origin in allowed or "*" in allowed)

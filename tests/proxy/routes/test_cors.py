@@ -1,0 +1,38 @@
+"""What browsers are told about pages of other sites."""
+
+import pytest
+
+PATH = "/v1/images/generations"
+ASKS = {
+    "Origin": "https://app.example",
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization, content-type, x-stainless-os",
+}
+
+
+def test_no_site_is_allowed_unless_a_setting_says_so(make_app):
+    client = make_app().test_client()
+    assert client.options(PATH, headers=ASKS).status_code == 405
+    response = client.post(PATH, json={}, headers=ASKS)
+    assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+
+
+@pytest.mark.parametrize("origins", ["https://app.example", "https://other.example,https://app.example", "*"])
+def test_an_allowed_site_may_ask_and_read(make_app, origins: str):
+    client = make_app(CORS_ORIGINS=origins).test_client()
+    preflight = client.options(PATH, headers=ASKS)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert preflight.headers["Access-Control-Allow-Headers"] == ASKS["Access-Control-Request-Headers"]
+    answer = client.post(PATH, json={}, headers=ASKS)
+    assert answer.status_code == 401
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "x-request-id" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Origin" in answer.headers["Vary"]
+
+
+def test_another_site_is_not_allowed(make_app):
+    client = make_app(CORS_ORIGINS="https://other.example").test_client()
+    assert client.options(PATH, headers=ASKS).status_code == 405
+    assert "Access-Control-Allow-Origin" not in client.post(PATH, json={}, headers=ASKS).headers
