@@ -124,10 +124,8 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
         if row.tiers:
             print(f"  sizes    {', '.join(row.tiers)}")
         if row.prices:
-            prices = row.prices
-            print(
-                f"  prices   {prices.input} in, {prices.text_output} text out, {prices.image_output} image out (USD/1M)"
-            )
+            told = f"{row.prices.input} in, {row.prices.text_output} text out, {row.prices.image_output} image out"
+            print(f"  prices   {told} (USD per 1M tokens)")
         if row.retires:
             print(f"  retires  {row.retires.isoformat()}")
         if names:
