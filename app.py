@@ -8,7 +8,7 @@ from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from proxy import error_handlers, metrics
-from proxy.generation import CallerGone, run_in_thread, time_limit
+from proxy.greenlets import CallerGone, run_in_thread, time_limit
 from proxy.image_store import Store, open_store
 from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
 from proxy.readiness import Readiness
@@ -21,6 +21,7 @@ from proxy.routes import (
     monitoring,
     observing,
     openai_images,
+    playground,
     stored_images,
 )
 from proxy.routes.flow import ClosingResponse
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(stored_images.blueprint)
     app.register_blueprint(description.blueprint)
     app.register_blueprint(monitoring.blueprint)
+    app.register_blueprint(playground.blueprint)
     error_handlers.register(app)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ from werkzeug.datastructures import Headers
 OPENAI_PATHS = ("/v1/images", "/v1beta/openai")
 GOOGLE_PATHS = ("/v1beta",)
 CUSTOM_METHOD = re.compile(r":[A-Za-z]+/?")  # of Google's paths: models/x:generateContent
+SHORTEST_KEY = 6  # characters
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -51,3 +53,13 @@ def patience(headers: Headers) -> float | None:
         if 0 < seconds < float("inf"):
             return seconds
     return None
+
+
+def without_key(text: str, key: str) -> str:
+    """The text with `[key]` where it repeats the key, plainly or as JSON writes it.
+
+    What is too short to be a key is not looked for: it would be found in every other word.
+    """
+    if len(key) < SHORTEST_KEY:
+        return text
+    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")

@@ -14,8 +14,8 @@ from werkzeug.exceptions import HTTPException
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
-from proxy.callers import google_key, is_googles, openai_key
-from proxy.generation import INTERNAL_MESSAGE, without_key
+from proxy.callers import google_key, is_googles, openai_key, without_key
+from proxy.generation import INTERNAL_MESSAGE
 from proxy.limits import LONGEST_RETRY_SECONDS
 from proxy.routes.observing import observation
 

@@ -1,18 +1,14 @@
-"""Asks the upstream, once or n times at once, for one stream of events. The one room that knows gevent."""
+"""Asks the upstream, once or n times at once, for one stream of events."""
 
 from __future__ import annotations
 
 import json
 import logging
-import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import gevent
 from gevent.queue import Empty, SimpleQueue
-from gevent.socket import wait_read
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import parse_error
@@ -20,18 +16,11 @@ from compat.gemini_content.request import build_request
 from compat.gemini_content.response import read_answer
 from compat.image_models import SUCCESSOR, ServedModel
 from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
+from proxy.callers import without_key
 from proxy.observation import UpstreamTimes
 from proxy.upstream import Upstream
 
 INTERNAL_MESSAGE = "The server had an error while processing your request."
-SHORTEST_KEY = 6  # characters
-
-Result = TypeVar("Result")
-
-
-class CallerGone(gevent.GreenletExit):  # type: ignore[misc]
-    """The caller closed the connection: whatever is done for him ends here, quietly for gunicorn too."""
-
 
 log = logging.getLogger("twinlens")
 
@@ -87,16 +76,6 @@ def explained(error: ApiError, model: ServedModel, key: str) -> ApiError:
             f"UPSTREAM_MODELS={model.name}={SUCCESSOR}."
         )
     return replace(error, message=message)
-
-
-def without_key(text: str, key: str) -> str:
-    """The text with `[key]` where it repeats the key, plainly or as JSON writes it.
-
-    What is too short to be a key is not looked for: it would be found in every other word.
-    """
-    if len(key) < SHORTEST_KEY:
-        return text
-    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
 
 
 def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float | None) -> Iterator[Event]:
@@ -162,37 +141,3 @@ def gather(events: Iterable[Event], gathered: list[Event]) -> None:
         gathered.append(event)
         if isinstance(event, ImageEnd) and event.draft:
             del gathered[start:]
-
-
-def run_in_thread(function: Callable[..., Result], *args: Any) -> Result:
-    """Runs what would block everybody, such as drawing, in gevent's thread pool."""
-    result: Result = gevent.get_hub().threadpool.apply(function, args)
-    return result
-
-
-def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
-    """Raises CallerGone in the current greenlet as soon as the caller's connection is closed, if only by half.
-
-    Returns what ends the watch; it must be called before the connection serves another request.
-    """
-    here = gevent.getcurrent()
-
-    def watch() -> None:
-        try:
-            wait_read(caller.fileno())
-            gone = not caller.recv(1, socket.MSG_PEEK)
-        except OSError:
-            gone = True
-        if gone:
-            gevent.kill(here, CallerGone)
-
-    # Waiting for the end of the watch matters: a connection that is still watched would be closed a second late.
-    kill: Callable[[], None] = gevent.spawn(watch).kill
-    return kill
-
-
-@contextmanager
-def time_limit(seconds: float, error: Callable[[], ApiError]) -> Iterator[None]:
-    """Raises the error in what is done within, wherever it waits, when the time is over."""
-    with gevent.Timeout(max(seconds, 0.001), error()):
-        yield

@@ -206,8 +206,8 @@ def test_flask_is_known_to_the_app_the_routes_and_the_pages_only():
     assert {name for name in importers_of("flask") if not name.startswith(folders)} <= allowed
 
 
-def test_gevent_is_known_to_generation_and_to_the_worker_it_is_made_of_only():
-    assert importers_of("gevent") <= {"proxy/generation.py", "proxy/worker.py"}
+def test_gevent_is_known_to_three_rooms_only():
+    assert importers_of("gevent") <= {"proxy/generation.py", "proxy/greenlets.py", "proxy/worker.py"}
 
 
 def test_requests_is_known_to_the_upstream_client_and_the_command_line_only():

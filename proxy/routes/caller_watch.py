@@ -6,7 +6,7 @@ import ssl
 
 from flask import Response, g, request
 
-from proxy.generation import interrupt_when_gone
+from proxy.greenlets import interrupt_when_gone
 
 
 def watch_caller() -> None:

@@ -14,7 +14,7 @@ from flask import Response, request
 
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
-from proxy.generation import CallerGone
+from proxy.greenlets import CallerGone
 from proxy.observation import Observation
 from proxy.routes.observing import observation
 

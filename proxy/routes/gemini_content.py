@@ -9,11 +9,10 @@ from urllib.parse import unquote_plus
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.error import MISSING_KEY_MESSAGE, retry_delay_of
+from compat.gemini_content.error import MISSING_KEY_MESSAGE, parse_error, retry_delay_of
 from compat.gemini_content.request import SCHEMAS, check_request
-from proxy.callers import google_key
+from proxy.callers import google_key, without_key
 from proxy.error_handlers import retry_headers
-from proxy.generation import without_key
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
@@ -91,6 +90,7 @@ def pass_on(answer: UpstreamAnswer, key: str) -> Response:
         body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
     finally:
         answer.close()
+    observation().error = parse_error(answer.status, body).kind.name.lower()
     for name in ("content-length", "content-encoding"):
         headers.pop(name, None)
     delay = retry_delay_of(body)

@@ -17,7 +17,8 @@ from compat.openai_images.request import (
 )
 from compat.openai_images.response import write_answer, write_event_stream
 from proxy.callers import openai_key, patience
-from proxy.generation import generate, run_in_thread
+from proxy.generation import generate
+from proxy.greenlets import run_in_thread
 from proxy.image_store import store_pictures
 from proxy.limits import SILENCE_SECONDS
 from proxy.reencoding import Reencoder

@@ -16,6 +16,7 @@ HEADERS = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -39,7 +40,11 @@ def page_file(name: str) -> Response:
 
 
 def send(file: PageFile) -> Response:
-    """The file, or only that it has not changed."""
-    response = Response(file.content, mimetype=file.mime_type, headers=HEADERS)
-    response.set_etag(file.etag)
-    return response.make_conditional(request)
+    """The file, compressed for whoever takes it so, or only that it has not changed."""
+    zipped = request.accept_encodings.quality("gzip") > 0
+    response = Response(file.compressed if zipped else file.content, mimetype=file.mime_type, headers=HEADERS)
+    if zipped:
+        response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(f"{file.etag}-gzip" if zipped else file.etag)
+    response.make_conditional(request)
+    return response

@@ -13,7 +13,7 @@ from werkzeug.formparser import FormDataParser
 
 from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormFile
-from proxy.generation import time_limit
+from proxy.greenlets import time_limit
 from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
 from proxy.routes.caller_watch import watch_caller
 

@@ -9,7 +9,7 @@ from compat.errors import ApiError
 
 @contextmanager
 def alarm(seconds: float, error: Callable[[], ApiError]) -> Iterator[None]:
-    """Does what proxy.generation.time_limit does among greenlets."""
+    """Does what proxy.greenlets.time_limit does among greenlets."""
 
     def ring(*_: object) -> None:
         raise error()

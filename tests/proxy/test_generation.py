@@ -18,7 +18,8 @@ from urllib3 import HTTPResponse
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence, Text
-from proxy.generation import CallerGone, generate, interrupt_when_gone, run_in_thread, time_limit
+from proxy.generation import generate
+from proxy.greenlets import CallerGone, interrupt_when_gone, run_in_thread, time_limit
 from proxy.upstream import Upstream
 from tests.proxy.gemini_answers import (
     DRAWN,

@@ -21,7 +21,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors
 
-from proxy.generation import CallerGone
+from proxy.greenlets import CallerGone
 from proxy.worker import QuietLogger, Worker, drop_query, send_error
 from tests.proxy.socket_upstream import free_port, http, upstream_that
 
