@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 @dataclass(frozen=True)
 class PageFile:
-    """A file of the page, and how a browser knows it again."""
+    """A file of the page, plain and compressed, and how a browser knows it again."""
 
     content: bytes
+    compressed: bytes
     mime_type: str
     etag: str
 
@@ -30,5 +32,6 @@ def read_page_files(sandbox: bool) -> Mapping[str, PageFile]:
             content = path.read_bytes()
             if path.name == PAGE and sandbox:
                 content = content.replace(SANDBOX_MARK, b'data-sandbox="on"', 1)
-            files[path.name] = PageFile(content, mime_type, hashlib.sha256(content).hexdigest()[:32])
+            etag = hashlib.sha256(content).hexdigest()[:32]
+            files[path.name] = PageFile(content, gzip.compress(content, mtime=0), mime_type, etag)
     return files

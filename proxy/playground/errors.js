@@ -52,11 +52,28 @@ const BY_CODE = {
   internal_error: "internal",
 };
 const BY_STATUS = {
-  400: "value", 401: "key", 403: "permission", 404: "path", 405: "path", 408: "slow", 413: "large", 415: "value",
-  429: "rate", 500: "unavailable", 502: "broken", 503: "unavailable", 504: "timeout",
+  400: "value",
+  401: "key",
+  403: "permission",
+  404: "path",
+  405: "path",
+  408: "slow",
+  413: "large",
+  415: "value",
+  429: "rate",
+  500: "unavailable",
+  502: "broken",
+  503: "unavailable",
+  504: "timeout",
 };
 const REFUSALS = new Set([
-  "SAFETY", "IMAGE_SAFETY", "PROHIBITED_CONTENT", "IMAGE_PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION",
+  "SAFETY",
+  "IMAGE_SAFETY",
+  "PROHIBITED_CONTENT",
+  "IMAGE_PROHIBITED_CONTENT",
+  "BLOCKLIST",
+  "SPII",
+  "RECITATION",
   "IMAGE_RECITATION",
 ]);
 
@@ -87,7 +104,7 @@ export function failureOfError(error, headers = {}) {
   return new Failure(String(error.message ?? ""), {
     ...headers,
     status: headers.status || (googles ? error.code : 0) || 0,
-    code: String((googles ? info?.reason || error.status : error.code ?? error.type) ?? ""),
+    code: String((googles ? info?.reason || error.status : (error.code ?? error.type)) ?? ""),
     param: String(error.param ?? violation?.field ?? ""),
     trouble: googles && spent ? "quota" : troubleOfGoogle(googles, info, error),
   });
@@ -117,7 +134,10 @@ function errorIn(text) {
 }
 
 /** The failure of Google's successful answer without a picture: its reason, and what the model said. */
-export function failureWithoutPicture({ finishReason, finishMessage, blockReason, blockReasonMessage, text }, requestId) {
+export function failureWithoutPicture(
+  { finishReason, finishMessage, blockReason, blockReasonMessage, text },
+  requestId,
+) {
   const reason = blockReason || finishReason || "no picture";
   const refused = Boolean(blockReason) || REFUSALS.has(finishReason);
   const message = [reason, blockReasonMessage || finishMessage, text].filter(Boolean).join(": ");

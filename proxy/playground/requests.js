@@ -49,7 +49,15 @@ export async function take(shot, signal, onWords) {
   const response = await call(shot, signal);
   const requestId = response.headers.get("x-request-id") ?? "";
   if (!response.ok) throw failureOf(response, await readText(response, signal));
-  const answer = { pictures: [], words: "", usage: null, cost: null, failures: [], requestId, notes: notesOf(response) };
+  const answer = {
+    pictures: [],
+    words: "",
+    usage: null,
+    cost: null,
+    failures: [],
+    requestId,
+    notes: notesOf(response),
+  };
   const reader = shot.surface === "openai" ? openaiReader(answer) : geminiReader(answer, shot, onWords);
   if (shot.stream) await readEvents(response, signal, reader);
   else reader(parsed(await readText(response, signal), requestId));

@@ -36,28 +36,38 @@ function openaiPython(shot) {
   if (shot.mask) lines.splice(3, 0, '    mask=open("mask.png", "rb"),');
   if (tier) lines.push(`    extra_body={"image_size": ${quote(tier)}},`);
   const call = `client.images.${called}(\n${lines.join("\n")}\n)`;
-  const decoded = !fields.response_format || fields.response_format === "b64_json";
+  const imports = shot.response === "url" ? "" : "import base64\nfrom pathlib import Path\n\n";
   return `# pip install openai
-${decoded ? "import base64\n\n" : ""}from openai import OpenAI
+${imports}from openai import OpenAI
 
-client = OpenAI(base_url=${quote(`${shot.base}/v1`)}, api_key=${quote(shot.key)})
+client = OpenAI(
+    base_url=${quote(`${shot.base}/v1`)},
+    api_key=${quote(shot.key)},
+)
 ${shot.stream ? openaiPythonStream(call, shot) : openaiPythonWhole(call, shot)}`;
 }
 
 const openedPython = ({ name }) => `open(${quote(name)}, "rb")`;
 
 function openaiPythonWhole(call, shot) {
-  const use =
-    shot.response === "url"
-      ? "    print(picture.url)"
-      : `    with open(f"picture-{number}.${endingOf(shot)}", "wb") as file:
-        file.write(base64.b64decode(picture.b64_json))`;
-  const loop = shot.response === "url" ? "for picture in response.data:" : "for number, picture in enumerate(response.data, 1):";
   return `response = ${call}
-${loop}
-${use}
-print(response.size, response.usage.total_tokens, "tokens")
+${shot.response === "url" ? openaiPythonUrls(shot) : openaiPythonFiles(shot)}
+print(response.usage.total_tokens, "tokens")
 `;
+}
+
+function openaiPythonUrls(shot) {
+  return shot.n === 1 ? "print(response.data[0].url)" : "for picture in response.data:\n    print(picture.url)";
+}
+
+function openaiPythonFiles(shot) {
+  if (shot.n === 1)
+    return `picture = response.data[0]
+data = base64.b64decode(picture.b64_json)
+Path("picture.${endingOf(shot)}").write_bytes(data)`;
+  return `for number, picture in enumerate(response.data, 1):
+    data = base64.b64decode(picture.b64_json)
+    Path(f"picture-{number}.${endingOf(shot)}").write_bytes(data)`;
 }
 
 function openaiPythonStream(call, shot) {
@@ -66,9 +76,8 @@ number = 0
 for event in stream:
     if event.type.endswith(".completed"):
         number += 1
-        with open(f"picture-{number}.${endingOf(shot)}", "wb") as file:
-            file.write(base64.b64decode(event.b64_json))
-        print(event.size, event.usage.total_tokens, "tokens")
+        data = base64.b64decode(event.b64_json)
+        Path(f"picture-{number}.${endingOf(shot)}").write_bytes(data)
 `;
 }
 
@@ -78,27 +87,40 @@ function openaiNode(shot) {
   if (shot.inputs.length) lines.splice(2, 0, `  image: [${shot.inputs.map(openedNode).join(", ")}],`);
   if (shot.mask) lines.splice(3, 0, '  mask: fs.createReadStream("mask.png"),');
   const call = `await client.images.${shot.inputs.length ? "edit" : "generate"}({\n${lines.join("\n")}\n});`;
-  const files = shot.inputs.length || fields.response_format !== "url";
+  const files = shot.inputs.length || shot.response !== "url";
   return `// npm install openai
 ${files ? 'import fs from "node:fs";\n' : ""}import OpenAI from "openai";
 
-const client = new OpenAI({ baseURL: ${quote(`${shot.base}/v1`)}, apiKey: ${quote(shot.key)} });
+const client = new OpenAI({
+  baseURL: ${quote(`${shot.base}/v1`)},
+  apiKey: ${quote(shot.key)},
+});
 ${shot.stream ? openaiNodeStream(call, shot) : openaiNodeWhole(call, shot)}`;
 }
 
 const openedNode = ({ name }) => `fs.createReadStream(${quote(name)})`;
 
 function openaiNodeWhole(call, shot) {
-  const loop =
-    shot.response === "url"
-      ? "for (const picture of response.data) console.log(picture.url);"
-      : `for (const [index, picture] of response.data.entries()) {
-  fs.writeFileSync(\`picture-\${index + 1}.${endingOf(shot)}\`, Buffer.from(picture.b64_json, "base64"));
-}`;
   return `const response = ${call}
-${loop}
-console.log(response.size, response.usage.total_tokens, "tokens");
+${shot.response === "url" ? openaiNodeUrls(shot) : openaiNodeFiles(shot)}
+console.log(response.usage.total_tokens, "tokens");
 `;
+}
+
+function openaiNodeUrls(shot) {
+  if (shot.n === 1) return "console.log(response.data[0].url);";
+  return "for (const picture of response.data) {\n  console.log(picture.url);\n}";
+}
+
+function openaiNodeFiles(shot) {
+  if (shot.n === 1)
+    return `const [picture] = response.data;
+const data = Buffer.from(picture.b64_json, "base64");
+fs.writeFileSync("picture.${endingOf(shot)}", data);`;
+  return `for (const [index, picture] of response.data.entries()) {
+  const data = Buffer.from(picture.b64_json, "base64");
+  fs.writeFileSync(\`picture-\${index + 1}.${endingOf(shot)}\`, data);
+}`;
 }
 
 function openaiNodeStream(call, shot) {
@@ -107,8 +129,8 @@ let number = 0;
 for await (const event of stream) {
   if (event.type.endsWith(".completed")) {
     number += 1;
-    fs.writeFileSync(\`picture-\${number}.${endingOf(shot)}\`, Buffer.from(event.b64_json, "base64"));
-    console.log(event.size, event.usage.total_tokens, "tokens");
+    const data = Buffer.from(event.b64_json, "base64");
+    fs.writeFileSync(\`picture-\${number}.${endingOf(shot)}\`, data);
   }
 }
 `;
@@ -118,7 +140,10 @@ for await (const event of stream) {
 
 function geminiPython(shot) {
   const pictures = shot.inputs.map(
-    ({ name, type }) => `        types.Part.from_bytes(data=open(${quote(name)}, "rb").read(), mime_type=${quote(type)}),\n`,
+    ({ name, type }) => `        types.Part.from_bytes(
+            data=Path(${quote(name)}).read_bytes(),
+            mime_type=${quote(type)},
+        ),\n`,
   );
   const contents = pictures.length
     ? `[\n${pictures.join("")}        ${quote(shot.prompt)},\n    ]`
@@ -127,36 +152,41 @@ function geminiPython(shot) {
   const options = config ? `    config=${pythonConfig(config)},\n` : "";
   const given = `(\n    model=${quote(shot.model)},\n    contents=${contents},\n${options})`;
   return `# pip install google-genai
+from pathlib import Path
+
 from google import genai
 ${pictures.length ? "from google.genai import types\n" : ""}
-client = genai.Client(api_key=${quote(shot.key)}, http_options={"base_url": ${quote(shot.base)}})
+client = genai.Client(
+    api_key=${quote(shot.key)},
+    http_options={"base_url": ${quote(shot.base)}},
+)
 ${shot.stream ? geminiPythonStream(given) : geminiPythonWhole(given)}`;
 }
 
 function pythonConfig({ imageConfig }) {
   const names = { aspectRatio: "aspect_ratio", imageSize: "image_size" };
   const members = Object.entries(imageConfig).map(([name, value]) => `"${names[name]}": ${quote(value)}`);
-  return `{"image_config": {${members.join(", ")}}}`;
+  return `{\n        "image_config": {${members.join(", ")}},\n    }`;
 }
 
 function geminiPythonWhole(given) {
   return `response = client.models.generate_content${given}
 for part in response.parts:
     if part.inline_data:
-        with open("picture.png", "wb") as file:
-            file.write(part.inline_data.data)
+        Path("picture.png").write_bytes(part.inline_data.data)
     elif part.text:
         print(part.text)
-print(response.usage_metadata.total_token_count, "tokens")
+usage = response.usage_metadata
+print(usage.total_token_count, "tokens")
 `;
 }
 
 function geminiPythonStream(given) {
-  return `for chunk in client.models.generate_content_stream${given}:
+  return `stream = client.models.generate_content_stream${given}
+for chunk in stream:
     for part in chunk.parts or []:
         if part.inline_data:
-            with open("picture.png", "wb") as file:
-                file.write(part.inline_data.data)
+            Path("picture.png").write_bytes(part.inline_data.data)
         elif part.text:
             print(part.text, end="", flush=True)
 `;
@@ -165,7 +195,12 @@ function geminiPythonStream(given) {
 function geminiNode(shot) {
   const parts = shot.inputs.map(
     ({ name, type }) =>
-      `    { inlineData: { mimeType: ${quote(type)}, data: fs.readFileSync(${quote(name)}, "base64") } },\n`,
+      `    {
+      inlineData: {
+        mimeType: ${quote(type)},
+        data: fs.readFileSync(${quote(name)}, "base64"),
+      },
+    },\n`,
   );
   const contents = parts.length ? `[\n${parts.join("")}    ${quote(shot.prompt)},\n  ]` : quote(shot.prompt);
   const config = geminiConfig(shot);
@@ -175,20 +210,28 @@ function geminiNode(shot) {
 import fs from "node:fs";
 import { GoogleGenAI } from "@google/genai";
 
-const ai = new GoogleGenAI({ apiKey: ${quote(shot.key)}, httpOptions: { baseUrl: ${quote(shot.base)} } });
+const ai = new GoogleGenAI({
+  apiKey: ${quote(shot.key)},
+  httpOptions: { baseUrl: ${quote(shot.base)} },
+});
 ${shot.stream ? geminiNodeStream(given) : geminiNodeWhole(given)}`;
 }
 
 function nodeLiteral(value) {
   if (typeof value !== "object") return quote(value);
-  return `{ ${Object.entries(value).map(([name, inner]) => `${name}: ${nodeLiteral(inner)}`).join(", ")} }`;
+  return `{ ${Object.entries(value)
+    .map(([name, inner]) => `${name}: ${nodeLiteral(inner)}`)
+    .join(", ")} }`;
 }
 
 function geminiNodeWhole(given) {
   return `const response = await ai.models.generateContent${given}
 for (const part of response.candidates[0].content.parts) {
-  if (part.inlineData) fs.writeFileSync("picture.png", Buffer.from(part.inlineData.data, "base64"));
-  else if (part.text) console.log(part.text);
+  if (part.inlineData) {
+    fs.writeFileSync("picture.png", part.inlineData.data, "base64");
+  } else if (part.text) {
+    console.log(part.text);
+  }
 }
 console.log(response.usageMetadata.totalTokenCount, "tokens");
 `;
@@ -198,8 +241,11 @@ function geminiNodeStream(given) {
   return `const stream = await ai.models.generateContentStream${given}
 for await (const chunk of stream) {
   for (const part of chunk.candidates?.[0]?.content?.parts ?? []) {
-    if (part.inlineData) fs.writeFileSync("picture.png", Buffer.from(part.inlineData.data, "base64"));
-    else if (part.text) process.stdout.write(part.text);
+    if (part.inlineData) {
+      fs.writeFileSync("picture.png", part.inlineData.data, "base64");
+    } else if (part.text) {
+      process.stdout.write(part.text);
+    }
   }
 }
 `;
@@ -223,8 +269,13 @@ function openaiCurl(shot) {
   const authorization = `Authorization: Bearer ${shot.key}`;
   const lines = shot.inputs.length
     ? [...curlHead(shot, authorization), ...curlForm(shot, fields)]
-    : [...curlHead(shot, authorization, "Content-Type: application/json"), `  -d ${shell(JSON.stringify(fields, null, 2))}`];
-  return lines.join(" \\\n") + curlEnd(shot, '"b64_json":"[^"]*"', fields.response_format === "b64_json" && shot.n === 1);
+    : [
+        ...curlHead(shot, authorization, "Content-Type: application/json"),
+        `  -d ${shell(JSON.stringify(fields, null, 2))}`,
+      ];
+  return (
+    lines.join(" \\\n") + curlEnd(shot, '"b64_json":"[^"]*"', fields.response_format === "b64_json" && shot.n === 1)
+  );
 }
 
 function curlForm(shot, fields) {
@@ -253,12 +304,15 @@ const inlineFile = ({ type }, index) => ({ inlineData: { mimeType: type, data: `
 function hereDocument(text, shot) {
   return text
     .replace(/[\\$`]/g, "\\$&")
-    .replace(/\\\\u0001(\d+)\\\\u0001/g, (_, index) => `$(base64 < ${shell(shot.inputs[index].name)} | tr -d '\\n')`);
+    .replace(/\\\\u0001(\d+)\\\\u0001/g, (mark, index) => fileInside(shot.inputs[index]) ?? mark);
 }
+
+const fileInside = (input) => input && `$(base64 < ${shell(input.name)} | tr -d '\\n')`;
 
 /** What becomes of the answer: a file if there is one picture in it, the answer itself otherwise. */
 function curlEnd(shot, pattern, single) {
-  if (single) return ` \\\n  | grep -o ${shell(pattern)} | cut -d'"' -f4 | base64 --decode > picture.${endingOf(shot)}\n`;
+  if (single)
+    return ` \\\n  | grep -o ${shell(pattern)} | cut -d'"' -f4 | base64 --decode > picture.${endingOf(shot)}\n`;
   if (shot.stream || shot.response === "url") return "\n";
   return " \\\n  -o answer.json\n";
 }
@@ -266,11 +320,22 @@ function curlEnd(shot, pattern, single) {
 // ---- colours ----
 
 const TOKENS =
-  /(#.*|\/\/(?!\S*["']).*)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\]|\\.|'\\'')*'|`[^`\n]*`)|\b(from|import|for|in|if|elif|else|with|as|await|const|let|new|of|print|True|and|or)\b/g;
+  /(#.*|\/\/.*)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\]|\\.|'\\'')*'|`[^`\n]*`)|\b(from|import|for|in|if|elif|else|with|as|await|const|let|new|of|print|True|and|or)\b/g;
 const KINDS = ["comment", "string", "keyword"];
 
-/** The code as pieces of text, each with the kind of thing it is. */
-export function colourful(code) {
+/** The code as lines of pieces, each with the kind of thing it is. */
+export function colourfulLines(code) {
+  const lines = [[]];
+  for (const [kind, text] of colourful(code)) {
+    for (const part of text.split(/(?<=\n)/)) {
+      lines.at(-1).push([kind, part]);
+      if (part.endsWith("\n")) lines.push([]);
+    }
+  }
+  return lines.filter((line) => line.length);
+}
+
+function colourful(code) {
   const pieces = [];
   let end = 0;
   for (const match of code.matchAll(TOKENS)) {

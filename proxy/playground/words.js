@@ -36,7 +36,7 @@ const WORDS = {
     use_sandbox: "Use sandbox",
     key_sandbox: "The sandbox draws by itself: no network, no bill.",
     key_own: "Your own Google key. It stays in this page, is sent to this server only, and is never stored.",
-    key_offer: "Your own Google key, which is never stored. Or the word sandbox: drawn here, no bill.",
+    key_offer: "Your own Google key. It is never stored.",
     shutter: "Take the picture",
     shutter_edit: "Take the new picture",
     shutter_many: "Take {n} pictures",
@@ -138,14 +138,14 @@ const WORDS = {
     n: "장수",
     fewer: "한 장 줄이기",
     more: "한 장 늘리기",
-    as_drawn: "그려진 그대로",
+    as_drawn: "원본",
     openai_only: "n, 마스크와 두 형식은 OpenAI API에만 있습니다. Gemini API는 그림 한 장을 그려진 그대로 JSON 안에 담아 답합니다.",
     stream: "스트리밍으로 받기",
     key: "키",
     use_sandbox: "sandbox 사용",
     key_sandbox: "샌드박스가 직접 그립니다. 네트워크도 요금도 없습니다.",
     key_own: "본인의 Google 키입니다. 이 페이지 안에만 있고 이 서버로만 보내며, 어디에도 저장하지 않습니다.",
-    key_offer: "본인의 Google 키(저장하지 않습니다) 또는 sandbox. sandbox는 여기서 그리므로 요금이 없습니다.",
+    key_offer: "본인의 Google 키입니다. 어디에도 저장하지 않습니다.",
     shutter: "그림 찍기",
     shutter_edit: "새 그림 찍기",
     shutter_many: "그림 {n}장 찍기",
@@ -333,10 +333,8 @@ export function tell(trouble) {
 /** Writes the words of the current language wherever the page asks for some. */
 export function translate(root = document) {
   for (const element of root.querySelectorAll("[data-words]")) element.textContent = say(element.dataset.words);
-  for (const element of root.querySelectorAll("[data-words-label]"))
-    element.setAttribute("aria-label", say(element.dataset.wordsLabel));
-  for (const element of root.querySelectorAll("[data-words-placeholder]"))
-    element.setAttribute("placeholder", say(element.dataset.wordsPlaceholder));
+  for (const element of root.querySelectorAll("[data-words-label]")) element.setAttribute("aria-label", say(element.dataset.wordsLabel));
+  for (const element of root.querySelectorAll("[data-words-placeholder]")) element.setAttribute("placeholder", say(element.dataset.wordsPlaceholder));
 }
 
 /** Whether a prompt is one of the page's own examples, in any language. */
