@@ -239,5 +239,11 @@ class ModelCatalogue:
 
 
 def unknown_upstream(name: str, public: ImageModel) -> ImageModel:
-    """A row for an upstream model that has none: the public model's ratios, no tiers, no price."""
-    return ImageModel(name=name, title=name, pixels=public.pixels, output_mime_type=public.output_mime_type)
+    """A row for an upstream model that has none: the public model's ratios, no tiers, no price, perhaps drafts."""
+    return ImageModel(
+        name=name,
+        title=name,
+        pixels=public.pixels,
+        output_mime_type=public.output_mime_type,
+        draws_drafts=True,
+    )

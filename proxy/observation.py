@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 from compat.gemini_content.response import find_usage
 from compat.image_models import Prices, ServedModel
@@ -33,6 +34,7 @@ class Observation:
     operation: str = "unknown"
     model: str | None = None
     prices: Prices | None = None
+    retires: date | None = None
     key: str | None = None  # a fingerprint
     started: float = field(default_factory=time.monotonic)
     first_byte: float | None = None  # seconds from the start
@@ -49,6 +51,7 @@ class Observation:
         """The model that was asked for, once it is known to be one of ours."""
         self.model = model.name
         self.prices = model.upstream.prices
+        self.retires = model.upstream.retires
 
     def note_key(self, key: str, salt: str) -> None:
         """A fingerprint by which one caller's lines can be found, and from which no key can be told."""

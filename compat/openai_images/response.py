@@ -44,7 +44,7 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
                 yield data
             case ImageEnd(draft):
                 if draft:
-                    raise DraftSent
+                    raise DraftSent("the picture was a draft")
                 yield b'"'
             case Finish(usage):
                 summary.add(usage)

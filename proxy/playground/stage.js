@@ -197,10 +197,11 @@ function gridOf(frames, ratio) {
   return grid;
 }
 
+/** As many columns as make each frame largest on a glass that is a little wider than high. */
 function columnsFor(count, ratio) {
-  if (count === 1) return 1;
-  if (ratio > 2.2) return count > 4 ? 2 : 1;
-  return Math.min(count, Math.max(2, Math.round(Math.sqrt(count / Math.max(ratio, 0.5)))));
+  const widthIn = (columns) => Math.min(1.15 / columns, ratio / Math.ceil(count / columns));
+  const choices = Array.from({ length: count }, (_, index) => index + 1);
+  return choices.reduce((best, columns) => (widthIn(columns) > widthIn(best) ? columns : best));
 }
 
 function cancelledView(entry) {

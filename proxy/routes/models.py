@@ -8,6 +8,7 @@ from compat.gemini_content import models as google_words
 from compat.openai_images import models as openai_words
 from proxy.callers import is_googles
 from proxy.routes import gemini_content, openai_images, the_service
+from proxy.routes.observing import observation
 
 blueprint = Blueprint("models", __name__)
 
@@ -30,6 +31,7 @@ def get_model(name: str) -> Response:
     """One of them, by any name it is served under."""
     googles = asks_as_google()
     model = the_service().catalogue.resolve(name)
+    observation().note_model(model)
     return jsonify(google_words.build_model(model) if googles else openai_words.build_model(model))
 
 

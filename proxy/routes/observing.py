@@ -32,10 +32,12 @@ def begin() -> None:
 
 
 def end(response: Response) -> Response:
-    """After a request: its id is told, and when its last byte is sent it is logged and counted."""
+    """After a request: its id is told, and its model's end; when its last byte is sent it is logged and counted."""
     seen = observation()
     seen.status = response.status_code
     response.headers["x-request-id"] = seen.request_id
+    if seen.retires:
+        response.headers["x-twinlens-retires"] = seen.retires.isoformat()
     body = request.environ["wsgi.input"]
 
     def finish() -> None:

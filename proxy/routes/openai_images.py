@@ -115,6 +115,4 @@ def headers_of(asked: OpenAIRequest) -> dict[str, str]:
         headers["x-twinlens-ignored"] = ", ".join(asked.ignored)
     if asked.image_request.mask:
         headers["x-twinlens-advisory"] = "mask"
-    if asked.model.upstream.retires:
-        headers["x-twinlens-retires"] = asked.model.upstream.retires.isoformat()
     return headers

@@ -28,7 +28,8 @@ class Kept(logging.Handler):
 @pytest.fixture
 def log():
     kept = Kept()
-    level, ACCESS.level = ACCESS.level, logging.INFO
+    level = ACCESS.level
+    ACCESS.setLevel(logging.INFO)
     ACCESS.addHandler(kept)
     yield kept.lines
     ACCESS.removeHandler(kept)

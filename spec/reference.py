@@ -1,0 +1,272 @@
+"""`python -m spec.reference`: writes `docs/api.md`, the reference of both surfaces, from the two documents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from spec import METHODS, Document, load, resolve
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
+TITLES = {"openai_images": "OpenAI's surface", "gemini_content": "Google's surface"}
+ERRORS = {"openai_images": "OpenAI's error statuses", "gemini_content": "Google's error statuses"}
+HEADERS = {"openai_images": "Headers on OpenAI's surface", "gemini_content": "Headers on Google's surface"}
+OBJECTS = {"openai_images": "OpenAI's objects", "gemini_content": "Google's objects"}
+SCHEMAS = "#/components/schemas/"
+LONGEST_EXAMPLE = 40  # characters of a value that stands in a table
+LONGEST_TEXT = 60  # characters of a text in an example
+MOST_EXAMPLES = 4
+SENTENCE = re.compile(r"(?<=\.) ")
+OUR_WORDS = re.compile(r"`x-(also-at|may-refuse|known-values)`")  # they are written out here
+CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
+
+INTRODUCTION = """# API reference
+
+Written by `python -m spec.reference` from the two documents in [`spec/`](../spec/README.md): change those, not this
+page. The same in one OpenAPI document is served at `/openapi.json`. What a parameter of OpenAI's becomes is told in the
+[README](../README.md#what-becomes-of-an-openai-parameter), every error in [errors.md](errors.md), and the addresses
+for operators (`/healthz`, `/readyz`, `/metrics`) in [operations.md](operations.md).
+
+Which surface a request belongs to: `/v1/images/...` and `/v1beta/openai/...` are OpenAI's; an address that ends in
+`:method`, and the rest of `/v1beta`, are Google's. `GET /v1/models` goes by the key: sent as `x-goog-api-key` or
+`?key=` it is Google's, otherwise OpenAI's.
+
+In requests null is the same as absence. In forms an empty value is, too. "Refused" says when a value is turned down
+although its type is right."""
+
+
+def page() -> str:
+    """The whole reference in Markdown."""
+    return "\n\n".join([INTRODUCTION, *(block for name in TITLES for block in surface(name))]) + "\n"
+
+
+def surface(name: str) -> Iterator[str]:
+    """One API: its keys, its operations, its objects, its headers."""
+    document = load(name)
+    yield f"## {TITLES[name]}"
+    yield " ".join(one for one in SENTENCE.split(document["info"]["description"]) if not OUR_WORDS.search(one))
+    yield "The key comes in one of these ways:" if len(keys(document)) > 1 else "The key:"
+    yield "\n".join(f"- {one}" for one in keys(document))
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield from operation(method, path, item, document)
+    yield f"## {ERRORS[name]}"
+    yield errors(document)
+    yield f"## {HEADERS[name]}"
+    yield headers(document)
+    yield f"## {OBJECTS[name]}"
+    asked = asked_schemas(document)
+    for title, schema in document["components"]["schemas"].items():
+        if is_object(schema):
+            yield from described(title, schema, document, asked)
+
+
+def keys(document: Document) -> list[str]:
+    """The ways in which a key may come."""
+    places = {"header": "the header `{}`", "query": "the query parameter `{}`"}
+    return [
+        f"{places[scheme['in']].format(scheme['name']) if 'in' in scheme else '`Authorization: Bearer`'}. "
+        f"{scheme['description']}"
+        for scheme in document["components"]["securitySchemes"].values()
+    ]
+
+
+def operation(method: str, path: str, item: Document, document: Document) -> Iterator[str]:
+    """One operation: what it reads and what it answers."""
+    told = item[method]
+    yield f"### {method.upper()} {path}"
+    also = "".join(f" Also at `{other}`." for other in item.get("x-also-at", {}))
+    yield f"{told['summary']}.{also} {told.get('description', '')}".rstrip()
+    if parameters := [resolve(one, document) for one in told.get("parameters", [])]:
+        yield table(
+            ("parameter", "in", "what it is"),
+            [(f"`{one['name']}`", one["in"], meaning(one, one["schema"], document)) for one in parameters],
+        )
+    if content := told.get("requestBody", {}).get("content"):
+        yield (
+            "Reads "
+            + ", or ".join(f"{type_of(media['schema'], document)} as `{kind}`" for kind, media in content.items())
+            + "."
+        )
+    for status, answer in told["responses"].items():
+        if status.startswith("2"):
+            response = resolve(answer, document)
+            bodies = " or ".join(
+                f"{type_of(media['schema'], document)} as `{kind}`" for kind, media in response["content"].items()
+            )
+            yield f"Answers {status} with {bodies}. {response['description']}"
+
+
+def errors(document: Document) -> str:
+    """What every error status means on this surface; the operations share them."""
+    found = {
+        status: (status, response["description"], ", ".join(bodies_of(response, document)))
+        for item in document["paths"].values()
+        for method in METHODS
+        for status, answer in item.get(method, {}).get("responses", {}).items()
+        if not status.startswith("2") and (response := resolve(answer, document))
+    }
+    return table(("status", "when", "body"), [found[status] for status in sorted(found)])
+
+
+def bodies_of(response: Document, document: Document) -> list[str]:
+    """The objects that a response may hold."""
+    schemas = [media["schema"] for media in response["content"].values() if "schema" in media]
+    return list(dict.fromkeys(type_of(schema, document) for schema in schemas))
+
+
+def headers(document: Document) -> str:
+    """The headers that answers of this surface may have."""
+    told = {
+        name: resolve(header, document)["description"]
+        for item in document["paths"].values()
+        for method in METHODS
+        for answer in item.get(method, {}).get("responses", {}).values()
+        for name, header in resolve(answer, document)["headers"].items()
+    }
+    return table(("header", "what it is"), [(f"`{name}`", text) for name, text in told.items()])
+
+
+def described(title: str, schema: Document, document: Document, asked: set[str]) -> Iterator[str]:
+    """An object: what it is, its fields, and an example."""
+    yield f"### {title}"
+    if text := schema.get("description"):
+        yield text
+    properties = schema.get("properties", {})
+    required = schema.get("required", ())
+    rows = [
+        (
+            f"`{name}`" + (" (required)" if name in required else ""),
+            type_of(one, document, nulls=title not in asked),
+            meaning(one, one, document),
+        )
+        for name, one in properties.items()
+        if not has_camel_case(name, properties)
+    ]
+    if rows:
+        yield table(("field", "type", "what it is"), rows)
+    else:
+        yield f"Either {type_of({'anyOf': choices(schema)}, document)}."
+    if examples := schema.get("examples"):
+        yield f"```json\n{json.dumps(shortened(examples[0]), indent=2, ensure_ascii=False)}\n```"
+
+
+def type_of(schema: Document, document: Document, *, nulls: bool = False) -> str:
+    """The type of a value in a few words, with links to objects."""
+    if "$ref" in schema:
+        found = resolve(schema, document)
+        name = schema["$ref"].removeprefix(SCHEMAS)
+        return f"[{name}](#{name.lower()})" if is_object(found) else type_of(found, document, nulls=nulls)
+    if "enum" in schema or "const" in schema:
+        values = [one for one in schema.get("enum", [schema.get("const")]) if one not in ("", None) or nulls]
+        return " or ".join(f"`{json.dumps(one)}`" for one in values)
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    words = [type_words(kind, schema, document) for kind in kinds if kind != "null" or nulls]
+    if not words:
+        words = [type_of(one, document, nulls=nulls) for one in choices(schema)]
+    if kinds == ["null"]:
+        return ""
+    return " or ".join(dict.fromkeys(word for word in words if word)) or "anything"
+
+
+def type_words(kind: str, schema: Document, document: Document) -> str:
+    """One JSON type with its bounds."""
+    if kind == "array":
+        bounds = between(schema.get("minItems"), schema.get("maxItems"))
+        inner = type_of(schema.get("items", {}), document)
+        return f"array of {bounds + ' ' if bounds else ''}{f'({inner})' if ' or ' in inner else inner}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {type_of(schema['additionalProperties'], document)}"
+    if kind == "string" and "contentSchema" in schema:
+        return f"JSON: {type_of(schema['contentSchema'], document)}"
+    if kind == "string" and "maxLength" in schema:
+        return f"string of {between(schema.get('minLength'), schema['maxLength'])} characters"
+    if kind in ("integer", "number"):
+        return f"{kind} {between(schema.get('minimum'), schema.get('maximum'))}".rstrip()
+    return kind
+
+
+def between(lowest: float | None, highest: float | None) -> str:
+    """`1 to 10`."""
+    if lowest is None:
+        return "" if highest is None else f"up to {highest}"
+    if highest is None:
+        return f"{lowest} or more"
+    return f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
+
+
+def meaning(told: Document, schema: Document, document: Document) -> str:
+    """What a value is, which values are known, and when one is refused."""
+    found = resolve(schema, document)
+    texts = [told.get("description") or found.get("description", "")]
+    if known := told.get("x-known-values") or found.get("x-known-values"):
+        texts.append(f"Seen: {', '.join(f'`{one}`' for one in known)}.")
+    elif not is_object(found) and "enum" not in found:
+        examples = told.get("examples") or found.get("examples") or []
+        values = [one["value"] for one in examples.values()] if isinstance(examples, dict) else examples
+        short = [one for one in map(json.dumps, values) if len(one) <= LONGEST_EXAMPLE][:MOST_EXAMPLES]
+        if short:
+            texts.append(f"Such as {', '.join(f'`{one}`' for one in short)}.")
+    if refused := told.get("x-may-refuse") or found.get("x-may-refuse"):
+        texts.append(f"Refused: {refused[0].lower()}{refused[1:]}")
+    return " ".join(filter(None, texts))
+
+
+def is_object(schema: Document) -> bool:
+    """Whether a schema is worth a heading of its own: it has fields, or is one of several that have."""
+    return "properties" in schema or any("$ref" in one for one in choices(schema))
+
+
+def choices(schema: Document) -> list[Document]:
+    """The schemas of which a value has to fit one."""
+    found: list[Document] = schema.get("anyOf") or schema.get("oneOf") or []
+    return found
+
+
+def asked_schemas(document: Document) -> set[str]:
+    """The names of all schemas that requests are made of; in them null is absence and is not told."""
+    found: set[str] = set()
+    left = [one.get("requestBody", {}) for item in document["paths"].values() for one in item.values()]
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left += value
+        elif isinstance(value, dict):
+            left += value.values()
+            name = value.get("$ref", "")
+            if isinstance(name, str) and name.startswith(SCHEMAS) and name not in found:
+                found.add(name)
+                left.append(resolve(value, document))
+    return {name.removeprefix(SCHEMAS) for name in found}
+
+
+def has_camel_case(name: str, names: Document) -> bool:
+    """Whether this is the snake_case spelling of a field that is told in camelCase."""
+    return any(other != name and CAPITAL.sub(lambda at: f"_{at[0].lower()}", other) == name for other in names)
+
+
+def shortened(value: Any) -> Any:
+    """An example without its pictures."""
+    if isinstance(value, dict):
+        return {name: shortened(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [shortened(one) for one in value]
+    if isinstance(value, str) and len(value) > LONGEST_TEXT and " " not in value and not value.startswith("http"):
+        return f"{value[:20]}..."
+    return value
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"written: {PAGE}")

@@ -1,0 +1,84 @@
+"""Every Python, Node and curl block of the documentation does what it shows, against a running server."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.docs.environments import CLIENT_IMPORTS, needed, node_folder, python_with_clients
+from tests.docs.pages import PROJECT, RUN, SHOWN, Block, blocks_of, pages
+from tests.end_to_end.proxy_server import ProxyServer
+
+SHOWN_URL = "http://127.0.0.1:8000"
+SECONDS = 90
+BLOCKS = [block for page in pages() for block in blocks_of(page)]
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "PATH": os.environ["PATH"],
+    "PYTHONIOENCODING": "utf-8",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # LiteLLM would fetch its list of prices
+}
+
+
+def to_run(language: str) -> list[Block]:
+    """The blocks of a language that are run; the same text in another page is run once."""
+    found = {block.text: block for block in reversed(BLOCKS) if block.language == language and not block.reason}
+    return list(reversed(found.values()))
+
+
+@pytest.mark.parametrize("block", to_run("python"), ids=str)
+def test_python(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
+    python = python_with_clients() if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
+    script = tmp_path / "block.py"
+    script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
+    environment = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
+    run([str(python), str(script)], tmp_path, environment)
+
+
+@pytest.mark.parametrize("block", to_run("js"), ids=str)
+def test_node(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
+    script = node_folder() / f"block-{uuid.uuid4().hex}.mjs"  # beside its packages, or Node would not find them
+    script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
+    try:
+        run([needed("node"), str(script)], tmp_path)
+    finally:
+        script.unlink()
+
+
+@pytest.mark.parametrize("block", [block for block in to_run("sh") if "curl" in block.text], ids=str)
+def test_curl(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
+    """Other commands install and start things, and are not run."""
+    needed("curl")
+    text = block.text.replace(SHOWN_URL, sandbox_server.url)
+    said = run(["bash", "-euo", "pipefail", "-c", text], tmp_path)
+    said += "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.json"))
+    assert ('"error"' in said) == ("[[" in block.text), said[:2000]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_block_is_run_or_is_of_a_language_that_nothing_runs(block: Block):
+    assert block.language in (*RUN, *SHOWN), "write python, js or sh, so that the block is run"
+
+
+def test_blocks_that_are_not_run_are_few():
+    marked = [block for block in BLOCKS if block.reason and block.language in ("python", "js")]
+    assert len(marked) <= 3, marked
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+    """What a command says; it must end well."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**ENVIRONMENT, "HOME": str(folder), **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout

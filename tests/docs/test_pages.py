@@ -1,0 +1,159 @@
+"""What the pages say of the code is true of the code."""
+
+import dataclasses
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from compat import image_models
+from compat.errors import ErrorKind
+from compat.gemini_content.error import ENVELOPES as GOOGLE_ENVELOPES
+from compat.image_models import ImageModel, ModelCatalogue, Prices
+from compat.images import Usage
+from compat.openai_images.error import ENVELOPES as OPENAI_ENVELOPES
+from proxy import metrics
+from proxy.logs import fields_of
+from proxy.observation import Observation
+from proxy.settings import Settings
+from spec import reference
+from tests.docs.pages import (
+    KOREAN,
+    PROJECT,
+    README,
+    anchors_of,
+    blocks_of,
+    headings_of,
+    links_of,
+    pages,
+    prose_of,
+    tables_of,
+)
+
+DOCS = PROJECT / "docs"
+CODE = re.compile(r"`([^`]+)`")
+PATH = re.compile(r"(?:[\w.]+/)+(?:[\w.]+\.(?:py|json|md))?")
+OTHER_ADDRESSES = ("http://", "https://", "mailto:")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path):
+    for link in links_of(page):
+        if link.startswith(OTHER_ADDRESSES):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors_of(target), f"{page.name}: {link}"
+
+
+def test_the_readmes_lead_to_each_other():
+    assert KOREAN.name in links_of(README)[:3]
+    assert README.name in links_of(KOREAN)[:3]
+
+
+def test_the_korean_readme_is_as_deep_as_the_english_one():
+    assert [level for level, _ in headings_of(KOREAN)] == [level for level, _ in headings_of(README)]
+    assert shape_of_blocks(KOREAN) == shape_of_blocks(README)
+    assert shape_of_tables(KOREAN) == shape_of_tables(README)
+
+
+def shape_of_blocks(page: Path) -> list[tuple[str, int]]:
+    return [(block.language, block.text.count("\n")) for block in blocks_of(page)]
+
+
+def shape_of_tables(page: Path) -> list[list[int]]:
+    return [[len(row) for row in table] for table in tables_of(page)]
+
+
+@pytest.mark.parametrize("page", [README, KOREAN], ids=lambda page: page.name)
+def test_the_settings_of_a_readme_are_those_of_the_code(page: Path):
+    tables = [{name for row in table[1:] for name in CODE.findall(row[0])} for table in tables_of(page)]
+    settings = {field.name.upper() for field in dataclasses.fields(Settings)}
+    assert settings in tables, f"the table nearest to it: {max(tables, key=lambda names: len(names & settings))}"
+
+
+def test_the_api_reference_is_current():
+    assert (DOCS / "api.md").read_text(encoding="utf-8") == reference.page(), "run `python -m spec.reference`"
+
+
+def test_openais_error_codes_are_all_told_with_their_status():
+    told = {
+        (int(row[0]), None if row[1] == "null" else row[1].strip("`"))
+        for table in tables_of(DOCS / "errors.md")
+        for row in table
+        if row[0].isdigit() and len(row) == 4 and not row[1].isupper() and (row[1] == "null" or row[1][1:-1].islower())
+    }
+    assert told == {(status, code) for status, _, code in OPENAI_ENVELOPES.values()}
+
+
+def test_googles_errors_of_our_own_are_told_as_they_are():
+    page = DOCS / "errors.md"
+    rows = [row for table in tables_of(page) for row in table if row[0].isdigit() and row[1][1:-1].isupper()]
+    assert rows
+    for status, name, reason, _ in rows:
+        kind = ErrorKind[reason.strip("`").replace("API_KEY_INVALID", "INVALID_KEY")]
+        assert GOOGLE_ENVELOPES[kind] == (int(status), name.strip("`")), reason
+    names = set(CODE.findall("\n".join(prose_of(page)).partition("## On Google's surface")[2]))
+    assert {kind.name for kind in ErrorKind} <= names
+
+
+def test_every_metric_is_told():
+    told = {name for table in tables_of(DOCS / "operations.md") for row in table for name in CODE.findall(row[0])}
+    collectors = [one for one in vars(metrics).values() if hasattr(one, "describe") and hasattr(one, "_name")]
+    names = {one._name + ("_total" if one._type == "counter" else "") for one in collectors}
+    assert names
+    assert {name for name in told if name.startswith("twinlens_")} == names
+
+
+def test_every_field_of_the_log_is_told():
+    [table] = [table for table in tables_of(DOCS / "operations.md") if table[0][0] == "field"]
+    told = {name for row in table[1:] for name in CODE.findall(row[0])}
+    assert told == {*names_of_fields(), "time", "level", "message"}
+
+
+def names_of_fields() -> set[str]:
+    """Every field that a line can have."""
+    seen = Observation("an-id", "POST", model="a-model", prices=Prices(1, 1, 1), key="a-key", error="cut")
+    seen.first_byte = 1.0
+    times = seen.call()
+    times.first_byte = times.total = 1.0
+    seen.usage = Usage(1, 1, 1, 1)
+    return set(fields_of(seen))
+
+
+@pytest.mark.parametrize("page", [DOCS / "architecture.md", DOCS / "operations.md"], ids=lambda page: page.name)
+def test_every_file_that_is_named_exists(page: Path):
+    names = {name for name in CODE.findall("\n".join(prose_of(page))) if PATH.fullmatch(name)}
+    assert names
+    assert not [name for name in names if not (PROJECT / name).exists()]
+
+
+def test_a_new_model_is_one_row(monkeypatch: pytest.MonkeyPatch):
+    """As architecture.md says: the row is served as the target of UPSTREAM_MODELS, and decides ratios and prices."""
+    row = ImageModel("a-new-model", "New", {"1:1": (64, 64)}, "image/png", prices=Prices(1, 2, 3))
+    monkeypatch.setattr(image_models, "MODELS", (*image_models.MODELS, row))
+    served = ModelCatalogue(upstream_models={"gemini-2.5-flash-image": "a-new-model"}).resolve(None)
+    assert (served.name, served.upstream) == ("gemini-2.5-flash-image", row)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("compat/image_models.py", "MODELS"),
+        ("compat/image_models.py", "SERVED_BY_DEFAULT"),
+        ("compat/openai_images/request.py", "COMMON"),
+        ("compat/images.py", "class ImageRequest"),
+        ("compat/gemini_content/request.py", "def build_request"),
+        ("compat/gemini_content/response.py", "BLOCKED"),
+        ("compat/errors.py", "class ErrorKind"),
+        ("compat/openai_images/error.py", "ENVELOPES"),
+        ("compat/gemini_content/error.py", "ENVELOPES"),
+        ("proxy/settings.py", "class Settings"),
+    ],
+)
+def test_what_architecture_says_to_touch_is_there(file: str, name: str):
+    assert re.search(rf"^{name}\b", (PROJECT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert name.split()[-1] in (DOCS / "architecture.md").read_text(encoding="utf-8")
