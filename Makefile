@@ -7,7 +7,7 @@ PORT ?= 8000
 export HOST PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types pytest fuzz format requirements clean
+.PHONY: help run test lint types pytest fuzz bench profile soak contract contract-compare format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,28 @@ pytest: .venv/test
 fuzz: .venv/test ## hold both APIs against /openapi.json with 500 requests for each operation (FUZZ_EXAMPLES)
 	@echo "== schemathesis: good and bad requests made up from /openapi.json"
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-500} $(BIN)/python -m pytest tests/conformance/test_schemathesis.py
+
+contract: .venv/test ## hold any server against both APIs: BASE_URL=... API_KEY=... [ONLY=openai|gemini] [MODEL=...] [UPSTREAM_PORT=...]
+	@CONTRACT_API_KEY="$$API_KEY" $(BIN)/python -m contract --base-url "$(BASE_URL)" $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(UPSTREAM_PORT),--upstream-port "$(UPSTREAM_PORT)")
+
+contract-compare: .venv/test ## two reports side by side: make contract-compare A.json B.json
+	@$(BIN)/python -m contract.compare $(filter %.json,$(MAKECMDGOALS))
+
+ifneq (,$(filter contract-compare,$(MAKECMDGOALS)))
+.PHONY: $(filter %.json,$(MAKECMDGOALS))
+$(filter %.json,$(MAKECMDGOALS)): # the reports are words of the command, not things to make
+	@:
+endif
+
+bench: .venv/test ## measure what the service costs beside nginx (BENCH="--quick", "--with-litellm", ...)
+	@$(BIN)/python -m bench $(BENCH)
+
+profile: .venv/test ## show where the time of the service goes, surface by surface
+	@$(BIN)/python -m bench.profile
+
+soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothing lost, nothing wrong, nothing grows
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600)
 
 format: .venv/test ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,0 +1,1 @@
+"""The contract of both APIs: fixtures made from it, and programs that hold servers against it."""

@@ -1,0 +1,78 @@
+"""A run as data: what `contract-report.json` holds, and how it is read again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from contract.suite.row import State
+from contract.suite.run import Result
+from contract.suite.server import Server
+
+Record = dict[str, Any]
+SDKS = ("openai", "google-genai", "requests")
+MEMBERS = ("id", "group", "api", "sdk", "sentence", "state")
+
+
+class NotAReport(Exception):
+    """A file that is no report."""
+
+
+def build_record(server: Server, results: Sequence[Result], seconds: float) -> Record:
+    """The whole report. The key is in no word of it."""
+    counts = Counter(result.state for result in results)
+    return {
+        "server": server.hide(server.base_url),
+        "model": server.model,
+        "mode": server.mode,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "sdks": {name: version_of(name) for name in SDKS},
+        "counts": {str(state): counts[state] for state in State},
+        "rows": [build_row(result) for result in results],
+    }
+
+
+def build_row(result: Result) -> Record:
+    """One row of the report."""
+    row = result.row
+    return {
+        "id": row.id,
+        "group": row.group,
+        "api": row.api,
+        "sdk": row.sdk,
+        "sentence": row.sentence,
+        "state": str(result.state),
+        "reason": result.reason,
+        "request": list(result.request),
+        "expected": list(result.expected),
+        "came": list(result.came),
+        "differs": list(result.differs),
+        "seconds": result.seconds,
+    }
+
+
+def version_of(package: str) -> str:
+    """The installed version of a package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def read_record(path: Path) -> Record:
+    """A report from its file. Raises NotAReport where it is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotAReport(f"{path} cannot be read: {error}") from error
+    rows = record.get("rows") if isinstance(record, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(MEMBERS) for row in rows):
+        raise NotAReport(f"{path} is no report of the contract suite")
+    found: Record = record
+    return found

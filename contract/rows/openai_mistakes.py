@@ -1,0 +1,147 @@
+"""A caller's own mistakes: the right exception, with the name of what is wrong, and no call upstream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import requests
+
+from contract.suite.pictures import drawn
+from contract.suite.row import BOTH_OPENAI, HTTP, OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
+from contract.suite.trial import Trial
+
+GROUP = "Mistakes"
+GENERATIONS, EDITS = "images/generations", "images/edits"
+GENERATE, EDIT = "images.generate", "images.edit"
+NOT_JSON = '{"prompt": "a kite'
+WRONG: list[dict[str, Any]] = [
+    {"wish": "`n=0`", "param": "n", "arguments": {"n": 0}},
+    {"wish": "`n=11`", "param": "n", "arguments": {"n": 11}},
+    {"wish": "`size` of no known form", "param": "size", "arguments": {"size": "enormous"}},
+    {"wish": "an unknown `response_format`", "param": "response_format", "arguments": {"response_format": "hex"}},
+    {"wish": "an unknown `output_format`", "param": "output_format", "arguments": {"output_format": "bmp"}},
+    {"wish": "`prompt` that is a number", "param": "prompt", "arguments": {"prompt": 5}},
+    {"wish": "an empty `prompt`", "param": "prompt", "arguments": {"prompt": ""}},
+]
+
+
+@row(GROUP, OPENAI, BOTH_OPENAI, "{wish} raises BadRequestError and names `{param}`", operation=GENERATIONS, each=WRONG)
+def wrong_parameter(trial: Trial, wish: str, param: str, arguments: dict[str, Any]) -> None:
+    asked = {"model": trial.model, "prompt": trial.prompt(), **arguments}
+    error = trial.raises(openai.BadRequestError, GENERATE, **asked)
+    trial.equal(f"`param` is {param}", param, getattr(error, "param", None))
+    trial.went_up_times(0)
+
+
+@row(GROUP, OPENAI, BOTH_OPENAI, "a model that is not served raises NotFoundError", operation=GENERATIONS)
+def unknown_model(trial: Trial) -> None:
+    error = trial.raises(openai.NotFoundError, GENERATE, model="no-such-model", prompt=trial.prompt())
+    trial.equal("the code says so", "model_not_found", getattr(error, "code", None))
+    trial.went_up_times(0)
+
+
+@row(GROUP, OPENAI, BOTH_OPENAI, "an edit of something that is no picture raises BadRequestError", operation=EDITS)
+def no_picture(trial: Trial) -> None:
+    image = ("kite.png", b"this is no picture", "image/png")
+    error = trial.raises(openai.BadRequestError, EDIT, model=trial.model, image=image, prompt=trial.prompt())
+    trial.equal("`param` is image", "image", getattr(error, "param", None))
+    trial.went_up_times(0)
+
+
+@row(GROUP, OPENAI, OPENAI_SDK, "an edit with `n=11` raises BadRequestError and names `n`", operation=EDITS)
+def wrong_in_a_form(trial: Trial) -> None:
+    error = trial.raises(
+        openai.BadRequestError, EDIT, model=trial.model, image=drawn(), prompt=trial.prompt("make it blue"), n=11
+    )
+    trial.equal("`param` is n", "n", getattr(error, "param", None))
+    trial.went_up_times(0)
+
+
+@row(GROUP, OPENAI, OPENAI_ASYNC, "a wrong key raises AuthenticationError", operation=GENERATIONS)
+def wrong_key(trial: Trial) -> None:
+    if trial.server.shows_situations:
+        prompt = trial.prompt(situation="api_key_invalid")
+        error = trial.raises(openai.AuthenticationError, GENERATE, model=trial.model, prompt=prompt)
+        trial.equal("the code says so", "invalid_api_key", getattr(error, "code", None))
+        return
+    answer = trial.http(
+        "POST",
+        "/v1/images/generations",
+        credential=None,
+        headers={"Authorization": "Bearer not-a-key"},
+        json={"model": trial.model, "prompt": trial.prompt()},
+    )
+    trial.equal("status 401", 401, answer.status_code)
+
+
+def is_openais_error(trial: Trial, answer: requests.Response, status: int) -> dict[str, Any]:
+    """An error in OpenAI's form: four members, `code` and `param` a text or null."""
+    trial.equal(f"status {status}", status, answer.status_code)
+    try:
+        error = answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        error = None
+    trial.claim("a JSON body with an `error` object", isinstance(error, dict), answer.text[:200])
+    if not isinstance(error, dict):
+        return {}
+    trial.equal("with its four members", {"message", "type", "param", "code"}, set(error) & FOUR)
+    trial.claim("`message` is a text that says something", isinstance(error.get("message"), str) and error["message"])
+    trial.claim("`code` is a text or null", isinstance(error.get("code"), str | None), error.get("code"))
+    trial.claim("`param` is a text or null", isinstance(error.get("param"), str | None), error.get("param"))
+    return error
+
+
+FOUR = {"message", "type", "param", "code"}
+
+
+@row(GROUP, OPENAI, HTTP, "a request without a prompt is told so", operation=GENERATIONS)
+def no_prompt(trial: Trial) -> None:
+    answer = trial.http("POST", "/v1/images/generations", json={"model": trial.model})
+    error = is_openais_error(trial, answer, 400)
+    trial.equal("`param` is prompt", "prompt", error.get("param"))
+
+
+@row(GROUP, OPENAI, HTTP, "a body that is no JSON is a 400 in OpenAI's form", operation=GENERATIONS)
+def not_json(trial: Trial) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = trial.http("POST", "/v1/images/generations", data=NOT_JSON, headers=headers)
+    is_openais_error(trial, answer, 400)
+
+
+@row(GROUP, OPENAI, HTTP, "a body that is a JSON list is a 400 in OpenAI's form", operation=GENERATIONS)
+def json_list(trial: Trial) -> None:
+    is_openais_error(trial, trial.http("POST", "/v1/images/generations", json=[1, 2]), 400)
+
+
+@row(GROUP, OPENAI, HTTP, "a call without a key is a 401 in OpenAI's form", operation=GENERATIONS)
+def no_key(trial: Trial) -> None:
+    body = {"model": trial.model, "prompt": trial.prompt()}
+    is_openais_error(trial, trial.http("POST", "/v1/images/generations", credential=None, json=body), 401)
+    trial.went_up_times(0)
+
+
+@row(GROUP, OPENAI, HTTP, "an unknown path is a 404 in OpenAI's form", operation=GENERATIONS)
+def unknown_path(trial: Trial) -> None:
+    is_openais_error(trial, trial.http("POST", "/v1/images/paintings", json={}), 404)
+
+
+@row(GROUP, OPENAI, HTTP, "GET where POST is meant is a 405 in OpenAI's form", operation=GENERATIONS)
+def wrong_verb(trial: Trial) -> None:
+    is_openais_error(trial, trial.http("GET", "/v1/images/generations"), 405)
+
+
+@row(GROUP, OPENAI, HTTP, "an edit without a picture is told so", operation=EDITS)
+def edit_without_a_picture(trial: Trial) -> None:
+    form = {"model": (None, trial.model), "prompt": (None, trial.prompt())}
+    error = is_openais_error(trial, trial.http("POST", "/v1/images/edits", files=form), 400)
+    trial.claim("`param` is image", str(error.get("param")).startswith("image"), error.get("param"))
+
+
+@row(GROUP, OPENAI, HTTP, "an edit without a prompt is told so", operation=EDITS)
+def edit_without_a_prompt(trial: Trial) -> None:
+    files = {"image": ("kite.png", drawn(), "image/png")}
+    error = is_openais_error(
+        trial, trial.http("POST", "/v1/images/edits", data={"model": trial.model}, files=files), 400
+    )
+    trial.equal("`param` is prompt", "prompt", error.get("param"))

@@ -1,0 +1,156 @@
+"""Every situation of the contract fixtures, as a user of OpenAI's SDK meets it. A new file is a new row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+from contract.suite.row import OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
+from contract.suite.situations import GENERATE as GENERATE_FOLDER
+from contract.suite.situations import Situation, situations
+from contract.suite.trial import Broken, Trial
+
+OPERATION = "images/generations"
+GENERATE = "images.generate"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How a kind of error is told: the exception, and its `code` (None: any)."""
+
+    exception: type[openai.APIStatusError]
+    status: int | None
+    code: str | None = None
+
+
+REFUSALS = {  # the kinds that `expect` of a fixture names
+    "INVALID_KEY": Refusal(openai.AuthenticationError, 401, "invalid_api_key"),
+    "PERMISSION_DENIED": Refusal(openai.PermissionDeniedError, 403, "permission_denied"),
+    "LOCATION_NOT_SUPPORTED": Refusal(openai.PermissionDeniedError, 403, "unsupported_country_region_territory"),
+    "INVALID_ARGUMENT": Refusal(openai.BadRequestError, 400),
+    "MODEL_NOT_FOUND": Refusal(openai.NotFoundError, 404, "model_not_found"),
+    "CONTENT_BLOCKED": Refusal(openai.BadRequestError, 400, "moderation_blocked"),
+    "NO_IMAGE": Refusal(openai.BadRequestError, 400, "no_image_generated"),
+    "QUOTA_EXHAUSTED": Refusal(openai.RateLimitError, 429, "insufficient_quota"),
+    "RATE_LIMITED": Refusal(openai.RateLimitError, 429, "rate_limit_exceeded"),
+    "UPSTREAM_REJECTED": Refusal(openai.APIStatusError, None),
+    "UPSTREAM_INTERNAL": Refusal(openai.InternalServerError, 500),
+    "UPSTREAM_UNAVAILABLE": Refusal(openai.InternalServerError, 503),
+    "UPSTREAM_TIMEOUT": Refusal(openai.InternalServerError, 504),
+    "UPSTREAM_BROKEN": Refusal(openai.InternalServerError, 502),
+}
+GROUPS = {
+    "CONTENT_BLOCKED": "Refusals",
+    "NO_IMAGE": "Answers without a picture",
+    "UPSTREAM_BROKEN": "Broken answers",
+}
+PICTURES, ERRORS = "Forms of an answer", "Errors of the upstream"
+
+
+def sentence_of(situation: Situation) -> str:
+    """What happens, and what a user gets."""
+    expect = situation.expect
+    if "error" not in expect:
+        count = len(expect["pictures"])
+        outcome = "its picture arrives" if count == 1 else f"its {count} pictures arrive"
+    else:
+        refusal = REFUSALS.get(expect["error"])
+        name = refusal.exception.__name__ if refusal else expect["error"]
+        outcome = f"raises {name}" + (f" with code {refusal.code}" if refusal and refusal.code else "")
+    return f"{situation.sentence}: {outcome}"
+
+
+def group_of(situation: Situation) -> str:
+    """The group of the report that a situation belongs to."""
+    error = situation.expect.get("error")
+    return PICTURES if error is None else GROUPS.get(error, ERRORS)
+
+
+def tried(trial: Trial, name: str) -> None:
+    """Summon the situation, and hold what the SDK makes of it against what the fixture expects."""
+    situation = Situation(GENERATE_FOLDER, name)
+    if "error" in situation.expect:
+        refused(trial, situation)
+    else:
+        delivered(trial, situation)
+
+
+def refused(trial: Trial, situation: Situation) -> None:
+    """An error has its class, status, code and words, and the caller's key is not among them."""
+    kind = situation.expect["error"]
+    if kind not in REFUSALS:
+        raise Broken(f"the suite knows no kind of error called {kind}")
+    expected = REFUSALS[kind]
+    error = trial.raises(expected.exception, GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name))
+    trial.equal(f"status {expected.status or situation.status}", expected.status or situation.status, status_of(error))
+    if expected.code:
+        trial.equal(f"code {expected.code}", expected.code, getattr(error, "code", None))
+    trial.claim("a message that says something", len(str(getattr(error, "message", ""))) > len("error"))
+    if "[[key]]" in situation.text:
+        trial.claim("the message does not repeat the key", trial.server.key not in str(error))
+    for reason in reasons_in(situation):
+        trial.claim(f"the message says {reason}", reason in str(error), error)
+    trial.went_up_times(1)
+
+
+def status_of(error: Exception) -> int | None:
+    """The HTTP status of an error, if it has one."""
+    return getattr(error, "status_code", None)
+
+
+def reasons_in(situation: Situation) -> list[str]:
+    """Google's own word for why there is no picture."""
+    body = situation.fixture["response"].get("body")
+    if situation.expect["error"] != "CONTENT_BLOCKED" or not isinstance(body, dict):
+        return []
+    block = body.get("promptFeedback", {}).get("blockReason")
+    return [block] if block else [one["finishReason"] for one in body.get("candidates", []) if "finishReason" in one]
+
+
+def delivered(trial: Trial, situation: Situation) -> None:
+    """Every picture arrives with its type and pixels, and the tokens are told.
+
+    A draft may be told apart only after its last byte, and base64 that flows cannot be taken back: there it is not
+    asked for.
+    """
+    wish = {} if '"thought": true' in situation.text else {"response_format": "b64_json"}
+    answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name), **wish)
+    expected = situation.expect["pictures"]
+    pictures = trial.pictures(answer, count=len(expected))
+    for picture, wanted in zip(pictures, expected, strict=False):
+        trial.equal("the right type", wanted["mime_type"], f"image/{picture.format}")
+        trial.equal("the right pixels", f"{wanted['width']}x{wanted['height']}", picture.pixels)
+    if usage := situation.expect.get("usage"):
+        trial.equal("the right usage", usage, usage_of(answer))
+    trial.went_up_times(1)
+
+
+def usage_of(answer: Any) -> dict[str, int]:
+    """OpenAI's usage in the words of the fixtures."""
+    told = answer.usage.model_dump() if answer.usage else {}
+    read, made = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
+    return {
+        "input_text_tokens": read.get("text_tokens", 0),
+        "input_image_tokens": read.get("image_tokens", 0),
+        "output_text_tokens": made.get("text_tokens", 0),
+        "output_image_tokens": made.get("image_tokens", 0),
+    }
+
+
+def register() -> None:
+    """One row for each file; the SDK's two halves take turns."""
+    for index, situation in enumerate(situations(GENERATE_FOLDER)):
+        row(
+            group_of(situation),
+            OPENAI,
+            (OPENAI_SDK, OPENAI_ASYNC)[index % 2],
+            sentence_of(situation).replace("{", "{{").replace("}", "}}"),
+            operation=OPERATION,
+            each=[{"name": situation.name}],
+            situations=True,
+        )(tried)
+
+
+register()

@@ -1,0 +1,120 @@
+"""The SDKs' clients, synchronous and asynchronous, used alike: asynchronous ones run on one loop of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any
+
+import openai
+from google import genai
+from google.genai import types
+from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
+
+SECONDS = 60  # for one call
+ATTEMPTS: ContextVar[list[str]] = ContextVar("attempts")
+
+
+class Clients:
+    """All clients of one run. They share their connections; `attempts` counts what goes over the wire."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._lock = threading.Lock()
+        self._google: dict[tuple[str, str, str], genai.Client] = {}
+        self._http = openai.DefaultHttpxClient(event_hooks={"request": [note_attempt]}, timeout=SECONDS)
+        self._http_async = openai.DefaultAsyncHttpxClient(event_hooks={"request": [note_async]}, timeout=SECONDS)
+
+    def openai(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> OpenAI:
+        """OpenAI's SDK. `strict` makes it hold every answer against its own types."""
+        return OpenAI(
+            base_url=base_url,
+            api_key=key,
+            max_retries=retries,
+            timeout=SECONDS,
+            http_client=self._http,
+            _strict_response_validation=strict,
+        )
+
+    def openai_async(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> AsyncOpenAI:
+        """The same, asynchronous."""
+        return AsyncOpenAI(
+            base_url=base_url,
+            api_key=key,
+            max_retries=retries,
+            timeout=SECONDS,
+            http_client=self._http_async,
+            _strict_response_validation=strict,
+        )
+
+    def google(self, base_url: str, key: str, version: str) -> genai.Client:
+        """Google's SDK; its asynchronous half is `.aio`."""
+        with self._lock:
+            if (base_url, key, version) not in self._google:
+                options = types.HttpOptions(base_url=base_url, api_version=version, timeout=SECONDS * 1000)
+                self._google[base_url, key, version] = genai.Client(api_key=key, http_options=options)
+            return self._google[base_url, key, version]
+
+    def finish(self, value: Any) -> Any:
+        """What a call comes to: awaited if it must be, and read to its end if it is a stream."""
+        if inspect.isawaitable(value):
+            value = self.wait(value)
+        if inspect.isasyncgen(value) or isinstance(value, AsyncStream):
+            return self.wait(collected(value))
+        if inspect.isgenerator(value) or isinstance(value, Stream):
+            return list(value)
+        return value
+
+    def wait(self, awaitable: Awaitable[Any]) -> Any:
+        """The result of something asynchronous."""
+        return asyncio.run_coroutine_threadsafe(awaited(awaitable), self._loop).result()
+
+    def close(self) -> None:
+        """Close every connection and end the loop."""
+        for client in self._google.values():
+            with suppress(Exception):
+                client.close()
+                self.wait(client.aio.aclose())
+        self._http.close()
+        self.wait(self._http_async.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def awaited(awaitable: Awaitable[Any]) -> Any:
+    """Any awaitable as a coroutine."""
+    return await awaitable
+
+
+async def collected(stream: Any) -> list[Any]:
+    """All that an asynchronous stream brings."""
+    return [event async for event in stream]
+
+
+def note_attempt(request: Any) -> None:
+    """Remember that a request went out, for the row in whose context it did."""
+    if (attempts := ATTEMPTS.get(None)) is not None:
+        attempts.append(str(request.method))
+
+
+async def note_async(request: Any) -> None:
+    """The same, as an asynchronous client wants it."""
+    note_attempt(request)
+
+
+@contextmanager
+def counted_attempts() -> Iterator[list[str]]:
+    """The requests that OpenAI's SDK sends within the block."""
+    attempts: list[str] = []
+    token = ATTEMPTS.set(attempts)
+    try:
+        yield attempts
+    finally:
+        ATTEMPTS.reset(token)

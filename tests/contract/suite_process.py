@@ -1,0 +1,49 @@
+"""The contract suite as its users start it: a process of its own."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+SECONDS = 170
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the suite, and where its report lies."""
+
+    exit_code: int
+    output: str
+    folder: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """contract-report.json."""
+        found: dict[str, Any] = json.loads((self.folder / "contract-report.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def page(self) -> str:
+        """contract-report.html."""
+        return (self.folder / "contract-report.html").read_text(encoding="utf-8")
+
+    def not_passed(self) -> list[str]:
+        """The rows that are anything but passed, and why."""
+        return [f"{row['state']} {row['id']}: {row['reason']}" for row in self.report["rows"] if row["state"] != "pass"]
+
+
+def run_suite(folder: Path, *arguments: str) -> Run:
+    """Run it and wait for its end."""
+    command = [sys.executable, "-m", "contract", *arguments, "--out", str(folder)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
+    return Run(done.returncode, done.stdout + done.stderr, folder)
+
+
+def run_compare(*arguments: str) -> Run:
+    """Lay two reports side by side."""
+    command = [sys.executable, "-m", "contract.compare", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
+    return Run(done.returncode, done.stdout + done.stderr, Path())

@@ -1,0 +1,149 @@
+"""The contract suite in front of our own server, in each of its modes, and in front of other servers."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from contract.replay import ReplayingUpstream
+from contract.rows import all_rows
+from contract.suite.situations import COUNT, FOLDER, GENERATE, STREAM
+from tests.contract.odd_server import odd_server
+from tests.contract.suite_process import PROJECT, Run, run_suite
+from tests.end_to_end.proxy_server import ProxyServer, free_port
+
+KEY = "AIzaContractSuiteKey0123456789"
+FEWEST_ROWS = 80
+SDKS = {"openai", "openai async", "google-genai", "google-genai async", "http"}
+OURS = ("compat", "proxy", "sandbox", "tests", "app")
+OTHERS_ROOMS = ("derive", "record", "mutants")  # of the package, which may know more
+
+
+@pytest.fixture(scope="module")
+def with_the_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with the key of the sandbox."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    with ProxyServer(folder / "server", SANDBOX="1", WEB_CONCURRENCY="2") as server:
+        return run_suite(folder / "report", "--base-url", server.url, "--api-key", "sandbox")
+
+
+@pytest.fixture(scope="module")
+def with_the_upstream(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with the replaying upstream behind the server."""
+    folder = tmp_path_factory.mktemp("upstream")
+    port = free_port()
+    with ProxyServer(folder / "server", GEMINI_BASE_URL=f"http://127.0.0.1:{port}") as server:
+        return run_suite(folder / "report", "--base-url", server.url, "--api-key", KEY, "--upstream-port", str(port))
+
+
+def test_every_row_passes_with_the_sandbox(with_the_sandbox: Run) -> None:
+    assert with_the_sandbox.not_passed() == []
+    assert with_the_sandbox.exit_code == 0
+
+
+def test_every_row_passes_with_the_replaying_upstream(with_the_upstream: Run) -> None:
+    assert with_the_upstream.not_passed() == []
+    assert with_the_upstream.exit_code == 0
+
+
+def test_the_rows_are_many_and_drive_both_sdks_in_both_halves(with_the_upstream: Run) -> None:
+    rows = with_the_upstream.report["rows"]
+    assert len(rows) >= FEWEST_ROWS
+    assert {row["sdk"] for row in rows} == SDKS
+    assert all(row["request"] and row["expected"] for row in rows)
+
+
+def test_the_key_is_in_nothing_that_is_printed_or_written(with_the_upstream: Run) -> None:
+    written = [path.read_text(encoding="utf-8") for path in with_the_upstream.folder.iterdir()]
+    assert len(written) == 2
+    assert not any(KEY in text for text in [*written, with_the_upstream.output])
+
+
+def test_the_page_holds_every_row_and_needs_no_network(with_the_upstream: Run) -> None:
+    page = with_the_upstream.page
+    assert page.count('<details class="row') == len(with_the_upstream.report["rows"])
+    assert not re.search(r"""(src|href)=|url\(|@import""", page)
+
+
+def test_a_server_without_situations_is_tested_with_what_can_be_asked_of_it(tmp_path: Path) -> None:
+    with (
+        ReplayingUpstream().running() as google,
+        ProxyServer(tmp_path / "server", GEMINI_BASE_URL=google.url) as server,
+    ):
+        run = run_suite(tmp_path / "report", "--base-url", server.url, "--api-key", KEY)
+    states = Counter(row["state"] for row in run.report["rows"])
+    needing = sum(row.needs_situations for row in all_rows())
+    # The upstream here knows every key, so that the one row that brings a wrong one must fail.
+    assert [row["id"] for row in run.report["rows"] if row["state"] == "fail"] == [
+        "openai_mistakes/wrong_key/openai-async"
+    ]
+    assert states["skipped"] == needing
+    assert states["pass"] == len(all_rows()) - needing - 1
+    assert run.exit_code == 1
+
+
+def test_what_a_server_does_not_have_is_unsupported_and_no_failure(tmp_path: Path) -> None:
+    with odd_server(404, b'{"detail": "Not Found"}') as url:
+        run = run_suite(tmp_path, "--base-url", url, "--api-key", KEY)
+    assert {row["state"] for row in run.report["rows"]} == {"unsupported"}
+    assert run.exit_code == 0
+
+
+def test_a_server_that_says_yes_to_everything_fails(tmp_path: Path) -> None:
+    with odd_server(200, b"{}") as url:
+        run = run_suite(tmp_path, "--base-url", url, "--api-key", KEY, "--only", "gemini")
+    assert {row["api"] for row in run.report["rows"]} == {"gemini"}
+    assert run.report["counts"]["fail"] > run.report["counts"]["pass"]
+    assert run.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--base-url"),
+        (["--base-url", "http://127.0.0.1:1"], "a key is needed"),
+        (["--base-url", "here", "--api-key", KEY], "must be an http or https address"),
+        (["--base-url", "http://127.0.0.1:1", "--api-key", KEY, "--only", "both"], "invalid choice"),
+        (["--base-url", "http://127.0.0.1:1", "--api-key", KEY, "--upstream-port", "0"], "a port from 1 to 65535"),
+        (["--base-url", "http://127.0.0.1:1", "--api-key", KEY], "cannot be reached"),
+    ],
+    ids=str,
+)
+def test_a_wrong_start_is_explained(tmp_path: Path, arguments: list[str], words: str) -> None:
+    run = run_suite(tmp_path, *arguments)
+    assert run.exit_code == 2
+    assert words in run.output
+    assert "Traceback" not in run.output
+    assert KEY not in run.output
+
+
+def test_an_upstream_that_nobody_asks_is_explained(tmp_path: Path) -> None:
+    with odd_server(200, b"{}") as url:
+        run = run_suite(tmp_path, "--base-url", url, "--api-key", KEY, "--upstream-port", str(free_port()))
+    assert (run.exit_code, "does not ask the replaying upstream" in run.output) == (2, True)
+
+
+def test_every_fixture_file_is_a_row() -> None:
+    rows = {(row.api, row.case["name"]) for row in all_rows() if row.attempt.__name__ == "tried"}
+    for folder, apis in {GENERATE: ("openai", "gemini"), STREAM: ("gemini",), COUNT: ("gemini",)}.items():
+        for path in (FOLDER / folder).glob("*.json"):
+            assert {(api, path.stem) for api in apis} <= rows
+
+
+def test_the_suite_knows_nothing_of_our_own_code() -> None:
+    for path in (PROJECT / "contract").rglob("*.py"):
+        if path.relative_to(PROJECT / "contract").parts[0] not in OTHERS_ROOMS:
+            assert not set(imported_by(path)) & set(OURS), path
+
+
+def imported_by(path: Path) -> list[str]:
+    """The packages that a file imports."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [one.name.split(".")[0] for one in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.module or "").split(".")[0])
+    return found
