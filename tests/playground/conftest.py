@@ -1,0 +1,69 @@
+"""A real browser, and the proxy it visits: its sandbox is on; any other key asks a slow upstream."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.end_to_end.proxy_server import PROJECT, ProxyServer
+from tests.playground.programs import chromium, missing
+from tests.playground.visit import Visit
+
+SLOW_SECONDS = 20  # nobody waits for the end of it
+
+
+@pytest.fixture(scope="session")
+def slow_google() -> Iterator[str]:
+    """The address of a sandbox that plays Google, slowly."""
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--latency", str(SLOW_SECONDS)]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def server(slow_google: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+    """The proxy that serves the page."""
+    with ProxyServer(tmp_path_factory.mktemp("playground"), SANDBOX="1", GEMINI_BASE_URL=slow_google) as server:
+        yield server
+
+
+# For a module and no longer: Playwright keeps an event loop in its thread, beside which asyncio.run() refuses to work.
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium."""
+    path = chromium()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("the Python package playwright is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, server: ProxyServer) -> Iterator[Callable[..., Visit]]:
+    """Opens the page anew: `visit(locale="ko-KR", color_scheme="dark")`. In the end nothing may have gone wrong."""
+    visits: list[Visit] = []
+
+    def open_page(**options: object) -> Visit:
+        visits.append(Visit(browser, server.url, **options))
+        return visits[-1]
+
+    yield open_page
+    for one in visits:
+        one.end()
+
+
+@pytest.fixture
+def page(visit: Callable[..., Visit]) -> Visit:
+    """The page as an English reader sees it on a wide screen."""
+    return visit()

@@ -1,0 +1,102 @@
+"""How the page is served: no browser is needed to see that."""
+
+import gzip
+import json
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from proxy.playground import FOLDER, read_page_files
+from proxy.settings import Settings
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+FILES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".css", ".js", ".svg"))
+
+
+@pytest.fixture
+def client(tmp_path) -> FlaskClient:
+    return create_app(Settings(image_store_url=str(tmp_path))).test_client()
+
+
+@pytest.mark.parametrize("path", ["/", *(f"/playground/{name}" for name in FILES)])
+def test_every_file_is_strict_and_known_again(client: FlaskClient, path: str):
+    response = client.get(path)
+    assert response.status_code == 200
+    assert response.headers["Content-Security-Policy"] == POLICY
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-cache"
+    again = client.get(path, headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_file_comes_compressed_to_who_takes_it_so(client: FlaskClient):
+    plain = client.get("/playground/main.js")
+    zipped = client.get("/playground/main.js", headers={"Accept-Encoding": "gzip, br"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert zipped.headers["ETag"] != plain.headers["ETag"]
+    assert gzip.decompress(zipped.data) == plain.data
+
+
+def test_the_whole_page_is_small():
+    files = read_page_files(sandbox=True).values()
+    assert sum(len(file.content) for file in files) < 150_000
+    assert sum(len(file.compressed) for file in files) < 45_000
+
+
+def test_the_page_names_every_file_and_only_those_that_exist():
+    named = set(re.findall(r'"playground/([\w.]+)"', (FOLDER / "page.html").read_text()))
+    assert named == set(FILES)
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "page.html", "__init__.py", "..%2Fsettings.py"])
+def test_nothing_else_is_served(client: FlaskClient, name: str):
+    response = client.get(f"/playground/{name}")
+    assert response.status_code == 404
+    assert json.loads(response.data)["error"]["message"]
+
+
+def test_the_page_says_whether_the_sandbox_is_on(tmp_path):
+    for sandbox, told in ((False, b'data-sandbox="off"'), (True, b'data-sandbox="on"')):
+        app = create_app(Settings(image_store_url=str(tmp_path), sandbox=sandbox))
+        assert told in app.test_client().get("/").data
+
+
+def test_both_languages_say_the_same_things():
+    words = (FOLDER / "words.js").read_text()
+    english, korean = (
+        re.search(rf"^  {language}: {{\n(.*?)^  }},$", words, re.MULTILINE | re.DOTALL)[1] for language in ("en", "ko")
+    )
+    assert placeholders(english) == placeholders(korean)
+    said = {*re.findall(r'data-words(?:-\w+)?="(\w+)"', (FOLDER / "page.html").read_text())}
+    for path in FOLDER.glob("*.js"):
+        said |= set(re.findall(r'\bsay\("(\w+)"', path.read_text()))
+    assert said <= placeholders(english).keys()
+
+
+def placeholders(words: str) -> dict[str, list[str]]:
+    """What each sentence has filled in."""
+    return {
+        key: sorted(set(re.findall(r"\{(\w+)\}", text)))
+        for key, text in re.findall(r'^    (\w+): "(.*)",$', words, re.MULTILINE)
+    }
+
+
+def test_every_kind_of_error_is_explained():
+    """Every code of the OpenAI dialect and every kind in Google's has its row; parameters are known by their status."""
+    from compat.errors import ErrorKind
+    from compat.openai_images.error import ENVELOPES
+
+    source = (FOLDER / "errors.js").read_text()
+    rows = dict(re.findall(r'^  (\w+): "(\w+)",$', source, re.MULTILINE))
+    troubles = set(re.findall(r"^  (\w+): \{$", (FOLDER / "words.js").read_text(), re.MULTILINE))
+    assert set(rows.values()) <= troubles
+    for kind in ErrorKind:
+        status, _, code = ENVELOPES[kind]
+        if code and status != 400:
+            assert code in rows or code == "unsupported_media_type", kind

@@ -1,0 +1,156 @@
+"""A visit to the page, in the words of a visitor."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Locator
+
+PATIENCE = 10_000  # milliseconds
+NO_SUCCESS = "Failed to load resource: the server responded with a status of"  # Chromium's own note on any error
+
+
+class Visit:
+    """One page in a browser context of its own, which remembers nothing of other visits."""
+
+    def __init__(self, browser: Browser, url: str, **options: Any):
+        settings: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 1400, "height": 900}, **options}
+        self.context = browser.new_context(**settings)
+        self.url = url
+        self.complaints: list[str] = []
+        self.refusals: list[str] = []
+        self.addresses: list[str] = []
+        self.open()
+
+    def open(self) -> None:
+        """A new page in the same browser context; it is ready when the shapes are there."""
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", self.note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.addresses.append(request.url))
+        self.page.goto(f"{self.url}/")
+        self.find(".ratio").nth(10).wait_for()
+
+    def note(self, message: ConsoleMessage) -> None:
+        if message.text.startswith(NO_SUCCESS):
+            self.refusals.append(message.text)
+        elif message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def end(self) -> None:
+        """Nothing was complained about, and nobody else was asked for anything."""
+        try:
+            assert self.complaints == []
+            assert [one for one in self.addresses if not one.startswith((f"{self.url}/", "blob:", "data:"))] == []
+        finally:
+            self.context.close()
+
+    def find(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
+    def text(self, selector: str) -> str:
+        return self.find(selector).inner_text()
+
+    # ---- what a visitor does ----
+
+    def choose_lens(self, name: str) -> None:
+        self.find(f'.lens[data-lens="{name}"]').click()
+
+    def choose_ratio(self, ratio: str) -> None:
+        self.find(".ratio").get_by_text(ratio, exact=True).click()
+
+    def release(self, prompt: str | None = None) -> None:
+        """Press the button."""
+        if prompt is not None:
+            self.page.fill("#prompt", prompt)
+        self.page.click("#shutter")
+
+    def take(self, prompt: str | None = None) -> None:
+        """Press the button and wait for the picture."""
+        frames = self.find("#sheet li").count()
+        self.release(prompt)
+        self.find("#sheet li").nth(frames).wait_for()
+        self.wait_for("done")
+
+    def wait_for(self, state: str) -> None:
+        """Wait until the glass shows it: done, failed, cancelled."""
+        self.find(f'#glass[data-state="{state}"]').wait_for()
+
+    def add_picture(self, path: Path) -> None:
+        count = self.find("#inputs li").count()
+        self.page.set_input_files("#files", path)
+        self.find("#inputs li").nth(count).wait_for()
+
+    def open_easel(self) -> Locator:
+        """Begin to paint a mask; returns the canvas."""
+        self.find(".mask-tool").first.click()
+        self.find("dialog[open]").wait_for()
+        return self.find("#mask-canvas")
+
+    def paint(self, *places: tuple[float, float]) -> None:
+        """A stroke with the mouse through these places, told as shares of width and height."""
+        box = self.find("#mask-canvas").bounding_box()
+        assert box is not None
+        spots = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in places]
+        self.page.mouse.move(*spots[0])
+        self.page.mouse.down()
+        for spot in spots[1:]:
+            self.page.mouse.move(*spot, steps=4)
+        self.page.mouse.up()
+
+    def leave_easel(self, button: str) -> None:
+        """Press one of the buttons that end the painting."""
+        self.page.click(button)
+        self.find("#mask").wait_for(state="hidden")
+
+    # ---- what he has then ----
+
+    def facts(self) -> dict[str, str]:
+        """The caption's facts by their names."""
+        return {
+            one.get_attribute("data-fact") or "": one.locator("dd").inner_text()
+            for one in self.find("[data-fact]").all()
+        }
+
+    def downloaded(self) -> bytes:
+        """The picture on the glass, as it is saved."""
+        with self.page.expect_download() as download:
+            self.find(".caption .acts").get_by_text("Download").click()
+        return download.value.path().read_bytes()
+
+    def every_picture(self) -> list[bytes]:
+        """All pictures of the call that the glass shows."""
+        if not self.find(".enlarge").count():
+            return [self.downloaded()]
+        pictures = []
+        for index in range(self.find(".enlarge").count()):
+            self.find(".enlarge").nth(index).click()
+            pictures.append(self.downloaded())
+            self.find(".show-all").click()
+        return pictures
+
+    def code(self, tab: str) -> str:
+        """The code below a tab."""
+        self.page.click(f"#tab-{tab}")
+        return self.find("#code").text_content() or ""
+
+
+def pixels(picture: bytes) -> tuple[int, int]:
+    return Image.open(BytesIO(picture)).size
+
+
+def digest(picture: bytes) -> str:
+    return hashlib.sha256(picture).hexdigest()
+
+
+def draw_file(path: Path, size: tuple[int, int] = (300, 200), color: str = "tomato") -> Path:
+    """A small picture in a file, of the type its name tells."""
+    Image.new("RGB", size, color).save(path)
+    return path
