@@ -1,0 +1,84 @@
+"""A real nginx with `deploy/nginx.conf`, changed only in where it listens, logs and looks for its certificate."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from tests.deploy.needs import program
+from tests.end_to_end.proxy_server import end_with_the_tests, free_port
+from tests.proxy.tls_server import certificate
+
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A running nginx."""
+
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """The file with the certificate that signed itself."""
+        return str(self.folder / "certificate.pem")
+
+    def logs(self) -> str:
+        """All that it has written."""
+        return "".join((self.folder / name).read_text() for name in ("access.log", "error.log"))
+
+
+def prepared(configuration: Path, folder: Path, service_port: int) -> Nginx:
+    """The configuration in a folder of its own."""
+    nginx = Nginx(folder, free_port())
+    pem = certificate(folder)
+    text = configuration.read_text()
+    for old, new in (
+        (r"listen 443 ssl", f"listen 127.0.0.1:{nginx.port} ssl"),
+        (r"server 127\.0\.0\.1:8000", f"server 127.0.0.1:{service_port}"),
+        (r"/var/log/nginx", str(folder)),
+        (r"/etc/twinlens/tls/\w+\.pem", str(pem)),
+        (r"worker_processes auto", "worker_processes 1"),
+        (r"http \{", "http {\n" + "".join(f"{one}_temp_path {folder}/{one};\n" for one in TEMPORARY)),
+    ):
+        text, times = re.subn(old, new, text)
+        assert times, f"{old} is not in {configuration}"
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(f"{user}pid {folder}/pid;\n{text}")
+    return nginx
+
+
+def order(nginx: Nginx, *more: str) -> list[str]:
+    """How it is called."""
+    where = ["-p", str(nginx.folder), "-c", str(nginx.folder / "nginx.conf"), "-e", str(nginx.folder / "error.log")]
+    return [program("nginx"), *where, *more]
+
+
+@contextmanager
+def running(nginx: Nginx) -> Iterator[Nginx]:
+    """Runs it in the foreground until the block ends."""
+    process = subprocess.Popen(
+        order(nginx, "-g", "daemon off;"), stderr=subprocess.DEVNULL, preexec_fn=end_with_the_tests
+    )
+    try:
+        for _ in range(200):
+            assert process.poll() is None, "nginx ended at its start"
+            with suppress(requests.ConnectionError):
+                requests.get(f"{nginx.url}/metrics", verify=nginx.authority, timeout=5)
+                break
+            time.sleep(0.05)
+        yield nginx
+    finally:
+        process.terminate()
+        process.wait(10)
