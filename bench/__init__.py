@@ -1,0 +1,1 @@
+"""What the service costs, measured against nginx passing the same bytes in the same run: `make bench`."""

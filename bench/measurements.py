@@ -1,0 +1,256 @@
+"""What is measured: CPU of whole process trees per answer, memory, waiting callers, latency, growth."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench import load, pictures, servers
+from bench.load import Load, Question
+from bench.processes import PeakMemory, Process
+from bench.servers import PLAIN, TUNED, Server
+
+CALLERS = 64
+EDITORS = 8  # callers who each send a picture of 4 MB
+PICTURE = 1.4  # MB
+EDITED = 4  # MB
+THINKING = 5  # seconds of the upstream that makes callers wait
+SIZES = (0.2, 1.4, 8)
+CROWDS = (10, 100, 1000)
+MILLI = 1000
+SETTLE_SECONDS = 15
+QUIET_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    folder: Path
+    rounds: int
+    seconds: float  # of one burst
+    held_callers: int
+    held_seconds: int
+    with_litellm: bool
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server, what it is asked, and the row it gets."""
+
+    name: str
+    server: Server
+    question: Question
+    callers: int = CALLERS
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What a burst of load cost."""
+
+    load: Load
+    cpu: float  # milliseconds per answer, of the whole process tree
+    peak: int  # bytes
+
+
+@dataclass(frozen=True)
+class Held:
+    """What became of callers who waited."""
+
+    load: Load
+    possible: int
+    peak: int
+
+    @property
+    def share(self) -> float:
+        return self.load.answers / self.possible
+
+
+def burst(contender: Contender, folder: Path, callers: int, seconds: float) -> Burst:
+    """Load for a while. An error spoils a measurement."""
+    process = contender.server.process
+    settle(process)
+    before = process.cpu_seconds()
+    with PeakMemory(process) as memory:
+        done = load.drive(contender.server.url, contender.question, folder, callers, seconds)
+    cpu = process.cpu_seconds() - before
+    servers.empty_store(folder)
+    if done.errors or not done.answers:
+        raise SystemExit(f"{contender.name}: {done}\n{process.log.read_text(errors='replace')[-2000:]}")
+    return Burst(done, cpu / done.answers * MILLI, memory.most)
+
+
+def settle(process: Process) -> None:
+    """Waits until a server has done with the callers of the burst before, who hung up in the midst of it."""
+    end = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < end:
+        before = process.cpu_seconds()
+        time.sleep(QUIET_SECONDS)
+        if process.cpu_seconds() - before <= QUIET_SECONDS / 10:
+            return
+
+
+def surfaces(server: Server) -> list[Contender]:
+    """The three ways in which our server hands out a picture."""
+    questions = (load.native(), load.generation("b64_json"), load.generation("url"))
+    return [Contender(question.name, server, question) for question in questions]
+
+
+def cpu_by_round(plan: Plan) -> dict[str, list[Burst]]:
+    """Every contender in turns, round after round; the first round only warms up."""
+    results: dict[str, list[Burst]] = {}
+    with contenders(plan) as all_of_them:
+        for number in range(plan.rounds + 1):
+            for contender in all_of_them:
+                one = burst(contender, plan.folder, contender.callers, plan.seconds)
+                if number:
+                    results.setdefault(contender.name, []).append(one)
+    return results
+
+
+@contextmanager
+def contenders(plan: Plan) -> Iterator[list[Contender]]:
+    """All servers that are compared, running side by side; only one is asked at a time."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    form = load.edit(*pictures.edit_form(pictures.png(EDITED, seed=1)))
+    with ExitStack() as stack:
+
+        def start(context):  # type: ignore[no-untyped-def]
+            return stack.enter_context(context)
+
+        instant = start(servers.instant_upstream(plan.folder, answer))
+        reading = start(servers.waiting_upstream(plan.folder, answer, 0))  # takes all of a request before it answers
+        ours = start(servers.twinlens(plan.folder, instant))
+        ours_reading = start(servers.twinlens(plan.folder, reading))
+        found = [
+            Contender("nginx", start(servers.reverse_proxy(plan.folder, instant, PLAIN)), load.native()),
+            Contender("nginx, tuned", start(servers.reverse_proxy(plan.folder, instant, TUNED)), load.native()),
+            *surfaces(ours),
+            Contender("nginx, edit", start(servers.reverse_proxy(plan.folder, reading, PLAIN)), form, EDITORS),
+            Contender("nginx, edit, tuned", start(servers.reverse_proxy(plan.folder, reading, TUNED)), form, EDITORS),
+            Contender("edit", ours_reading, form, EDITORS),
+        ]
+        if plan.with_litellm:
+            found.append(
+                Contender("LiteLLM", start(servers.litellm(plan.folder, instant)), load.generation("b64_json"))
+            )
+        for contender in surfaces(ours):
+            check(contender, pictures.png(PICTURE))
+        yield found
+
+
+def check(contender: Contender, picture: bytes) -> None:
+    """One answer, looked at: the picture is the upstream's, bit by bit."""
+    question = contender.question
+    request = urllib.request.Request(  # noqa: S310
+        contender.server.url + question.path, question.body, dict(question.headers), method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        body = json.load(response)
+    if "candidates" in body:
+        data = base64.b64decode(body["candidates"][0]["content"]["parts"][0]["inlineData"]["data"])
+    elif "url" in body["data"][0]:
+        data = urllib.request.urlopen(body["data"][0]["url"], timeout=30).read()  # noqa: S310
+    else:
+        data = base64.b64decode(body["data"][0]["b64_json"])
+    if hashlib.sha256(data).digest() != hashlib.sha256(picture).digest():
+        raise SystemExit(f"{contender.name} delivers another picture than the upstream's")
+
+
+def latency(plan: Plan) -> dict[str, float]:
+    """Milliseconds that stand between one caller and his picture (median), by way."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    seen: dict[str, list[float]] = {}
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.reverse_proxy(plan.folder, upstream) as proxy,
+        servers.twinlens(plan.folder, upstream) as ours,
+    ):
+        ways = [Contender("direct", upstream, load.native()), Contender("nginx", proxy, load.native()), *surfaces(ours)]
+        for number in range(plan.rounds + 1):
+            for way in ways:
+                one = burst(way, plan.folder, 1, plan.seconds)
+                if number:
+                    seen.setdefault(way.name, []).append(one.load.p50)
+    return {name: median(times) for name, times in seen.items()}
+
+
+def growth_with_bytes(plan: Plan) -> dict[str, list[float]]:
+    """Milliseconds of CPU per answer for each size."""
+    results: dict[str, list[float]] = {}
+    for size in SIZES:
+        answer = pictures.write_answer(plan.folder, size)
+        with (
+            servers.instant_upstream(plan.folder, answer) as upstream,
+            servers.reverse_proxy(plan.folder, upstream, TUNED) as proxy,
+            servers.twinlens(plan.folder, upstream) as ours,
+        ):
+            for contender in (Contender("nginx, tuned", proxy, load.native()), *surfaces(ours)):
+                burst(contender, plan.folder, 10, 1)
+                done = [burst(contender, plan.folder, 10, plan.seconds).cpu for _ in range(plan.rounds)]
+                results.setdefault(contender.name, []).append(median(done))
+    return results
+
+
+def growth_with_callers(plan: Plan) -> dict[str, list[float]]:
+    """Milliseconds of CPU per answer for each number of callers."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    results: dict[str, list[float]] = {}
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.reverse_proxy(plan.folder, upstream, PLAIN) as proxy,
+        servers.twinlens(plan.folder, upstream) as ours,
+    ):
+        for contender in (Contender("nginx", proxy, load.native()), *surfaces(ours)):
+            for callers in CROWDS:
+                # A large crowd needs a longer look: what is unfinished at its end has cost something too.
+                done = [
+                    burst(contender, plan.folder, callers, max(plan.seconds, callers / 100)).cpu
+                    for _ in range(min(plan.rounds, 3))
+                ]
+                results.setdefault(contender.name, []).append(median(done))
+    return results
+
+
+def held(plan: Plan) -> dict[str, Held]:
+    """Many callers who each wait for an upstream that thinks."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    possible = plan.held_callers * (plan.held_seconds // THINKING - 1)
+    results = {}
+    with servers.waiting_upstream(plan.folder, answer, THINKING) as upstream:
+        for number in range(3):
+            with servers.twinlens(plan.folder, upstream) as ours, pictures_removed(plan.folder):
+                contender = surfaces(ours)[number]
+                with PeakMemory(ours.process) as memory:
+                    done = load.drive(ours.url, contender.question, plan.folder, plan.held_callers, plan.held_seconds)
+                results[contender.name] = Held(done, possible, memory.most)
+    return results
+
+
+@contextmanager
+def pictures_removed(folder: Path) -> Iterator[None]:
+    """Keeps the store small meanwhile: only pictures that are whole are removed."""
+    over = threading.Event()
+
+    def remove() -> None:
+        while not over.wait(0.5):
+            for picture in servers.store_of(folder).glob("*.png"):
+                picture.unlink(missing_ok=True)
+
+    thread = threading.Thread(target=remove, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        servers.empty_store(folder)

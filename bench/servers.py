@@ -1,0 +1,187 @@
+"""The servers of a measurement: nginx as the upstream, nginx as the limit of what a proxy can cost, ours, LiteLLM."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import Process, free_port, running
+
+PROJECT = Path(__file__).resolve().parents[1]
+WORKERS = 2
+LITELLM = "litellm[proxy]==1.79.3"
+
+NGINX = """
+daemon off;
+worker_processes {workers};
+worker_rlimit_nofile 20000;
+pid {folder}/{name}.pid;
+error_log stderr error;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/{name}-body;
+    proxy_temp_path {folder}/{name}-proxy;
+    fastcgi_temp_path {folder}/{name}-fastcgi;
+    uwsgi_temp_path {folder}/{name}-uwsgi;
+    scgi_temp_path {folder}/{name}-scgi;
+    default_type application/json;
+    keepalive_requests 1000000;
+    keepalive_timeout 300s;
+    client_max_body_size 0;
+    sendfile on;
+    tcp_nopush on;
+{inside}
+}}
+"""
+
+# Every POST is answered at once with the file, its length told.
+UPSTREAM = """
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {answer.parent};
+        location / {{ error_page 405 =200 /{answer.name}; return 405; }}
+        location = /{answer.name} {{ }}
+    }}
+"""
+
+PROXY = """
+    upstream google {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 1000000; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://google;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_read_timeout 300s;
+            {tuning}
+        }}
+    }}
+"""
+
+# The bars are set against nginx as it comes: it buffers, and what does not fit into 64 KiB goes through a file. Tuned
+# for pictures it costs a third of that; the bench shows this one too, so that nobody takes the first for the least.
+PLAIN = ""
+TUNED = (
+    "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 8 256k; "
+    "client_body_buffer_size 16m; proxy_request_buffering on;"
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs."""
+
+    process: Process
+    url: str
+
+
+@contextmanager
+def nginx(folder: Path, name: str, port: int, inside: str, workers: int) -> Iterator[Server]:
+    """An nginx of our own, with nothing of the machine's configuration."""
+    configuration = folder / f"{name}.conf"
+    configuration.write_text(NGINX.format(folder=folder, name=name, inside=inside, workers=workers))
+    command = [program("nginx"), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, name, url) as process:
+        yield Server(process, url)
+
+
+def program(name: str) -> str:
+    """The path of a program that must be there."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if not found:
+        raise SystemExit(f"`make bench` needs {name} (Debian: apt-get install nginx wrk)")
+    return found
+
+
+@contextmanager
+def instant_upstream(folder: Path, answer: Path) -> Iterator[Server]:
+    """Google, if it answered at once."""
+    port = free_port()
+    with nginx(folder, f"upstream-{answer.stem}", port, UPSTREAM.format(port=port, answer=answer), 1) as server:
+        yield server
+
+
+@contextmanager
+def waiting_upstream(folder: Path, answer: Path, seconds: float) -> Iterator[Server]:
+    """Google, which thinks for a while; it reads all of each request first."""
+    port = free_port()
+    command = [sys.executable, str(PROJECT / "bench" / "waiting_upstream.py"), str(port), str(answer), str(seconds)]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, f"waiting-{seconds}", url) as process:
+        yield Server(process, url)
+
+
+@contextmanager
+def reverse_proxy(folder: Path, upstream: Server, tuning: str = PLAIN) -> Iterator[Server]:
+    """nginx passing everything on, understanding nothing."""
+    port = free_port()
+    inside = PROXY.format(port=port, upstream=upstream.url.rpartition(":")[2], tuning=tuning)
+    with nginx(folder, f"proxy-{port}", port, inside, WORKERS) as server:
+        yield server
+
+
+@contextmanager
+def twinlens(
+    folder: Path, upstream: Server, configuration: str = "gunicorn.conf.py", workers: int = WORKERS, **settings: str
+) -> Iterator[Server]:
+    """Our server, as an operator starts it."""
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PWD": str(PROJECT),
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "WEB_CONCURRENCY": str(workers),
+        "GEMINI_BASE_URL": upstream.url,
+        "IMAGE_STORE_URL": str(store_of(folder)),
+        **settings,
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", configuration, "--log-level", "warning"]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, f"twinlens-{port}", f"{url}/healthz", environment) as process:
+        yield Server(process, url)
+
+
+def store_of(folder: Path) -> Path:
+    """Where our server keeps its pictures."""
+    return folder / "pictures"
+
+
+def empty_store(folder: Path) -> None:
+    """Removes the pictures of a round, so that the next one finds the same disk."""
+    for picture in store_of(folder).glob("*"):
+        picture.unlink(missing_ok=True)
+
+
+@contextmanager
+def litellm(folder: Path, upstream: Server) -> Iterator[Server]:
+    """LiteLLM's proxy from an environment of its own, with two workers too."""
+    home = PROJECT / ".cache" / "bench-litellm"
+    if not (home / "bin" / "litellm").exists():
+        print(f"setting up {LITELLM} in {home.relative_to(PROJECT)} ...", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)  # noqa: S603
+        subprocess.run([home / "bin" / "pip", "install", "--quiet", LITELLM], check=True)  # noqa: S603
+    configuration = folder / "litellm.yaml"
+    configuration.write_text(
+        "model_list:\n- model_name: gemini-2.5-flash-image\n  litellm_params:\n"
+        f"    model: gemini/gemini-2.5-flash-image\n    api_key: bench\n    api_base: {upstream.url}/v1beta\n"
+        "litellm_settings:\n  telemetry: false\n"
+    )
+    port = free_port()
+    command = [str(home / "bin" / "litellm"), "--config", str(configuration), "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--num_workers", str(WORKERS)]
+    environment = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "PWD": str(folder)}
+    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, "litellm", f"{url}/health/liveliness", environment) as process:
+        yield Server(process, url)

@@ -1,0 +1,60 @@
+"""An upstream that reads a whole request, waits, and answers with a file: `waiting_upstream.py PORT FILE SECONDS`.
+
+It stands alone and needs the standard library only. A thousand callers at once cost it little: an answer is one
+shared piece of memory that the kernel copies from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+BUFFER = 1024 * 1024  # one for all connections: what is read is thrown away
+
+
+class Caller(asyncio.BufferedProtocol):
+    """One connection; requests follow one another on it."""
+
+    scratch = bytearray(BUFFER)
+
+    def __init__(self, answer: bytes, seconds: float):
+        self.answer = answer
+        self.seconds = seconds
+        self.head = b""
+        self.left: int | None = None  # of the body
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(self.scratch)
+
+    def buffer_updated(self, count: int) -> None:
+        if self.left is None:
+            self.head += self.scratch[:count]
+            head, found, rest = self.head.partition(b"\r\n\r\n")
+            if not found:
+                return
+            length = LENGTH.search(head)
+            self.left, count = int(length[1]) if length else 0, len(rest)
+        self.left -= count
+        if self.left <= 0:
+            self.head, self.left = b"", None
+            asyncio.get_running_loop().call_later(self.seconds, self.transport.write, self.answer)
+
+
+async def serve(port: int, path: Path, seconds: float) -> None:
+    body = path.read_bytes()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = head.encode() + body
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Caller(answer, seconds), "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))
