@@ -7,7 +7,7 @@ PORT ?= 8000
 export HOST PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types pytest fuzz bench profile soak contract contract-compare format requirements clean
+.PHONY: help run test lint types pytest fuzz bench profile soak contract contract-compare derive record mutants format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,16 @@ profile: .venv/test ## show where the time of the service goes, surface by surfa
 
 soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothing lost, nothing wrong, nothing grows
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600)
+
+derive: .venv/test ## write contract_fixtures/derived anew from spec/
+	@$(BIN)/python -m contract.derive
+
+record: .venv/test ## record what Google really answers, and how that differs: API_KEY=... [UPSTREAM=https://...] [MODEL=...] [INTO=folder]
+	@API_KEY="$$API_KEY" $(BIN)/python -m contract.record $(if $(UPSTREAM),--upstream "$(UPSTREAM)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(INTO),--into "$(INTO)")
+
+mutants: .venv/test ## put small faults into the service: every row of the suite against every fault (ten minutes)
+	@$(BIN)/python -m contract.mutants
 
 format: .venv/test ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

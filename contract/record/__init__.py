@@ -1,0 +1,1 @@
+"""Asks a real upstream what the fixtures say it answers, and tells how the two differ."""

@@ -1,0 +1,221 @@
+"""The requests that were made from the spec: the running app accepts the good ones and refuses the bad ones as told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+import spec
+from app import create_app
+from contract.derive.__main__ import main
+from contract.derive.files import FOLDER, folded, load, unfolded
+from contract.derive.schemas import whole
+from proxy.settings import Settings
+from tests.end_to_end import pictures
+
+UPSTREAM = "https://gemini.test"
+KEY = "AIzaSy-a-key-for-derived-requests"
+MODEL = "gemini-2.5-flash-image"
+FILES = sorted(FOLDER.rglob("*.json"))
+
+# What is refused in other words than the document's. A row that is not needed any more fails.
+DEVIATIONS = {
+    "createImage-image[1]: type": "param is image, without the place",
+    "createImage-image[1]: minLength": "code is invalid_image_file; images[1].image_url has string_below_min_length",
+    "createImageEdit-images[1].image_url: refused": "param is images[1]; for a wrong type it is images[1].image_url",
+    "createImageEdit-mask.image_url: refused": "param is mask; for a wrong type it is mask.image_url",
+}
+
+
+def cases(kind: str) -> list[Any]:
+    """All cases of a kind, each named after its operation."""
+    return [
+        pytest.param(path, case, id=f"{path.stem}-{case['case']}", marks=deviates(f"{path.stem}-{case['case']}"))
+        for path in FILES
+        for case in load(path)[kind]
+    ]
+
+
+def deviates(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.xfail(reason=why, strict=True) for start, why in DEVIATIONS.items() if name.startswith(start)]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """A caller of the app."""
+    folder = tmp_path_factory.mktemp("pictures")
+    environ = {"GEMINI_BASE_URL": UPSTREAM, "IMAGE_STORE_URL": str(folder)}
+    return create_app(Settings.from_environ(environ)).test_client()
+
+
+@pytest.fixture(autouse=True)
+def google() -> Iterator[responses.RequestsMock]:
+    """An upstream that draws and counts whatever it is asked."""
+    drawn = pictures.drawn(pictures.picture_part(pictures.plain_png(32, 32)))
+    answers = {
+        "generateContent": drawn,
+        "streamGenerateContent": [drawn],
+        "countTokens": {"totalTokens": 8},
+    }
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        for method, answer in answers.items():
+            mock.add("POST", f"{UPSTREAM}/v1beta/models/{MODEL}:{method}", json=answer)
+        yield mock
+
+
+def send(client: FlaskClient, path: Path, case: dict[str, Any]) -> TestResponse:
+    """The request of a case."""
+    method, address = load_request(path)
+    names = {"model": MODEL, **case.get("path", {})}
+    headers = {} if case.get("key", KEY) is None else {credential(path): bearer(path)}
+    body: dict[str, Any] = {"json": case["json"]} if "json" in case else {}
+    if "form" in case:
+        body = {"data": as_form(case["form"]), "content_type": "multipart/form-data"}
+    return client.open(
+        address.format(**names), method=method, buffered=True, query_string=case.get("query"), headers=headers, **body
+    )
+
+
+def load_request(path: Path) -> tuple[str, str]:
+    method, _, address = str(json.loads(path.read_text())["request"]).partition(" ")
+    return method, address
+
+
+def credential(path: Path) -> str:
+    return "Authorization" if path.parent.name == "openai_images" else "x-goog-api-key"
+
+
+def bearer(path: Path) -> str:
+    return f"Bearer {KEY}" if path.parent.name == "openai_images" else KEY
+
+
+def as_form(form: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a form as Werkzeug's client takes them."""
+    return {
+        name: [part(one) for one in value] if isinstance(value, list) else part(value) for name, value in form.items()
+    }
+
+
+def part(value: Any) -> Any:
+    return (io.BytesIO(base64.b64decode(value["$file"])), "picture.png") if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize(("path", "case"), cases("good"))
+def test_a_good_request_is_accepted(client: FlaskClient, path: Path, case: dict[str, Any]) -> None:
+    response = send(client, path, case)
+    assert response.status_code == 200, response.get_data(as_text=True)[:500]
+
+
+@pytest.mark.parametrize(("path", "case"), cases("bad"))
+def test_a_bad_request_is_refused_by_name(
+    client: FlaskClient, google: responses.RequestsMock, path: Path, case: dict[str, Any]
+) -> None:
+    response = send(client, path, case)
+    told = response.get_json()["error"]
+    expected = {name: case[name] for name in ("status", "param", "code") if name in case}
+    found = {"status": response.status_code, "param": param_of(told), "code": told["code"]}
+    assert {name: found[name] for name in expected} == expected, told
+    assert not google.calls, "what is wrong is not sent on"
+
+
+def param_of(error: dict[str, Any]) -> str | None:
+    """The field that an error names first, in either dialect."""
+    if "param" in error:
+        return error["param"]
+    violations = [one for detail in error["details"] for one in detail.get("fieldViolations", [])]
+    return violations[0].get("field") if violations else None
+
+
+def test_the_files_are_what_the_documents_give() -> None:
+    assert main(["--check"]) == 0, "`make derive` writes them anew"
+
+
+def test_check_tells_what_is_out_of_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--folder", str(tmp_path)]) == 0
+    assert main(["--folder", str(tmp_path), "--check"]) == 0
+    (tmp_path / "openai_images" / "createImage.json").write_text("{}")
+    (tmp_path / "openai_images" / "gone.json").write_text("{}")
+    capsys.readouterr()
+    assert main(["--folder", str(tmp_path), "--check"]) == 1
+    assert "out of date: openai_images/createImage.json" in capsys.readouterr().out
+    main(["--folder", str(tmp_path)])
+    assert not (tmp_path / "openai_images" / "gone.json").exists()
+    assert main(["--folder", str(tmp_path), "--check"]) == 0
+
+
+@pytest.mark.parametrize("value", ["a" * 500, ["x"] * 17, {"a": [1, 2], "b": ["y" * 300] * 4}, [], "", [None] * 3])
+def test_what_is_folded_is_unfolded(value: Any) -> None:
+    assert unfolded(json.loads(json.dumps(folded(value)))) == value
+
+
+OPERATIONS = [
+    (name, path, method, operation)
+    for name in spec.NAMES
+    for path, item in spec.load(name)["paths"].items()
+    for method, operation in item.items()
+    if method in spec.METHODS
+]
+
+
+def test_every_operation_has_its_file() -> None:
+    wanted = {f"{name}/{operation['operationId']}.json" for name, _, _, operation in OPERATIONS}
+    assert {str(path.relative_to(FOLDER)) for path in FILES} == wanted
+
+
+BODIES = [
+    pytest.param(f"{name}/{operation['operationId']}.json", kind, whole(content["schema"], spec.load(name)), id=path)
+    for name, path, _, operation in OPERATIONS
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items()
+]
+
+
+@pytest.mark.parametrize(("file", "kind", "schema"), BODIES)
+def test_every_property_every_listed_value_and_null_is_shown(file: str, kind: str, schema: dict[str, Any]) -> None:
+    """Looks at the schema by itself: what the generator does not understand would be missing here."""
+    field = "form" if kind == "multipart/form-data" else "json"
+    bodies = [case[field] for case in load(FOLDER / file)["good"] if field in case]
+    missing = [
+        f"{'.'.join(place)}: {value!r}"
+        for place, value in wanted(schema, ())
+        if not any(shows(body, place, value, is_text=field == "form") for body in bodies)
+    ]
+    assert missing == []
+
+
+ANY = object()
+NOT_SHOWN = ("contents",)  # of `google`: always refused
+
+
+def wanted(schema: dict[str, Any], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each place below a schema, and each value that is listed for it."""
+    for name, inner in schema.get("properties", {}).items():
+        if "Always" not in inner.get("x-may-refuse", ""):
+            yield (*place, name), ANY
+            yield from wanted(inner, (*place, name))
+    yield from (
+        (place, value) for value in [*schema.get("enum", []), *([schema["const"]] if "const" in schema else [])]
+    )
+    if "null" in schema.get("type", []) and place and "file_id" not in place:
+        yield place, None
+    for branch in (*schema.get("anyOf", []), *schema.get("oneOf", [])):
+        yield from wanted(branch, place)
+    if "items" in schema:
+        yield from wanted(schema["items"], place)
+
+
+def shows(body: Any, place: tuple[str, ...], value: Any, *, is_text: bool) -> bool:
+    """Whether a body has the value at the place, in whatever array."""
+    if isinstance(body, list):
+        return any(shows(one, place, value, is_text=is_text) for one in body)
+    if place:
+        return isinstance(body, dict) and place[0] in body and shows(body[place[0]], place[1:], value, is_text=is_text)
+    return value is ANY or body == (value if isinstance(value, str) or not is_text else json.dumps(value))

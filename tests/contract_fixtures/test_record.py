@@ -1,0 +1,312 @@
+"""`python -m contract.record`: the sandbox in Google's place, and a server that answers a little differently."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+
+import spec
+from contract.record.__main__ import main
+from contract.record.calls import CALLS, cost
+from contract.record.drift import differences
+from contract.record.recording import AT_HAND
+from contract.record.scrubbing import Picture, shrunk, shrunk_stream, small_picture, without_secrets
+from sandbox.__main__ import make_server, server_url
+from tests.end_to_end.pictures import base64_of, heavy_png, plain_jpeg, plain_png
+from tests.spec.spec_validators import answer_complaints
+
+PROJECT = Path(__file__).resolve().parents[2]
+KEY = 'AIzaRecord-me+not/"quoted"=='
+Change = Callable[[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    """The sandbox in Google's place."""
+    server = make_server()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server_url(server)
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def changing(upstream: str, change: Change, calls_until_the_end: int = 1000) -> Iterator[str]:
+    """A server that hands on what the upstream answers, changed; after so many calls it hangs up without a word."""
+    calls = iter(range(calls_until_the_end))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if next(calls, None) is None:
+                self.close_connection = True
+                return
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            names = ("x-goog-api-key", "content-type", "x-server-timeout")
+            headers = {name: self.headers[name] for name in names if name in self.headers}
+            answer = requests.request(self.command, upstream + self.path, data=body, headers=headers, timeout=20)
+            answer.encoding = "utf-8"
+            changed = change(self.path, answer.text).encode()
+            self.send_response(answer.status_code)
+            self.send_header("content-type", answer.headers["content-type"])
+            self.send_header("server-timing", f"gfet4t7; key={self.headers.get('x-goog-api-key')}")
+            self.send_header("content-length", str(len(changed)))
+            self.end_headers()
+            self.wfile.write(changed)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Nothing is printed."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    """Runs the command; the fixtures go into `recorded` below the test's folder."""
+    monkeypatch.setenv("API_KEY", KEY)
+
+    def run(upstream: str, *options: str) -> int:
+        return main(["--upstream", upstream, "--into", str(tmp_path / "recorded"), *options])
+
+    return run
+
+
+def written(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every fixture by its name."""
+    return {path.stem: json.loads(path.read_text()) for path in folder.rglob("*.json")}
+
+
+def test_the_sandbox_is_recorded_whole(
+    record: Callable[..., int], sandbox: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record(sandbox, "--yes") == 0
+    fixtures = written(tmp_path / "recorded")
+    assert fixtures.keys() == {call.name for call in CALLS}
+    told = capsys.readouterr().out
+    assert f"{len(CALLS)} calls to {sandbox}" in told
+    assert "about USD 0.31" in told
+    assert "picture: image/png 1344x768" in told
+    for name, fixture in fixtures.items():
+        known = next(AT_HAND.rglob(f"{name}.json"))
+        assert fixture["origin"].startswith("recorded 2"), "the day, and nothing else, says how it is known"
+        assert fixture.keys() == json.loads(known.read_text()).keys()
+        request, response = fixture["request"], fixture["response"]
+        body = response.get("body", response.get("body_text"))
+        method = "GET" if request["body"] is None else "POST"
+        status, headers = response["status"], response["headers"]
+        if "no-such" not in request["path"]:
+            found = answer_complaints(spec.load("gemini_content"), method, request["path"], status, headers, body)
+            assert found == []
+
+
+def test_what_is_recorded_is_what_the_fixtures_at_hand_expect(
+    record: Callable[..., int], sandbox: str, tmp_path: Path
+) -> None:
+    assert record(sandbox, "--yes") == 0
+    fixtures = written(tmp_path / "recorded")
+    assert fixtures["picture"]["expect"]["pictures"] == [{"mime_type": "image/png", "width": 16, "height": 9}]
+    assert fixtures["picture"]["expect"]["usage"]["output_image_tokens"] == 1290
+    assert fixtures["edited_picture"]["expect"]["usage"]["input_image_tokens"] == 258
+    assert fixtures["api_key_invalid"]["expect"] == {"error": "INVALID_KEY"}
+    assert fixtures["counted_text"]["expect"] == {"total_tokens": 8}
+    assert fixtures["model_list_first_page"]["expect"]["next_page_token"]
+    for name in ("picture", "streamed_text_and_picture", "array_stream"):
+        text = json.dumps(fixtures[name])
+        assert len(text) < 6000, "pictures are small"
+        assert fixtures[name]["expect"]["pictures"]
+
+
+def test_a_drift_is_reported_and_the_key_is_nowhere(
+    record: Callable[..., int], sandbox: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(path: str, text: str) -> str:
+        if "generateContent" not in path or '"error"' in text:
+            spelled = json.dumps(KEY)[1:-1]
+            return text.replace("API key not valid", f"API key not valid: {spelled} of projects/123456789012")
+        return text.replace('"STOP"', '"FINISHED"').replace(
+            '"modelVersion"', '"provenance": {"c2pa": 1}, "modelVersion"'
+        )
+
+    with changing(sandbox, change) as upstream:
+        assert record(upstream, "--yes") == 0
+    captured = capsys.readouterr()
+    assert "~ candidates[].finishReason: STOP is now FINISHED" in captured.out
+    assert "+ provenance.c2pa: number" in captured.out
+    texts = [path.read_text() for path in (tmp_path / "recorded").rglob("*.json")]
+    for secret in (KEY, json.dumps(KEY)[1:-1], "AIzaRecord", "123456789012", "AIzaInvalid"):
+        assert not [text for text in [*texts, captured.out, captured.err] if secret in text]
+    fixtures = written(tmp_path / "recorded")
+    assert "[[key]] of projects/000000000000" in fixtures["api_key_invalid"]["response"]["body"]["error"]["message"]
+    assert fixtures["picture"]["response"]["headers"]["server-timing"] == "gfet4t7; key=[[key]]"
+
+
+@pytest.mark.parametrize("calls", [0, 1, 12, len(CALLS) - 1])
+def test_a_failure_midway_leaves_nothing(
+    record: Callable[..., int], sandbox: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], calls: int
+) -> None:
+    with changing(sandbox, lambda path, text: text, calls) as upstream:
+        assert record(upstream, "--yes") == 1
+    captured = capsys.readouterr()
+    assert "Nothing was written." in captured.err
+    assert f"{CALLS[calls].name}: the upstream gave no whole answer" in captured.err
+    assert list(tmp_path.iterdir()) == []
+    assert "AIza" not in captured.out + captured.err
+
+
+def test_a_key_that_is_refused_stops_it_before_anything_is_paid(
+    record: Callable[..., int], sandbox: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
+) -> None:
+    monkeypatch.setenv("API_KEY", "AIza-an-invalid-key")
+    paths: list[str] = []
+
+    def note(path: str, text: str) -> str:
+        paths.append(path)
+        return text
+
+    with changing(sandbox, note) as upstream:
+        assert record(upstream, "--yes") == 1
+    assert len(paths) == 1
+    assert "answers 400 to a call that costs nothing" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_in_an_unknown_place_is_never_written(
+    record: Callable[..., int], sandbox: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("contract.record.recording.without_secrets", lambda text, key: text)
+    with changing(sandbox, lambda path, text: text) as upstream:
+        assert record(upstream, "--yes") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])
+def test_it_asks_before_it_starts(
+    record: Callable[..., int],
+    sandbox: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    answer: str,
+    goes_on: bool,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert record(sandbox) == (0 if goes_on else 1)
+    assert (tmp_path / "recorded").exists() is goes_on
+
+
+def test_a_folder_that_is_there_is_left_alone(record: Callable[..., int], sandbox: str, tmp_path: Path) -> None:
+    (tmp_path / "recorded").mkdir()
+    assert record(sandbox, "--yes") == 1
+    assert list((tmp_path / "recorded").iterdir()) == []
+
+
+def test_help_and_a_missing_key(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "contract.record"]
+    done = subprocess.run([*command, "--help"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "--upstream" in done.stdout and "API_KEY" in done.stdout
+    done = subprocess.run([*command, "--yes"], cwd=PROJECT, capture_output=True, text=True, env={"PATH": ""})
+    assert done.returncode == 1
+    assert "API_KEY" in done.stderr
+    for wrong in ("ftp://x", "http://user:password@host", "nonsense"):
+        done = subprocess.run([*command, "--upstream", wrong], cwd=PROJECT, capture_output=True, text=True)
+        assert done.returncode == 2
+
+
+def test_every_call_has_its_fixture_at_hand() -> None:
+    for call in CALLS:
+        assert (AT_HAND / call.operation / f"{call.name}.json").is_file()
+    pictures, dollars = cost(CALLS, "gemini-2.5-flash-image")
+    assert dollars == pytest.approx(pictures * 0.039)
+    assert cost(CALLS, "a-model-to-come")[1] == pytest.approx(pictures * 0.04)
+    assert CALLS[0].pictures == 0
+
+
+def transparent_webp() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGBA", (300, 200), (9, 9, 9, 0)).save(file, "WEBP")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("picture", "mime_type"),
+    [
+        (heavy_png(), "image/png"),
+        (plain_png(1344, 768), "image/png"),
+        (plain_jpeg(), "image/jpeg"),
+        (transparent_webp(), "image/webp"),
+    ],
+)
+def test_a_picture_keeps_its_format_and_shape(picture: bytes, mime_type: str) -> None:
+    seen: list[Picture] = []
+    small = base64.b64decode(small_picture(base64_of(picture), seen))
+    assert len(small) < 1000
+    with Image.open(io.BytesIO(small)) as image:
+        assert Image.MIME[str(image.format)] == mime_type == seen[0][0]
+        assert max(image.size) == 16
+        assert image.width / image.height == pytest.approx(seen[0][1] / seen[0][2], rel=0.15)
+
+
+def test_what_is_no_picture_is_cut_and_ids_are_replaced() -> None:
+    part = {"inlineData": {"mimeType": "image/png", "data": "no picture! " * 100}, "thoughtSignature": "x" * 10_000}
+    seen: list[Picture] = []
+    made = shrunk({"candidates": [{"content": {"parts": [part]}}], "responseId": "of-this-answer"}, seen)
+    assert len(json.dumps(made)) < 300
+    assert made["responseId"] != "of-this-answer"
+    assert not seen
+
+
+def test_the_frame_of_a_stream_stays() -> None:
+    text = 'data: {"responseId": "a"}\r\n\r\n: a comment\n\ndata: {"b": [1]}\n\n'
+    assert (
+        shrunk_stream(text, [])
+        == 'data: {"responseId": "W5rtadjWH43Sz7IPtw1nl3"}\r\n\r\n: a comment\n\ndata: {"b": [1]}\n\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Consumer 'api_key:AIzaSyA-0123456789abcdefghijklmnopqrstu' has been suspended",
+        '"consumer": "projects/123456789012"',
+        "project_number:123456789012",
+        "https://console.cloud.google.com/apis?project=123456789012",
+        "in project 123456789012 before",
+        "token ya29.a0AfH6SMBx-abcdef",
+    ],
+)
+def test_secrets_of_google_are_known_by_their_looks(text: str) -> None:
+    scrubbed = without_secrets(text, "another key")
+    assert not any(secret in scrubbed for secret in ("123456789012", "AIzaSy", "ya29"))
+    assert any(stand_in in scrubbed for stand_in in ("[[key]]", "000000000000"))
+
+
+def test_a_changed_status_type_and_frame_are_drifts() -> None:
+    known = {"response": {"status": 200, "headers": {"content-type": "a/b"}, "body": {"x": 1, "gone": None}}}
+    found = {"response": {"status": 503, "headers": {"Content-Type": "text/html"}, "body_text": "<html>"}}
+    assert list(differences(known, found)) == [
+        "~ status 200 is now 503",
+        "~ content-type a/b is now text/html",
+        "~ JSON is now a text that is no JSON",
+        "- x: number",
+        "- gone: null",
+    ]
