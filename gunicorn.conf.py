@@ -1,5 +1,6 @@
 """How gunicorn serves the app: `gunicorn` in this folder is all that a production start needs."""
 
+import gc
 import os
 import secrets
 import shutil
@@ -52,6 +53,12 @@ control_socket_disable = True
 def post_fork(server, worker):
     """Every worker logs in the format of the settings."""
     configure_logs(settings.log_format)
+
+
+def post_worker_init(worker):
+    """What was imported stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server, worker):

@@ -35,12 +35,12 @@ def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
         whole = len(chunk) - len(chunk) % 4
         rest = chunk[whole:]
         if whole:
-            yield decode_whole(chunk if whole == len(chunk) else chunk[:whole])
+            yield decode_whole(memoryview(chunk)[:whole])
     if rest:
         raise MalformedBase64("the base64 ends within a group of four")
 
 
-def decode_whole(characters: bytes | str) -> bytes:
+def decode_whole(characters: bytes | memoryview | str) -> bytes:
     """The bytes that one whole piece of standard base64 stands for. Raises MalformedBase64."""
     try:
         return pybase64.b64decode(characters, validate=True)
@@ -52,7 +52,7 @@ def is_base64(characters: bytes) -> bool:
     """Whether all characters are of the standard alphabet, wherever the piece was cut. Padding is not."""
     whole = len(characters) - len(characters) % 4
     try:
-        decoded = decode_whole(characters if whole == len(characters) else characters[:whole])
+        decoded = decode_whole(memoryview(characters)[:whole])
         decode_whole(characters[whole:].ljust(4, b"A"))
     except MalformedBase64:
         return False

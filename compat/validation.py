@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from typing import Any, Self
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 
 from compat.errors import ApiError, ErrorKind
+
+MOST_COMPLAINTS = 20  # about the members of one array
 
 
 class Complaint(str):
@@ -24,6 +27,12 @@ class Complaint(str):
     def format(self, *_: object, **__: object) -> Self:
         """Marshmallow formats the messages of its own rules; the path is not known yet."""
         return self
+
+
+@cache
+def instance_of(schema: type[Schema]) -> Schema:
+    """The one instance of a schema. It keeps nothing of what it checks, and making it costs more than checking."""
+    return schema()
 
 
 MISSING = Complaint(ErrorKind.MISSING_PARAMETER, "Missing required parameter: '{param}'.")
@@ -240,11 +249,13 @@ class Listed(JsonField):
                 f"got an array with length {len(value)} instead.",
             )
         members = []
-        problems = {}
+        problems: dict[int, Any] = {}
         for index, one in enumerate(value):
             try:
                 members.append(self.member.deserialize(one, str(index)))
             except ValidationError as error:
+                if len(problems) == MOST_COMPLAINTS:  # a body of a million faults is not worth a million words
+                    break
                 problems[index] = error.messages
         if problems:
             raise ValidationError(problems)

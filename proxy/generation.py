@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ from gevent.queue import Empty, SimpleQueue
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import parse_error
-from compat.gemini_content.request import build_request
+from compat.gemini_content.request import write_request
 from compat.gemini_content.response import read_answer
 from compat.image_models import SUCCESSOR, ServedModel
 from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
@@ -41,7 +40,7 @@ def generate(
     fall silent (a Silence follows every `silence` seconds without an event) are held until they are whole. Every
     call notes in times of its own how long it waited. Raises an ApiError if there is no picture at all.
     """
-    body = json.dumps(build_request(image_request), separators=(",", ":")).encode()
+    body = write_request(image_request)
 
     def ask() -> Iterator[Event]:
         return ask_once(upstream, body, model, key, timeout, new_times())

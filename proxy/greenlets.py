@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import gevent
-from gevent.socket import wait_read
 
 from compat.errors import ApiError
+
+READABLE = 1  # what libev calls it
 
 Result = TypeVar("Result")
 
@@ -31,23 +32,33 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
     Returns what ends the watch; it must be called before the connection serves another request.
     """
     here = gevent.getcurrent()
+    # A watcher of the loop's own instead of a greenlet for each request: most callers say nothing before their answer.
+    watcher = gevent.get_hub().loop.io(caller.fileno(), READABLE)
+    watched = True
 
-    def watch() -> None:
+    def look() -> None:
         try:
-            wait_read(caller.fileno())
             gone = not caller.recv(1, socket.MSG_PEEK)
         except OSError:
             gone = True
-        if gone:
+        if gone and watched:
             gevent.kill(here, CallerGone)
 
-    # Waiting for the end of the watch matters: a connection that is still watched would be closed a second late.
-    kill: Callable[[], None] = gevent.spawn(watch).kill
-    return kill
+    def wake() -> None:
+        watcher.stop()
+        gevent.spawn(look)
+
+    def stop() -> None:
+        nonlocal watched
+        watched = False
+        watcher.stop()
+        watcher.close()
+
+    watcher.start(wake)
+    return stop
 
 
-@contextmanager
-def time_limit(seconds: float, error: Callable[[], ApiError]) -> Iterator[None]:
+def time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[Any]:
     """Raises the error in what is done within, wherever it waits, when the time is over."""
-    with gevent.Timeout(max(seconds, 0.001), error()):
-        yield
+    limit: AbstractContextManager[Any] = gevent.Timeout(max(seconds, 0.001), error())
+    return limit

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
@@ -26,10 +29,10 @@ RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, back
 
 
 KEY = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")  # what a header can hold
-TimeLimit = Callable[[float, Callable[[], ApiError]], AbstractContextManager[None]]
+TimeLimit = Callable[[float, Callable[[], ApiError]], AbstractContextManager[Any]]
 
 
-def no_time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[None]:
+def no_time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[Any]:
     """For scripts, which have nothing that could interrupt them."""
     return nullcontext()
 
@@ -144,11 +147,18 @@ class Upstream:
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> requests.Response:
         """The response as soon as its headers are there. The URL is sent as it is: requests would spell it anew."""
-        prepared = self.session.prepare_request(requests.Request("POST", url, headers=headers, data=body))
-        prepared.url = url
-        options = self.session.merge_environment_settings(url, {}, True, None, None)
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", url, body, {}
+        prepared.headers = CaseInsensitiveDict(headers)
+        prepared.headers["content-length"] = str(len(body))
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
-        return self.session.send(prepared, allow_redirects=False, timeout=timeout, **options)
+        return self.session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **self.surroundings)
+
+    @cached_property
+    def surroundings(self) -> dict[str, Any]:
+        """What the environment says of proxies and certificates; all calls go to one server, so it is asked once."""
+        options = self.session.merge_environment_settings(self.base_url, {}, None, None, None)
+        return {name: options[name] for name in ("proxies", "verify", "cert")}
 
     def read(self, response: requests.Response, seconds: float, times: UpstreamTimes, decode: bool) -> Iterator[bytes]:
         """The body as it comes, waited for so many seconds in all: how long the caller takes for it does not count.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,12 +11,15 @@ from marshmallow import INCLUDE, Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import ImageRequest, InputImage
-from compat.validation import Complaint, JsonField, Listed, Mapped, complaints
+from compat.validation import Complaint, JsonField, Listed, Mapped, complaints, instance_of
 
 MASK_INSTRUCTION = (
     "The last image is a mask for the first one: change the first image only where the mask is transparent, and keep "
     "everything else exactly as it is."
 )
+
+
+ASPECT_RATIO = re.compile(r"\d{1,4}:\d{1,4}", re.ASCII)  # what can be told in a header; what is asked for is Google's
 
 
 class ProtoValue(JsonField):
@@ -153,7 +158,7 @@ def check_request(method: str, body: Any) -> None:
     """
     if not isinstance(body, dict):
         raise ApiError(ErrorKind.INVALID_TYPE, "Invalid JSON payload received. The request must be an object.")
-    problems = SCHEMAS[method]().validate(body)
+    problems = instance_of(SCHEMAS[method]).validate(body)
     if problems:
         found = tuple(
             (snake_case(path), text.replace("{param}", snake_case(path)))
@@ -182,12 +187,32 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
     return merge(body, camel_cased(image_request.gemini))
 
 
+def write_request(image_request: ImageRequest) -> bytes:
+    """The same as JSON. The base64 of pictures goes in as it is: `json` would look at each of its characters."""
+    body = build_request(image_request)
+    content = body["contents"][0]
+    parts, content["parts"] = content["parts"], []
+    before, empty, after = dumps(body).partition(b'"parts":[]')
+    return b"".join((before, empty[:-1], b",".join(map(write_part, parts)), b"]", after))
+
+
+def write_part(part: dict[str, Any]) -> bytes:
+    if "inlineData" not in part:
+        return dumps(part)
+    data = part["inlineData"].pop("data").encode("ascii")
+    return b"".join((dumps(part)[:-2], b',"data":"', data, b'"}}'))
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 def sent_aspect_ratio(image_request: ImageRequest) -> str | None:
     """The aspect ratio that the model is asked for, whether ours or one that is sent verbatim."""
     config = camel_cased(image_request.gemini).get("generationConfig")
     inner = config.get("imageConfig") if isinstance(config, Mapping) else None
     told = inner.get("aspectRatio") if isinstance(inner, Mapping) else None
-    return told if isinstance(told, str) and told else image_request.aspect_ratio
+    return told if isinstance(told, str) and ASPECT_RATIO.fullmatch(told) else image_request.aspect_ratio
 
 
 def build_parts(image_request: ImageRequest) -> Iterator[dict[str, Any]]:

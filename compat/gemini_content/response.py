@@ -166,9 +166,13 @@ class PictureReader:
         self.padded = 0  # characters of padding
 
     def read(self, data: bytes) -> Iterator[Event]:
-        data = standard_alphabet(data)
         bare = data.rstrip(b"=")
-        if (self.padded and bare) or not is_base64(bare):
+        if not is_base64(bare):
+            data = standard_alphabet(data)
+            bare = data.rstrip(b"=")
+            if not is_base64(bare):
+                raise NotAPicture("a picture that is not base64")
+        if self.padded and bare:
             raise NotAPicture("a picture that is not base64")
         self.padded += len(data) - len(bare)
         self.length += len(data)

@@ -13,6 +13,7 @@ from compat.images import InputImage
 from compat.input_images import read_input_images
 from compat.validation import Flag, JsonField, Mapped, Number
 
+MOST_LEVELS = 10  # of the name of a text part: one[two][three]
 MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
 IMAGE_NAME = re.compile(r"image(\[\d{0,3}\])?", re.ASCII)  # image, image[], image[0]: clients differ
 UNSET = {("n", "0")}  # what go-openai writes for a field that nobody set, beside empty texts
@@ -72,7 +73,8 @@ def is_picture(name: str) -> bool:
 
 def put(body: dict[str, Any], name: str, text: str) -> None:
     """Writes a text part where its name says: `svg[reasoning][effort]` is a member of a member."""
-    first, *inner = re.findall(r"[^\[\]]+", name) or [name]
+    names = re.findall(r"[^\[\]]+", name)
+    first, *inner = names if 0 < len(names) <= MOST_LEVELS else [name]
     for key in inner:
         nested = body.setdefault(first, {})
         if not isinstance(nested, dict):

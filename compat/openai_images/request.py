@@ -25,6 +25,7 @@ from compat.validation import (
     Number,
     Text,
     complain,
+    instance_of,
     refuse,
     type_name,
     wrong_type,
@@ -162,7 +163,7 @@ def check(schema: type[Schema], body: Any) -> dict[str, Any]:
             f"Invalid type for the request body: expected an object, but got {type_name(body)} instead.",
         )
     try:
-        checked: dict[str, Any] = schema().load(body)
+        checked: dict[str, Any] = instance_of(schema).load(body)
     except ValidationError as error:
         raise refuse(error) from None
     return {name: checked[name] for name in body if checked[name] is not None}
@@ -250,7 +251,7 @@ def read_google(checked: Mapping[str, Any]) -> dict[str, Any]:
 
 def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> list[str]:
     """The wishes that are left out. A value that says what is done anyway is no wish."""
-    understood = schema().fields
+    understood = instance_of(schema).fields
     names = [name for name, value in checked.items() if name not in understood and value not in ("", "auto", False)]
     if checked.get("background") == "opaque":
         names.remove("background")

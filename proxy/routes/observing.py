@@ -38,6 +38,7 @@ def end(response: Response) -> Response:
     response.headers["x-request-id"] = seen.request_id
     if seen.retires:
         response.headers["x-twinlens-retires"] = seen.retires.isoformat()
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
     body = request.environ["wsgi.input"]
 
     def finish() -> None:

@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 from flask import request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
+from werkzeug.formparser import MultiPartParser
 
 from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormFile
@@ -77,16 +77,17 @@ def read_json() -> Any:
 
 def read_form() -> Form:
     """The body as a form, its files in memory and its parts in order. Raises INVALID_ARGUMENT for what is no form."""
-    parser = FormDataParser(
+    parser = MultiPartParser(
         stream_factory=lambda *_, **__: BytesIO(),
         max_form_memory_size=request.max_content_length,
         max_form_parts=MOST_FORM_PARTS,
-        silent=False,
+        buffer_size=MIB,
     )
     try:
-        _, texts, files = parser.parse(
-            request.stream, request.mimetype, request.content_length, request.mimetype_params
-        )
+        boundary = request.mimetype_params.get("boundary", "").encode("ascii")
+        if not boundary:
+            raise ValueError("Missing boundary")
+        texts, files = parser.parse(request.stream, boundary, request.content_length)
     except RequestEntityTooLarge:
         raise too_large() from None
     except ValueError as error:
