@@ -1,0 +1,292 @@
+"""An upstream that stalls, drips, breaks its own framing, sends far too much, or cannot be reached securely or at all.
+
+What of this is told before a picture is told by an error, in time; what comes after it cuts the transfer.
+"""
+
+import contextlib
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+import requests
+from google import genai
+from google.genai import errors, types
+
+from tests.end_to_end import pictures
+from tests.end_to_end.proxy_server import ProxyServer
+from tests.faults.calls import CUT, MODEL, code, generate, generate_content
+from tests.faults.conftest import Start, memory
+from tests.proxy.tls_server import tls_server
+from tests.window.raw_upstream import JSON, RawAnswer, RawUpstream, chunk, http_answer, http_head
+
+BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
+MIDDLE = len(BODY) // 2
+MIB = 1024 * 1024
+WISHES = [{"response_format": "url"}, {"response_format": "b64_json"}, {"n": 2}]
+HELD = [{"response_format": "url"}, {"n": 2}]
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+
+def slowly(pieces: Iterable[bytes], pause: float) -> RawAnswer:
+    """Pieces with pauses between them."""
+
+    def send() -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            time.sleep(pause)
+
+    return RawAnswer(send())
+
+
+def drip(start: int) -> RawAnswer:
+    """An answer that is quick up to a byte and then comes byte by byte, for ever."""
+    head = [http_head(200, JSON), *([chunk(BODY[:start])] if start else [])]
+    return slowly([*head, *(chunk(BODY[at : at + 1]) for at in range(start, start + 80))], 0.05)
+
+
+def torn(last: bytes, start: int = MIDDLE) -> RawAnswer:
+    """A chunked answer with nonsense where a chunk should begin."""
+    return RawAnswer([http_head(200, JSON), *([chunk(BODY[:start])] if start else []), last], hold=False)
+
+
+def packed(body: bytes) -> RawAnswer:
+    """An answer that says it is gzip."""
+    return http_answer(body, headers=[("Content-Encoding", "gzip")])
+
+
+BROKEN_CHUNKS = {"no size": b"zz\r\nxx\r\n", "a negative size": b"-5\r\nabcde\r\n", "no line end": b"5" * 70_000}
+BROKEN_GZIP = {
+    "no gzip": b"this is not gzip at all" * 9,
+    "half of it": gzip.compress(BODY, 1)[:MIDDLE],
+    "damaged": gzip.compress(BODY, 1)[:99_000] + b"\0" * 99_000,
+}
+
+
+@pytest.mark.parametrize("wishes", WISHES, ids=str)
+def test_headers_that_drip_are_given_up_in_time(
+    server: ProxyServer, upstream: RawUpstream, key: str, wishes: dict[str, Any]
+) -> None:
+    head = http_head(200, JSON)
+    upstream.answers(lambda _: slowly([head[at : at + 1] for at in range(len(head))], 0.05))
+    started = time.monotonic()
+    answer = generate(server, key, **wishes)
+    assert code(answer) == (504, "upstream_timeout")
+    assert answer.headers["x-should-retry"] == "false"
+    assert generate_content(server, key).status_code == 504
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("wishes", HELD, ids=str)
+def test_a_picture_that_drips_is_given_up_in_time(
+    server: ProxyServer, upstream: RawUpstream, key: str, wishes: dict[str, Any]
+) -> None:
+    upstream.answers(lambda _: drip(MIDDLE))
+    started = time.monotonic()
+    assert code(generate(server, key, **wishes)) == (504, "upstream_timeout")
+    assert time.monotonic() - started < 2
+
+
+def test_a_flowing_picture_that_drips_is_cut_in_time(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+    upstream.answers(lambda _: drip(MIDDLE))
+    started = time.monotonic()
+    with pytest.raises(CUT):
+        generate(server, key, response_format="b64_json")
+    with pytest.raises(CUT):
+        generate_content(server, key)
+    assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("wishes", WISHES, ids=str)
+@pytest.mark.parametrize("name", BROKEN_CHUNKS)
+def test_a_broken_chunk_before_the_picture_is_a_502(
+    server: ProxyServer, upstream: RawUpstream, key: str, name: str, wishes: dict[str, Any]
+) -> None:
+    upstream.answers(torn(BROKEN_CHUNKS[name], 0))
+    answer = generate(server, key, **wishes)
+    assert code(answer) == (502, "upstream_error")
+    assert answer.headers["x-should-retry"] == "false"
+    try:
+        assert generate_content(server, key).status_code == 502
+    except CUT:
+        assert name == "a negative size", "http.client reads on behind it, and finds the break later"
+
+
+@pytest.mark.parametrize("name", BROKEN_CHUNKS)
+def test_a_broken_chunk_in_the_picture_never_shortens_it(
+    server: ProxyServer, upstream: RawUpstream, key: str, name: str
+) -> None:
+    upstream.answers(torn(BROKEN_CHUNKS[name]))
+    for wishes in HELD:
+        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
+    with pytest.raises(CUT):
+        generate(server, key, response_format="b64_json")
+    with pytest.raises(CUT):
+        generate_content(server, key)
+
+
+@pytest.mark.parametrize("name", BROKEN_GZIP)
+def test_broken_gzip_never_shortens_a_picture(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+    upstream.answers(packed(BROKEN_GZIP[name]))
+    for wishes in HELD:
+        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
+    try:
+        flowed = generate(server, key, response_format="b64_json")
+    except CUT:
+        return
+    assert code(flowed) == (502, "upstream_error")
+
+
+def test_gzip_that_opens_to_a_flood_is_stopped(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+    before = memory(server)
+    flood = b'{"candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBORw0KGgo' + b"A" * 300 * MIB
+    upstream.answers(packed(gzip.compress(flood, 1)))
+    for wishes in WISHES:
+        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
+    assert memory(server) - before < 60 * MIB
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "image/png", "application/octet-stream", ""])
+def test_a_picture_under_a_wrong_content_type_is_a_picture(
+    server: ProxyServer, upstream: RawUpstream, key: str, content_type: str
+) -> None:
+    upstream.answers(http_answer(BODY, content_type=content_type))
+    answer = generate(server, key, response_format="b64_json")
+    assert answer.json()["data"][0]["b64_json"] == pictures.base64_of(pictures.heavy_png())
+    assert answer.headers["Content-Type"] == "application/json"
+    assert generate_content(server, key).content == BODY
+
+
+def test_a_bare_picture_instead_of_json_is_a_502(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+    upstream.answers(http_answer(pictures.plain_png(), content_type="image/png"))
+    for wishes in WISHES:
+        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
+
+
+def test_events_under_the_content_type_of_json_are_a_502(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+    upstream.answers(http_answer(b"data: " + BODY.replace(b"\n", b"") + b"\n\n"))
+    for wishes in WISHES:
+        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
+
+
+def endless(_: object) -> RawAnswer:
+    """200 MB of one picture."""
+
+    def send() -> Iterator[bytes]:
+        yield http_head(200, JSON)
+        yield chunk(BODY[:MIDDLE])
+        for _ in range(800):
+            yield chunk(b"A" * 256 * 1024)
+
+    return RawAnswer(send())
+
+
+def test_an_answer_of_200_mb_is_given_up_at_the_limit_and_costs_no_memory(
+    server: ProxyServer, upstream: RawUpstream, key: str
+) -> None:
+    before = memory(server)
+    upstream.answers(endless)
+    for wishes in HELD:
+        answer = generate(server, key, **wishes)
+        assert code(answer) == (502, "upstream_error")
+        assert "4000000" in answer.json()["error"]["message"], "the error names the limit"
+    with pytest.raises(CUT):
+        generate(server, key, response_format="b64_json")
+    with pytest.raises(CUT):
+        generate_content(server, key)
+    assert max(request.sent for request in upstream.requests) < 40 * MIB
+    assert memory(server) - before < 60 * MIB
+
+
+UNREACHABLE = {"DNS": "http://gemini.invalid", "DNS with TLS": "https://gemini.invalid"}
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+def test_a_name_that_does_not_resolve_is_a_502_that_may_be_retried(start: Start, tmp_path: Path, name: str) -> None:
+    lost = start(tmp_path, GEMINI_BASE_URL=UNREACHABLE[name])
+    for wishes in WISHES:
+        answer = generate(lost, "some-key", **wishes)
+        assert code(answer) == (502, "upstream_error")
+        assert answer.headers.get("x-should-retry") != "false"
+        assert "gemini.invalid" not in answer.text
+    assert_google_says(generate_content(lost, "some-key"), 502, "gemini.invalid")
+
+
+def assert_google_says(answer: requests.Response, status: int, secret: str) -> None:
+    """The error is Google's, and does not tell the secret."""
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, status)
+    assert error["status"] and error["message"]
+    assert secret not in answer.text
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_502_and_the_key_stays_here(
+    start: Start, tmp_path: Path, key: str
+) -> None:
+    with tls_server(tmp_path, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+        careful = start(tmp_path, GEMINI_BASE_URL=url)
+        for wishes in WISHES:
+            assert code(generate(careful, key, **wishes)) == (502, "upstream_error")
+        assert_google_says(generate_content(careful, key), 502, url.rpartition("/")[2])
+
+
+def test_tls_to_a_server_that_speaks_none_is_a_502(start: Start, tmp_path: Path, key: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse_all, args=(listener,), daemon=True).start()
+        astray = start(tmp_path, GEMINI_BASE_URL=f"https://127.0.0.1:{listener.getsockname()[1]}")
+        for wishes in WISHES:
+            assert code(generate(astray, key, **wishes)) == (502, "upstream_error")
+        assert_google_says(generate_content(astray, key), 502, "127.0.0.1")
+
+
+def refuse_all(listener: socket.socket) -> None:
+    """A plain HTTP server that does not understand what it is told."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+SEEN_BY_SDKS = {
+    "a stall": (lambda _: http_answer(BODY, only=0), openai.InternalServerError, 504),
+    "dripping headers": (lambda _: slowly([b"H", b"T", b"T", b"P"] * 20, 0.05), openai.InternalServerError, 504),
+    "a broken chunk": (torn(b"zz\r\n", 0), openai.InternalServerError, 502),
+    "HTML": (http_answer(b"<html></html>", 502, "text/html"), openai.InternalServerError, 502),
+}
+
+
+@pytest.mark.parametrize("name", SEEN_BY_SDKS)
+def test_what_both_sdks_see_before_a_picture(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+    script, error, status = SEEN_BY_SDKS[name]
+    upstream.answers(script)
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key)
+    with pytest.raises(error) as caught:
+        client.images.generate(model=MODEL, prompt="a cat")
+    assert caught.value.status_code == status
+    assert len(upstream.requests) == 1, "the SDK was not told to buy the picture again"
+    google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=server.url))
+    with pytest.raises(errors.ServerError) as told:
+        google.models.generate_content(model=MODEL, contents="a cat")
+    assert told.value.code == status
+
+
+@pytest.mark.parametrize("last", [b"zz\r\n", b""], ids=["a broken chunk", "a stall"])
+def test_what_both_sdks_see_in_the_midst_of_a_picture(
+    server: ProxyServer, upstream: RawUpstream, key: str, last: bytes
+) -> None:
+    upstream.answers(torn(last) if last else http_answer(BODY, only=MIDDLE))
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
+    with pytest.raises((openai.APIError, httpx2.HTTPError)):
+        client.images.generate(model=MODEL, prompt="a cat", response_format="b64_json")
+    google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=server.url))
+    with pytest.raises((errors.APIError, httpx2.HTTPError)):
+        google.models.generate_content(model=MODEL, contents="a cat")
