@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -241,8 +242,16 @@ def test_a_call_outlives_the_stop_of_the_service_and_then_nobody_is_there(
             assert answer.status_code == 502
             assert_same_error(answer.json(), dialect.build_error(ApiError(ErrorKind.UPSTREAM_BROKEN, ""))[1])
             assert "x-should-retry" not in answer.headers
-            assert answer.headers["x-request-id"] in nginx.logs()
+            assert_logged(nginx, answer.headers["x-request-id"])
         assert_nothing_secret(nginx)
+
+
+def assert_logged(nginx: Nginx, request_id: str) -> None:
+    """The line may be written a moment after the answer."""
+    end = time.monotonic() + 5
+    while request_id not in nginx.logs() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert request_id in nginx.logs()
 
 
 def test_a_call_that_may_have_bought_a_picture_is_not_to_be_repeated(deploy: Path, tmp_path: Path):
