@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import Usage
@@ -32,11 +33,34 @@ class Prices:
         return round((inputs + outputs) / 1_000_000, 9)
 
 
+class Api(Enum):
+    """The API that a model's server speaks."""
+
+    GEMINI = "gemini"
+    OPENAI = "openai"
+
+
+@dataclass(frozen=True)
+class OpenAIServer:
+    """What must be known of a server that speaks OpenAI's Images API, beyond what its model can do."""
+
+    base_url: str  # up to and with the version: http://127.0.0.1:8080/v1
+    edits: bool = True  # whether it has /images/edits
+    most_pictures: int = 10  # that one call may ask for; more are asked for in several calls
+    response_format: bool = True  # whether it knows the field: OpenAI's own gpt-image models refuse it
+    streams: bool = False  # whether it is asked for events when the caller wants a stream
+    fields: frozenset[str] = frozenset()  # that it understands beyond OpenAI's: seed, aspect_ratio, ...
+
+
+CALLERS_KEY = "caller"
+NO_KEY = "none"
+
+
 @dataclass(frozen=True)
 class ImageModel:
     """What one upstream model can do."""
 
-    name: str
+    name: str  # the public one
     title: str
     pixels: Mapping[str, Pixels]  # by aspect ratio, at the tier that is drawn unless another is asked for
     output_mime_type: str
@@ -47,6 +71,17 @@ class ImageModel:
     max_input_images: int = 3  # more are passed on: the documentation says "works best with"
     retires: date | None = None
     draws_drafts: bool = False
+    owner: str = "google"
+    aliases: tuple[str, ...] = ()  # further public names
+    upstream_name: str | None = None  # what its server calls it; None: the same
+    base_url: str | None = None  # of a Gemini server other than GEMINI_BASE_URL
+    openai: OpenAIServer | None = None  # its server, if that speaks OpenAI's API
+    key: str = CALLERS_KEY  # which one travels: the caller's, none, or that of the variable of this name
+
+    @property
+    def api(self) -> Api:
+        """The API that is spoken with its server."""
+        return Api.OPENAI if self.openai else Api.GEMINI
 
 
 PIXELS_2_5: Mapping[str, Pixels] = {

@@ -31,6 +31,7 @@ class ImageRequest:
     seed: int | None = None
     temperature: float | None = None
     gemini: Mapping[str, Any] = field(default_factory=dict)  # generationConfig, safetySettings, ...: sent verbatim
+    openai: Mapping[str, Any] = field(default_factory=dict)  # quality, background, ...: sent verbatim
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,20 @@ class Text:
     """Words that came along, before or after a picture of the same answer."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class RevisedPrompt:
+    """The prompt as the server rewrote it before it drew, told before the end of the picture's answer."""
+
+    prompt: str
+
+
+@dataclass(frozen=True)
+class LinkedImage:
+    """A picture that its server tells by an address of its own. It stands where ImageStart to ImageEnd would."""
+
+    url: str
 
 
 @dataclass(frozen=True)
@@ -115,4 +130,6 @@ class Silence:
     """Nothing has happened for a while: time to keep the line open."""
 
 
-Event = Text | ImageStart | ImageData | ImageEnd | StoredImage | Finish | Failure | Silence
+Event = (
+    Text | RevisedPrompt | LinkedImage | ImageStart | ImageData | ImageEnd | StoredImage | Finish | Failure | Silence
+)
