@@ -7,7 +7,7 @@ retirement dates from the deprecations page (2026-10). Prices are USD per millio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -48,7 +48,9 @@ class OpenAIServer:
     edits: bool = True  # whether it has /images/edits
     most_pictures: int = 10  # that one call may ask for; more are asked for in several calls
     response_format: bool = True  # whether it knows the field: OpenAI's own gpt-image models refuse it
-    streams: bool = False  # whether it is asked for events when the caller wants a stream
+    urls: bool = False  # whether it can answer with addresses that callers reach; otherwise our own store has them
+    image_urls: bool = False  # whether it opens the addresses of input pictures
+    streams: bool = False  # whether it is asked for a stream of events, which keeps a slow line open
     fields: frozenset[str] = frozenset()  # that it understands beyond OpenAI's: seed, aspect_ratio, ...
 
 
@@ -76,7 +78,7 @@ class ImageModel:
     upstream_name: str | None = None  # what its server calls it; None: the same
     base_url: str | None = None  # of a Gemini server other than GEMINI_BASE_URL
     openai: OpenAIServer | None = None  # its server, if that speaks OpenAI's API
-    key: str = CALLERS_KEY  # which one travels: the caller's, none, or that of the variable of this name
+    key: str = CALLERS_KEY  # which one travels: `caller`, `none`, or `env:NAME` for that of an environment variable
 
     @property
     def api(self) -> Api:
@@ -232,27 +234,37 @@ class ServedModel:
 class ModelCatalogue:
     """The models that are served, by every name they may be called."""
 
-    def __init__(self, aliases: Mapping[str, str] | None = None, upstream_models: Mapping[str, str] | None = None):
-        """`aliases` maps further names to served ones, `upstream_models` served names to upstream ones.
+    def __init__(
+        self,
+        aliases: Mapping[str, str] | None = None,
+        upstream_models: Mapping[str, str] | None = None,
+        own: Sequence[ImageModel] = (),
+        *,
+        only_own: bool = False,
+    ):
+        """`aliases` maps further names to served ones, `upstream_models` served names to those of rows.
 
-        Raises ValueError for a name that is not served.
+        `own` are the operator's rows, served beside the built-in model or, with `only_own`, instead of it; one that
+        has its name stands in its place. Raises ValueError for a name that is not served.
         """
-        rows = {model.name: model for model in MODELS}
-        self.upstreams = {SERVED_BY_DEFAULT: rows[SERVED_BY_DEFAULT]}
+        rows = {model.name: model for model in (*MODELS, *own)}
+        served = [row.name for row in own] if only_own else [SERVED_BY_DEFAULT, *(row.name for row in own)]
+        self.upstreams = {name: rows[name] for name in served}
+        self.aliases = {alias: row.name for row in own for alias in row.aliases}
         for name, upstream_name in (upstream_models or {}).items():
-            served = rows[self.known(name)]
+            public = self.upstreams[self.known(name)]
             upstream_name = bare_name(upstream_name)
-            self.upstreams[served.name] = rows.get(upstream_name) or unknown_upstream(upstream_name, served)
-        self.aliases: dict[str, str] = {}
+            self.upstreams[public.name] = rows.get(upstream_name) or unknown_upstream(upstream_name, public)
         for alias, name in (aliases or {}).items():
             for one in OPENAI_IMAGE_MODELS if alias == "openai" else (alias,):
                 self.aliases[bare_name(one)] = self.known(name)
 
     def known(self, name: str) -> str:
-        """The bare name, if it is served."""
-        if bare_name(name) not in self.upstreams:
+        """The public name, if it is served."""
+        public = self.aliases.get(bare_name(name), bare_name(name))
+        if public not in self.upstreams:
             raise ValueError(f"{name} is not served; served are {', '.join(self.upstreams)}")
-        return bare_name(name)
+        return public
 
     def models(self) -> list[ServedModel]:
         """Every served model by its public name."""
@@ -270,15 +282,19 @@ class ModelCatalogue:
                 f"The model '{name}' does not exist or is not served here. Served: {names}.",
                 param="model",
             )
-        return ServedModel(public, asked_as, upstream.name, upstream)
+        return ServedModel(public, asked_as, upstream.upstream_name or upstream.name, upstream)
 
 
 def unknown_upstream(name: str, public: ImageModel) -> ImageModel:
-    """A row for an upstream model that has none: the public model's ratios, no tiers, no price, perhaps drafts."""
+    """A row for an upstream model that has none: the public model's server and ratios, no tiers, no price, perhaps
+    drafts."""
     return ImageModel(
         name=name,
         title=name,
         pixels=public.pixels,
         output_mime_type=public.output_mime_type,
-        draws_drafts=True,
+        draws_drafts=not public.openai,
+        base_url=public.base_url,
+        openai=public.openai,
+        key=public.key,
     )

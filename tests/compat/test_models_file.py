@@ -1,0 +1,156 @@
+"""compat/models_file.py: an operator's rows, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from compat.image_models import PIXELS_2_5, Api, ModelCatalogue, OpenAIServer, Prices
+from compat.models_file import ModelsFile, ModelsFileError, read_models_file
+
+SHORTEST = """
+[[model]]
+name = "house"
+upstream = "openai"
+base_url = "http://10.0.0.5:8080/v1"
+pixels = { "1:1" = "1024x1024" }
+"""
+WHOLE = """
+only = true
+
+[[model]]
+name = "google/house-painter"
+aliases = ["gpt-image-1", "painter"]
+title = "The painter in the cellar"
+owner = "our company"
+upstream = "openai"
+base_url = "http://10.0.0.5:8080/v1/"
+upstream_name = "flux-1-schnell"
+key = "env:HOUSE_KEY"
+pixels = { "1:1" = "1024x1024", "16:9" = "1344x768" }
+tiers = { 2K = { "1:1" = "2048x2048" } }
+output_format = "webp"
+prices = { input = 0, text_output = 0.5, image_output = 30 }
+input_tokens = 4096
+output_tokens = 2048
+max_input_images = 1
+retires = 2027-01-31
+draws_drafts = false
+edits = false
+most_pictures = 4
+response_format = false
+urls = true
+image_urls = true
+streams = true
+fields = ["seed"]
+
+[[model]]
+name = "mirror"
+upstream = "gemini"
+base_url = "https://gemini.example"
+upstream_name = "gemini-3-pro-image"
+pixels = "gemini-2.5-flash-image"
+key = "none"
+"""
+
+
+def test_a_row_needs_four_columns():
+    [row] = read_models_file(SHORTEST).rows
+    assert (row.name, row.title, row.api, row.key) == ("house", "house", Api.OPENAI, "caller")
+    assert row.openai == OpenAIServer("http://10.0.0.5:8080/v1")
+    assert row.prices is None
+    assert row.output_mime_type == "image/png"
+
+
+def test_every_column_is_read():
+    file = read_models_file(WHOLE)
+    painter, mirror = file.rows
+    assert file.only
+    assert (painter.name, painter.aliases, painter.upstream_name) == (
+        "house-painter",
+        ("gpt-image-1", "painter"),
+        "flux-1-schnell",
+    )
+    assert painter.openai == OpenAIServer("http://10.0.0.5:8080/v1", False, 4, False, True, True, True, frozenset({"seed"}))
+    assert painter.key == "env:HOUSE_KEY"
+    assert painter.pixels == {"1:1": (1024, 1024), "16:9": (1344, 768)}
+    assert painter.tiers == {"2K": {"1:1": (2048, 2048)}}
+    assert painter.output_mime_type == "image/webp"
+    assert painter.prices == Prices(0, 0.5, 30)
+    assert (painter.input_tokens, painter.output_tokens, painter.max_input_images) == (4096, 2048, 1)
+    assert painter.retires == date(2027, 1, 31)
+    assert (painter.title, painter.owner) == ("The painter in the cellar", "our company")
+    assert (mirror.api, mirror.base_url, mirror.key) == (Api.GEMINI, "https://gemini.example", "none")
+    assert mirror.pixels == PIXELS_2_5
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "told"),
+    [
+        ('name = "house"', "", "row 1: Missing required parameter: 'name'"),
+        ('name = "house"', 'name = "a:b"', "row 1 (a:b): 'name' is 'a:b'"),
+        ('name = "house"', 'name = "house"\ncolour = "red"', "row 1 (house): colour: Unknown field."),
+        ('"openai"', '"azure"', "row 1 (house): upstream: Invalid value: 'azure'"),
+        ('base_url = "http://10.0.0.5:8080/v1"', "", "'base_url'"),
+        ("http://10.0.0.5:8080/v1", "10.0.0.5:8080", "'base_url' is '10.0.0.5:8080'"),
+        ("http://10.0.0.5:8080/v1", "http://10.0.0.5/v1?key=x", "'base_url'"),
+        ("1024x1024", "1024", "'pixels' has '1:1' = '1024'"),
+        ('"1:1" =', '"square" =', "'pixels' has 'square'"),
+        ('{ "1:1" = "1024x1024" }', "{}", "'pixels' must be a table"),
+        ('{ "1:1" = "1024x1024" }', '"gemini-9"', "built-in models are"),
+        ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nkey = "sk-123"', "'key' must be"),
+        ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nretires = "2027-01-31"', "'retires' must be a date"),
+        ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nmost_pictures = 99', "most_pictures"),
+        ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nprices = { input = 1 }', "prices.text_output"),
+        ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\ntiers = { 2K = "x" }', "'tiers'"),
+        ('upstream = "openai"', 'upstream = "gemini"\nedits = true', "'edits' says something of"),
+        ("[[model]]", "[model]", "the file: Invalid type for 'model'"),
+        ("[[model]]", "only = 1\n[[model]]", "the file: Invalid type for 'only'"),
+        ("[[model]]", "[[models]]", "the file:"),
+        ("[[model]]", "[[model", "it is not TOML"),
+        ("[[model]]", SHORTEST + "[[model]]", "the name house is told twice"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_the_message_names_row_and_column(line: str, instead: str, told: str):
+    with pytest.raises(ModelsFileError) as caught:
+        read_models_file(SHORTEST.replace(line, instead))
+    assert told in str(caught.value)
+    assert "sk-123" not in str(caught.value)
+
+
+# In the catalogue
+
+
+def names_of(file: ModelsFile, **renamed: dict[str, str]) -> dict[str, str]:
+    """What is served, and what each is drawn by."""
+    catalogue = ModelCatalogue(own=file.rows, only_own=file.only, **renamed)
+    return {model.name: model.upstream_name for model in catalogue.models()}
+
+
+def test_own_rows_are_served_beside_the_built_in_model_or_instead_of_it():
+    assert names_of(read_models_file(SHORTEST)) == {
+        "gemini-2.5-flash-image": "gemini-2.5-flash-image",
+        "house": "house",
+    }
+    assert names_of(read_models_file(WHOLE)) == {"house-painter": "flux-1-schnell", "mirror": "gemini-3-pro-image"}
+
+
+def test_a_row_of_the_built_in_models_name_stands_in_its_place():
+    file = read_models_file(SHORTEST.replace('"house"', '"gemini-2.5-flash-image"'))
+    [model] = ModelCatalogue(own=file.rows).models()
+    assert model.upstream.api is Api.OPENAI
+
+
+def test_one_line_moves_a_model_to_another_server():
+    moved = names_of(
+        read_models_file(WHOLE.replace("only = true", "")), upstream_models={"gemini-2.5-flash-image": "house-painter"}
+    )
+    assert moved["gemini-2.5-flash-image"] == "flux-1-schnell"
+
+
+def test_aliases_of_a_row_are_names_like_any_other():
+    catalogue = ModelCatalogue({"nice": "painter"}, own=read_models_file(WHOLE).rows)
+    assert {catalogue.resolve(name).name for name in ("painter", "gpt-image-1", "models/house-painter", "nice")} == {
+        "house-painter"
+    }
