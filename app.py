@@ -65,10 +65,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = Service(
         settings,
         settings.catalogue(),
-        open_upstream(settings),
+        open_upstreams(settings),
         store,
         Places(settings.max_in_flight),
-        Readiness(store.check, None if settings.sandbox else settings.gemini_base_url),
+        Readiness(store.check, () if settings.sandbox else tuple(settings.servers())),
     )
 
     app.before_request(observing.begin)
@@ -88,23 +88,26 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def open_upstream(settings: Settings) -> Upstream:
-    """The client of the upstream; with SANDBOX=1 the key `sandbox` is answered in this process."""
+def open_upstreams(settings: Settings) -> dict[str, Upstream]:
+    """The clients of all servers, by base URL; with SANDBOX=1 the key `sandbox` is answered in this process."""
     sandbox = None
     if settings.sandbox:
         from sandbox import create_app as create_sandbox
         from sandbox.transport import SandboxAdapter
 
         sandbox = SandboxAdapter(create_sandbox(), run=run_in_thread)
-    return Upstream(
-        settings.gemini_base_url,
-        version=settings.gemini_api_version,
-        timeout=settings.upstream_timeout_seconds,
-        max_answer_bytes=settings.max_answer_bytes,
-        connections=settings.max_in_flight,
-        sandbox=sandbox,
-        time_limit=time_limit,
-    )
+    return {
+        url: Upstream(
+            url,
+            api=api,
+            timeout=settings.upstream_timeout_seconds,
+            max_answer_bytes=settings.max_answer_bytes,
+            connections=settings.max_in_flight,
+            sandbox=sandbox,
+            time_limit=time_limit,
+        )
+        for url, api in settings.servers().items()
+    }
 
 
 def sweep_from_time_to_time(store: Store) -> None:

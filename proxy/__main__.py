@@ -13,9 +13,10 @@ from pathlib import Path
 
 import requests
 
-from app import open_upstream
+from app import open_upstreams
 from compat.base64_stream import decode, decode_whole
 from compat.errors import ApiError, ErrorKind
+from compat.image_models import CALLERS_KEY, Api, ServedModel
 from compat.images import Event, ImageData, ImageEnd
 from compat.openai_images.error import build_error
 from compat.openai_images.request import parse_generation
@@ -23,6 +24,7 @@ from proxy.generation import generate
 from proxy.image_store import open_store
 from proxy.readiness import can_connect
 from proxy.settings import Settings, SettingsError
+from proxy.upstream import Upstream
 
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 PROJECT = Path(__file__).resolve().parent.parent
@@ -74,7 +76,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> int:
 def check_all(options: argparse.Namespace, settings: Settings) -> int:
     """Looks at everything the service needs."""
     print("settings  ok")
-    findings = [check_store(settings), check_upstream(settings), check_key(key_of(options), settings)]
+    findings = [check_store(settings), check_upstreams(settings), check_keys(key_of(options), settings)]
     return max(findings)
 
 
@@ -86,26 +88,38 @@ def check_store(settings: Settings) -> int:
     return report("store")
 
 
-def check_upstream(settings: Settings) -> int:
-    if not can_connect(settings.gemini_base_url):
-        return report("upstream", f"{settings.gemini_base_url} cannot be reached. Look at the network, or a proxy.")
-    return report("upstream")
+def check_upstreams(settings: Settings) -> int:
+    """Whether every server that draws for a served model can be reached."""
+    unreachable = "{} cannot be reached. Look at the network, or a proxy."
+    return max(report("upstream", "" if can_connect(url) else unreachable.format(url)) for url in settings.servers())
 
 
-def check_key(key: str | None, settings: Settings) -> int:
-    """Tries a key on a call that costs nothing: it counts the tokens of a word."""
-    if not key:
-        print(f"key       not tried: give --key or set {KEY_VARIABLES[0]}")
-        return 0
-    model = settings.catalogue().resolve(None)
-    body = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
+def check_keys(key: str | None, settings: Settings) -> int:
+    """Tries each key that travels on a call that costs nothing."""
+    findings = [0]
+    upstreams = open_upstreams(settings)
+    for url, row in {settings.server_of(model.upstream)[1]: model for model in settings.catalogue().models()}.items():
+        travels = key if row.upstream.key == CALLERS_KEY else settings.keys.get(row.upstream.key)
+        if travels:
+            findings.append(report("key", trouble_of(upstreams[url], row, travels)))
+        elif row.upstream.key == CALLERS_KEY:
+            print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")
+    return max(findings)
+
+
+def trouble_of(upstream: Upstream, model: ServedModel, key: str) -> str:
+    """What a server says against a key: it counts the tokens of a word, or lists its models."""
+    word = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
     try:
-        answer = open_upstream(settings).call(f"{model.upstream_name}:countTokens", body, key)
+        if upstream.api is Api.GEMINI:
+            answer = upstream.call(f"models/{model.upstream_name}:countTokens", word, key)
+        else:
+            answer = upstream.get(f"{upstream.base_url}/models", key)
         trouble = answer.read_error().decode("utf-8", "replace") if answer.status >= 400 else ""
         answer.close()
     except ApiError as error:
-        return report("key", error.message)
-    return report("key", trouble.replace(key, "[key]")) if trouble else report("key")
+        return error.message
+    return trouble.replace(key, "[key]")
 
 
 def report(what: str, trouble: str = "") -> int:
@@ -119,7 +133,8 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
     for model in catalogue.models():
         row = model.upstream
         names = [alias for alias, name in catalogue.aliases.items() if name == model.name]
-        print(f"{model.name}  (drawn by {model.upstream_name}, {row.title})")
+        at = f" at {row.openai.base_url}" if row.openai else ""
+        print(f"{model.name}  (drawn by {model.upstream_name}{at}, {row.title})")
         print(f"  ratios   {', '.join(f'{ratio} {w}x{h}' for ratio, (w, h) in row.pixels.items())}")
         if row.tiers:
             print(f"  sizes    {', '.join(row.tiers)}")
@@ -171,7 +186,9 @@ def ask_server(url: str, body: dict[str, str], key: str) -> bytes:
 def ask_straight(body: dict[str, str], key: str, settings: Settings) -> bytes:
     """The picture, without a server in between."""
     asked = parse_generation(body, settings.catalogue(), "b64_json")
-    events = generate(open_upstream(settings), asked.image_request, asked.model, key)
+    row = asked.model.upstream
+    upstream = open_upstreams(settings)[settings.server_of(row)[1]]
+    events = generate(upstream, asked.image_request, asked.model, settings.key_of(row, key))
     return b"".join(decode(first_picture(events)))
 
 

@@ -55,11 +55,11 @@ def patience(headers: Headers) -> float | None:
     return None
 
 
-def without_key(text: str, key: str) -> str:
+def without_key(text: str, key: str | None) -> str:
     """The text with `[key]` where it repeats the key, plainly or as JSON writes it.
 
     What is too short to be a key is not looked for: it would be found in every other word.
     """
-    if len(key) < SHORTEST_KEY:
+    if key is None or len(key) < SHORTEST_KEY:
         return text
     return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")

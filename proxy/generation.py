@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import gevent
 from gevent.queue import Empty, SimpleQueue
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.error import parse_error
-from compat.gemini_content.request import write_request
-from compat.gemini_content.response import read_answer
-from compat.image_models import SUCCESSOR, ServedModel
+from compat.image_models import SUCCESSOR, Api, ServedModel
 from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
 from proxy.callers import without_key
+from proxy.languages import LANGUAGES, Call, Language
+from proxy.linked_images import fetch_links
 from proxy.observation import UpstreamTimes
 from proxy.upstream import Upstream
 
@@ -28,7 +28,7 @@ def generate(
     upstream: Upstream,
     image_request: ImageRequest,
     model: ServedModel,
-    key: str,
+    key: str | None,
     *,
     timeout: float | None = None,
     silence: float | None = None,
@@ -38,38 +38,48 @@ def generate(
 
     One picture flows as it comes. Several, those of a model that draws drafts, and those of a stream that must not
     fall silent (a Silence follows every `silence` seconds without an event) are held until they are whole. Every
-    call notes in times of its own how long it waited. Raises an ApiError if there is no picture at all.
+    call notes in times of its own how long it waited. A key of None is none. Raises an ApiError if there is no picture
+    at all.
     """
-    body = write_request(image_request)
-
-    def ask() -> Iterator[Event]:
-        return ask_once(upstream, body, model, key, timeout, new_times())
-
+    language = LANGUAGES[model.upstream.api]
+    asks = [
+        partial(ask_once, upstream, call, language, model, key, timeout, new_times)
+        for call in language.write(image_request, model)
+    ]
     if image_request.count == 1 and not model.upstream.draws_drafts and silence is None:
-        return ask()
-    return ask_at_once(ask, image_request.count, silence)
+        return asks[0]()
+    return ask_at_once(asks, silence)
 
 
 def ask_once(
-    upstream: Upstream, body: bytes, model: ServedModel, key: str, timeout: float | None, times: UpstreamTimes
+    upstream: Upstream,
+    call: Call,
+    language: Language,
+    model: ServedModel,
+    key: str | None,
+    timeout: float | None,
+    new_times: Callable[[], UpstreamTimes],
 ) -> Iterator[Event]:
     """The events of one call."""
     try:
-        answer = upstream.call(f"{model.upstream_name}:generateContent", body, key, timeout=timeout, times=times)
+        answer = upstream.call(
+            call.path, call.body, key, content_type=call.content_type, timeout=timeout, times=new_times()
+        )
         try:
             if answer.status >= 300:
-                raise parse_error(answer.status, answer.read_error())
-            yield from read_answer(answer.chunks, answer.content_type)
+                raise language.read_error(answer.status, answer.read_error(), answer.headers)
+            events = language.read(answer.chunks, answer.content_type)
+            yield from fetch_links(events, upstream, key, timeout)
         finally:
             answer.close()
     except ApiError as error:
         raise explained(error, model, key) from None
 
 
-def explained(error: ApiError, model: ServedModel, key: str) -> ApiError:
+def explained(error: ApiError, model: ServedModel, key: str | None) -> ApiError:
     """The error as a caller may see it: without the key, and with what to do about a model that is gone."""
     message = without_key(error.message, key)
-    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+    if error.kind is ErrorKind.MODEL_NOT_FOUND and model.upstream.api is Api.GEMINI:
         message += (
             f" If the upstream model '{model.upstream_name}' has been retired, the operator of this proxy can set "
             f"UPSTREAM_MODELS={model.name}={SUCCESSOR}."
@@ -77,14 +87,14 @@ def explained(error: ApiError, model: ServedModel, key: str) -> ApiError:
     return replace(error, message=message)
 
 
-def ask_at_once(ask: Callable[[], Iterator[Event]], count: int, silence: float | None) -> Iterator[Event]:
-    """The events of `count` calls made at once, each held until it is whole; those that failed come last."""
+def ask_at_once(asks: Sequence[Callable[[], Iterator[Event]]], silence: float | None) -> Iterator[Event]:
+    """The events of calls made at once, each held until it is whole; those that failed come last."""
     outcomes: SimpleQueue = SimpleQueue()
-    calls = [gevent.spawn(lambda: outcomes.put(outcome_of(ask))) for _ in range(count)]
+    calls = [gevent.spawn(lambda ask=ask: outcomes.put(outcome_of(ask))) for ask in asks]
     failures: list[ApiError] = []
     answered = 0
     try:
-        for _ in range(count):
+        for _ in calls:
             while (outcome := next_outcome(outcomes, silence)) is None:
                 yield Silence()
             if isinstance(outcome, ApiError):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from compat.gemini_content.response import find_usage
 from compat.image_models import Prices, ServedModel
 from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
@@ -79,17 +78,22 @@ class Observation:
             self.bytes_out += len(chunk)
             yield chunk
 
-    def native_chunks(self, chunks: Iterable[bytes], compressed: bool) -> Iterator[bytes]:
-        """The chunks of an answer that passes unread: its usage stands in its last bytes, unless it is compressed."""
+    def native_chunks(
+        self, chunks: Iterable[bytes], find_usage: Callable[[bytes], Usage | None] | None
+    ) -> Iterator[bytes]:
+        """The chunks of an answer that passes unread; `find_usage` finds its usage in its last bytes, None if none can.
+
+        Where an answer has image tokens without a word of how many pictures it holds, there is one.
+        """
         tail = b""
         for chunk in chunks:
-            if not compressed:
+            if find_usage:
                 tail = chunk[-TAIL:] if len(chunk) >= TAIL else (tail + chunk)[-TAIL:]
             yield chunk
-        self.usage = find_usage(tail)
+        self.usage = find_usage(tail) if find_usage else None
         self.usage_is_unknown = self.usage is None
-        if self.usage and self.usage.output_image_tokens:
-            self.pictures = 1  # more than one is never made in one call
+        if self.usage and self.usage.output_image_tokens and not self.pictures:
+            self.pictures = 1
 
     @property
     def cost(self) -> float | None:

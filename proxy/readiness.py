@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
 from proxy.limits import REACH_SECONDS, READINESS_SECONDS
@@ -13,10 +13,10 @@ from proxy.limits import REACH_SECONDS, READINESS_SECONDS
 class Readiness:
     """What was found at the last look, which is made anew every READINESS_SECONDS."""
 
-    def __init__(self, check_store: Callable[[], None], upstream_url: str | None):
-        """`check_store` raises OSError; `upstream_url` is None where the sandbox may answer in its place."""
+    def __init__(self, check_store: Callable[[], None], upstreams: Collection[str]):
+        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer in their place."""
         self.check_store = check_store
-        self.upstream_url = upstream_url
+        self.upstreams = upstreams
         self.looked_at = float("-inf")
         self.found: dict[str, str] = {}
 
@@ -33,7 +33,7 @@ class Readiness:
             self.check_store()
         except OSError as error:
             found["store"] = f"cannot be written ({error.strerror})"
-        if self.upstream_url and not can_connect(self.upstream_url):
+        if self.upstreams and not any(map(can_connect, self.upstreams)):
             found["upstream"] = "cannot be reached"
         return found
 

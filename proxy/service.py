@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import ModelCatalogue
+from compat.image_models import Api, ModelCatalogue, ServedModel
 from proxy.image_store import Store
 from proxy.limits import OVERLOADED_RETRY_SECONDS
 from proxy.readiness import Readiness
@@ -41,7 +43,16 @@ class Service:
 
     settings: Settings
     catalogue: ModelCatalogue
-    upstream: Upstream
+    upstreams: Mapping[str, Upstream]  # by base URL
     store: Store
     places: Places
     readiness: Readiness
+
+    def upstream_of(self, model: ServedModel) -> Upstream:
+        """The server that draws for a model."""
+        return self.upstreams[self.settings.server_of(model.upstream)[1]]
+
+    @cached_property
+    def has_windows(self) -> bool:
+        """Whether requests of OpenAI's API may have to pass as they came."""
+        return any(upstream.api is Api.OPENAI for upstream in self.upstreams.values())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from compat.image_models import ModelCatalogue
+from compat.image_models import CALLERS_KEY, Api, ImageModel, ModelCatalogue
+from compat.models_file import ENVIRONMENT, ModelsFile, read_models_file
 from proxy.limits import MIB
 
 Network = IPv4Network | IPv6Network
+SANDBOX_KEY = "sandbox"
 GOOGLE = "https://generativelanguage.googleapis.com"
 
 
@@ -91,6 +94,16 @@ def networks(value: str) -> tuple[Network, ...]:
     return tuple(ip_network(one.strip(), strict=False) for one in value.split(",") if one.strip())
 
 
+def models_file(value: str) -> ModelsFile:
+    """The models of the file at a path."""
+    try:
+        return read_models_file(Path(value).read_text("utf-8"))
+    except OSError as error:
+        raise ValueError(f"the file cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8") from None
+
+
 def setting(read: Callable[[str], Any], default: Any) -> Any:
     """A field that is read from the variable of its name in capitals."""
     return field(default_factory=lambda: default, metadata={"read": read})
@@ -113,6 +126,7 @@ class Settings:
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
     model_aliases: Mapping[str, str] = setting(pairs, {})
     upstream_models: Mapping[str, str] = setting(pairs, {})
+    models_file: ModelsFile = setting(models_file, ModelsFile())  # noqa: RUF009
     upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
     cors_origins: tuple[str, ...] = setting(origins, ())
@@ -121,12 +135,15 @@ class Settings:
     max_request_bytes: int = setting(whole(1024, 2**40), 100 * MIB)
     max_answer_bytes: int = setting(whole(1024, 2**40), 200 * MIB)
     max_in_flight: int = setting(whole(1, 100_000), 1000)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # the operator's own, by `env:NAME`
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Reads and checks all variables; one that is empty counts as not set. Raises SettingsError."""
         values = {}
         for one in fields(cls):
+            if not one.metadata:
+                continue
             name = one.name.upper()
             if value := environ.get(name, "").strip():
                 try:
@@ -135,13 +152,45 @@ class Settings:
                     told = "has a password in it" if "@" in value else f"is '{value}'"
                     raise SettingsError(f"{name} {told}: {error}") from None
         settings = cls(**values)
-        for name in ("model_aliases", "upstream_models"):
+        nothing_renamed = {"model_aliases": {}, "upstream_models": {}}
+        for name in nothing_renamed:
             try:
-                ModelCatalogue(**{name.removeprefix("model_"): getattr(settings, name)})
+                replace(settings, **{**nothing_renamed, name: getattr(settings, name)}).catalogue()
             except ValueError as error:
                 raise SettingsError(f"{name.upper()}: {error}") from None
-        return settings
+        return replace(settings, keys=dict(read_keys(settings.models_file, environ)))
 
     def catalogue(self) -> ModelCatalogue:
         """The models that are served."""
-        return ModelCatalogue(self.model_aliases, self.upstream_models)
+        own = self.models_file
+        return ModelCatalogue(self.model_aliases, self.upstream_models, own.rows, only_own=own.only)
+
+    def server_of(self, row: ImageModel) -> tuple[Api, str]:
+        """The API and the base URL, with its version, of the server that draws for a row."""
+        if row.openai:
+            return Api.OPENAI, row.openai.base_url
+        return Api.GEMINI, f"{row.base_url or self.gemini_base_url}/{self.gemini_api_version}"
+
+    def key_of(self, row: ImageModel, callers: str) -> str | None:
+        """The key that travels to the server of a row: the caller's, the operator's own, or none.
+
+        The sandbox's own key stays what it is: it never leaves this process.
+        """
+        if row.key == CALLERS_KEY or (self.sandbox and callers == SANDBOX_KEY):
+            return callers
+        return self.keys.get(row.key)
+
+    def servers(self) -> dict[str, Api]:
+        """The base URLs of all servers that draw for served models, each with its API."""
+        return {url: api for api, url in (self.server_of(model.upstream) for model in self.catalogue().models())}
+
+
+def read_keys(file: ModelsFile, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The keys of the operator's own that rows ask for, by the names of their variables. Raises SettingsError."""
+    for row in file.rows:
+        if row.key.startswith(ENVIRONMENT):
+            name = row.key.removeprefix(ENVIRONMENT)
+            key = environ.get(name, "").strip()
+            if not key:
+                raise SettingsError(f"MODELS_FILE: {row.name} takes its key from {name}, and {name} is not set")
+            yield row.key, key

@@ -18,17 +18,20 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, Rea
 from urllib3.util import Retry
 
 from compat.errors import ApiError, ErrorKind
+from compat.image_models import Api
 from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 from proxy.observation import UpstreamTimes
+from proxy.settings import SANDBOX_KEY
 
-SANDBOX_KEY = "sandbox"
-SANDBOX_URL = "sandbox://gemini"
+SANDBOX_URLS = {Api.GEMINI: "sandbox://gemini/v1beta", Api.OPENAI: "sandbox://openai/v1"}
+CREDENTIALS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
 
 # Only a connection that could not be made is tried once more: nothing can have been sent on it.
 RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
 
 
 KEY = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")  # what a header can hold
+Body = bytes | tuple[bytes | memoryview, ...]  # in one piece, or in several that follow one another
 TimeLimit = Callable[[float, Callable[[], ApiError]], AbstractContextManager[Any]]
 
 
@@ -71,20 +74,20 @@ class Upstream:
         self,
         base_url: str,
         *,
-        version: str,
+        api: Api = Api.GEMINI,
         timeout: float,
         max_answer_bytes: int,
         connections: int,
         sandbox: BaseAdapter | None = None,
         time_limit: TimeLimit = no_time_limit,
     ):
-        """`timeout` is in seconds, for all the time that is spent waiting in a call.
+        """`base_url` goes up to and with the API's version; `timeout` is in seconds, for all the waiting of a call.
 
         `sandbox` answers the calls that carry the sandbox's key. `time_limit` ends what is done within it; without
         one, each single wait is limited and not their sum.
         """
         self.base_url = base_url
-        self.version = version
+        self.api = api
         self.timeout = timeout
         self.max_answer_bytes = max_answer_bytes
         self.time_limit = time_limit
@@ -101,39 +104,49 @@ class Upstream:
 
     def call(
         self,
-        operation: str,
-        body: bytes,
-        key: str,
+        path: str,
+        body: Body,
+        key: str | None,
         *,
+        content_type: str = "application/json",
         query: str = "",
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         decode: bool = True,
         times: UpstreamTimes | None = None,
     ) -> UpstreamAnswer:
-        """Posts JSON to `models/{operation}` and returns as soon as the answer's headers are there.
+        """Posts a body to a path below the base URL and returns as soon as the answer's headers are there.
 
-        `timeout` can shorten the setting; with `decode` a compressed answer is opened, as that of an error always is;
-        in `times` it is noted how long was waited.
+        The key travels as the server's API wants it; None for none. `timeout` can shorten the setting; with `decode`
+        a compressed answer is opened, as that of an error always is; in `times` it is noted how long was waited.
         Raises an ApiError when there is no answer; reading `chunks` raises one when the answer breaks off.
         """
-        base = SANDBOX_URL if self.has_sandbox and key == SANDBOX_KEY else self.base_url
-        url = f"{base}/{self.version}/models/{operation}{'?' if query else ''}{query}"
+        base = SANDBOX_URLS[self.api] if self.has_sandbox and key == SANDBOX_KEY else self.base_url
+        url = f"{base}/{path}{'?' if query else ''}{query}"
+        length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        told = {"content-type": content_type, "content-length": str(length), **(headers or {})}
+        return self.ask("POST", url, body, {**told, **self.credential(key)}, timeout, decode, times)
+
+    def get(self, url: str, key: str | None, *, timeout: float | None = None) -> UpstreamAnswer:
+        """What is at an address of this server."""
+        return self.ask("GET", url, None, self.credential(key), timeout)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        body: Body | None,
+        headers: Mapping[str, str],
+        timeout: float | None,
+        decode: bool = True,
+        times: UpstreamTimes | None = None,
+    ) -> UpstreamAnswer:
         seconds = min(self.timeout, timeout or self.timeout)
-        if not KEY.fullmatch(key):
-            raise ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
         started = time.monotonic()
-        sent = {
-            "content-type": "application/json",
-            "accept": "*/*",
-            "accept-encoding": "identity",
-            "user-agent": "twinlens",
-            **(headers or {}),
-            "x-goog-api-key": key,
-        }
+        sent = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "twinlens", **headers}
         try:
             with self.time_limit(seconds, too_late):
-                response = self.post(url, body, sent, seconds)
+                response = self.send(method, url, body, sent, seconds)
         except requests.RequestException as error:
             raise without_answer(error) from None
         times = times or UpstreamTimes()
@@ -145,12 +158,23 @@ class Upstream:
             response,
         )
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> requests.Response:
+    def credential(self, key: str | None) -> dict[str, str]:
+        """The header that holds the key. Raises INVALID_KEY for one that no header can hold."""
+        if key is None:
+            return {}
+        if not KEY.fullmatch(key):
+            raise ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
+        name, scheme = CREDENTIALS[self.api]
+        return {name: scheme + key}
+
+    def send(
+        self, method: str, url: str, body: Body | None, headers: Mapping[str, str], seconds: float
+    ) -> requests.Response:
         """The response as soon as its headers are there. The URL is sent as it is: requests would spell it anew."""
         prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", url, body, {}
+        prepared.method, prepared.url, prepared.hooks = method, url, {}
+        prepared.body = body  # type: ignore[assignment]  # urllib3 sends pieces one after another
         prepared.headers = CaseInsensitiveDict(headers)
-        prepared.headers["content-length"] = str(len(body))
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
         return self.session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **self.surroundings)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import ServedModel
+from compat.image_models import Api, ServedModel
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
-METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+COUNT = "countTokens"  # only Google's own models can
+METHODS = ("generateContent", "streamGenerateContent", COUNT)
 
 
 def build_models(models: list[ServedModel], page_size: str | None, page_token: str | None) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def build_model(model: ServedModel) -> dict[str, Any]:
         "description": f"Draws and edits pictures; answered by {model.upstream_name}.",
         "inputTokenLimit": upstream.input_tokens,
         "outputTokenLimit": upstream.output_tokens,
-        "supportedGenerationMethods": list(METHODS),
+        "supportedGenerationMethods": [method for method in METHODS if upstream.api is Api.GEMINI or method != COUNT],
         "temperature": 1,
         "topP": 0.95,
         "topK": 64,

@@ -24,7 +24,7 @@ def build_model(model: ServedModel) -> dict[str, Any]:
         "id": model.asked_as,
         "object": "model",
         "created": CREATED,
-        "owned_by": "google",
+        "owned_by": upstream.owner,
         "shutdown_date": upstream.retires.isoformat() if upstream.retires else None,
         "upstream_model": model.upstream_name,
         "aspect_ratios": told_pixels(upstream.pixels),

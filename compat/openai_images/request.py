@@ -67,6 +67,8 @@ class NoFile(JsonField):
         raise complain(ErrorKind.INVALID_VALUE, "'{param}' cannot be followed: send the picture itself as 'image_url'.")
 
 
+RESPONSE_FORMATS = ("url", "b64_json")
+FIT_FOR_OPENAI = ("output_format", "output_compression")  # of our fields, those that OpenAI has as well
 GOOGLE = Mapped({"generationConfig": Mapped(), "generation_config": Mapped()})
 PROMPT = Text(required=True, shortest=1, longest=LONGEST_PROMPT)
 COMMON: Mapping[str, JsonField] = {
@@ -76,7 +78,7 @@ COMMON: Mapping[str, JsonField] = {
     "aspect_ratio": Text(),
     "image_size": Text(),
     "resize": Choice("cover", "contain"),
-    "response_format": Choice("url", "b64_json"),
+    "response_format": Choice(*RESPONSE_FORMATS),
     "output_format": Choice("png", "jpeg", "webp"),
     "output_compression": Integer(lowest=0, highest=100),
     "stream": Flag(),
@@ -190,8 +192,6 @@ def read_request(
         aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream, param="aspect_ratio")
     else:
         aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
-    if model.is_openai_alias:
-        default_format = "url" if model.asked_as.startswith("dall-e") else "b64_json"  # as OpenAI's own
     return OpenAIRequest(
         ImageRequest(
             prompt=VARIATION_PROMPT if schema is VariationSchema else checked["prompt"],
@@ -203,9 +203,10 @@ def read_request(
             seed=checked.get("seed"),
             temperature=checked.get("temperature"),
             gemini=read_google(checked),
+            openai=read_openai(checked, model),
         ),
         model,
-        response_format=checked.get("response_format", default_format),
+        response_format=wanted_format(checked.get("response_format"), model, default_format),
         output_format=checked.get("output_format"),
         output_compression=checked.get("output_compression"),
         resize=resize,
@@ -213,6 +214,15 @@ def read_request(
         stream=checked.get("stream", False),
         ignored=tuple(ignored_names(checked, schema, model)),
     )
+
+
+def wanted_format(asked: Any, model: ServedModel, default_format: str) -> str:
+    """How pictures are told: as the caller asks, as OpenAI's own model of that name would, or by default."""
+    if asked in RESPONSE_FORMATS:
+        return str(asked)
+    if model.is_openai_alias:
+        return "url" if model.asked_as.startswith("dall-e") else "b64_json"
+    return default_format
 
 
 def check_resize(pixels: Pixels | None) -> None:
@@ -249,8 +259,21 @@ def read_google(checked: Mapping[str, Any]) -> dict[str, Any]:
     return google
 
 
+def read_openai(checked: Mapping[str, Any], model: ServedModel) -> dict[str, Any]:
+    """What goes verbatim to a server that speaks OpenAI's API: all that is its own, and not ours to write."""
+    if not model.upstream.openai:
+        return {}
+    return {
+        name: value
+        for name, value in checked.items()
+        if (name not in COMMON or name in FIT_FOR_OPENAI) and name not in ("prompt", "image", "images", "mask")
+    }
+
+
 def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> list[str]:
     """The wishes that are left out. A value that says what is done anyway is no wish."""
+    if model.upstream.openai:
+        return ["google"] if checked.get("google") or checked.get("extra_body") else []
     understood = instance_of(schema).fields
     names = [name for name, value in checked.items() if name not in understood and value not in ("", "auto", False)]
     if checked.get("background") == "opaque":

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote_plus
 
+from compat.gemini_content.request_reader import read_request
+from compat.gemini_content.response_writer import build_refusal, write_answer, write_array, write_event_stream
+from compat.openai_images.request_writer import unsaid
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.error import MISSING_KEY_MESSAGE, parse_error, retry_delay_of
+from compat.gemini_content.error import MISSING_KEY_MESSAGE
 from compat.gemini_content.request import SCHEMAS, check_request
-from proxy.callers import google_key, without_key
-from proxy.error_handlers import retry_headers
+from compat.image_models import Api, ServedModel
+from proxy.callers import google_key
+from proxy.generation import generate
+from proxy.languages import LANGUAGES
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
+from proxy.routes.passing import headers_up, pass_on
 from proxy.routes.places import give_place_back, take_place
 from proxy.routes.request_body import parse_json, read_body
-from proxy.upstream import UpstreamAnswer, broken
 
 CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no header may hold it
-FRAMING = {"content-length", "transfer-encoding"}
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
-HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, or told by our server itself
-    {
-        "alt-svc",
-        "connection",
-        "date",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-connection",
-        "server",
-        "set-cookie",
-        "strict-transport-security",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+
+
+@dataclass(frozen=True)
+class Framing:
+    """One of the three ways in which Google answers: how events and how a single response are told."""
+
+    write: Callable[..., Iterator[bytes]]
+    frame: Callable[[bytes], bytes]
+    headers: Mapping[str, str]
+
+
+JSON = {"Content-Type": "application/json; charset=UTF-8"}
+EVENTS = {"Content-Type": "text/event-stream", "Content-Disposition": "attachment", "X-Accel-Buffering": "no"}
+WHOLE = Framing(write_answer, lambda body: body, JSON)
+EVENT_STREAM = Framing(write_event_stream, lambda body: b"data: " + body + b"\r\n\r\n", EVENTS)
+ARRAY = Framing(write_array, lambda body: b"[" + body + b"]", JSON)
 
 blueprint = Blueprint("gemini_content", __name__)
 blueprint.before_request(take_place)
@@ -63,65 +68,50 @@ def call_model(version: str, target: str) -> Response:
     model = service.catalogue.resolve(name)
     observation().note_model(model)
     body = read_body()
-    check_request(method, parse_json(body))
-    answer = service.upstream.call(
-        f"{model.upstream_name}:{method}",
+    content = parse_json(body)
+    check_request(method, content)
+    if model.upstream.api is Api.OPENAI:
+        return translate(method, content, model, key)
+    key_up = service.settings.key_of(model.upstream, key)
+    answer = service.upstream_of(model).call(
+        f"models/{model.upstream_name}:{method}",
         body,
-        key,
+        key_up,
         query=query_without_key(request.query_string.decode("latin-1")),
-        headers=headers_up(service.settings.upstream_gzip),
+        headers=headers_up(HEADERS_UP, gzip=service.settings.upstream_gzip),
         decode=False,
         times=observation().call(),
     )
-    return pass_on(answer, key)
+    return pass_on(answer, key_up, LANGUAGES[Api.GEMINI])
 
 
-def pass_on(answer: UpstreamAnswer, key: str) -> Response:
-    """The upstream's answer as it came; an error without the key, should it repeat it."""
-    headers = headers_down(answer, key)
-    if 300 <= answer.status < 400:
-        answer.close()
-        raise broken(f"The upstream answered with status {answer.status}.")
-    if answer.status < 400:
-        framed = FRAMING & answer.headers.keys()
-        chunks = answer.chunks if framed else not_empty(answer.chunks)
-        return flow(observation().native_chunks(chunks, "content-encoding" in headers), headers, answer.status)
+def translate(method: str, content: dict[str, Any], model: ServedModel, key: str) -> Response:
+    """The answer of a model whose server speaks OpenAI's API."""
+    if method == "countTokens":
+        raise ApiError(
+            ErrorKind.NOT_FOUND, f"models/{model.asked_as} is not supported for countTokens: its server cannot tell."
+        )
+    service, seen = the_service(), observation()
+    asked = read_request(content, model)
+    ignored = (*asked.ignored, *unsaid(asked.image_request, model))
+    events = generate(
+        service.upstream_of(model),
+        asked.image_request,
+        model,
+        service.settings.key_of(model.upstream, key),
+        new_times=seen.call,
+    )
+    framing = WHOLE if method == "generateContent" else EVENT_STREAM if request.args.get("alt") == "sse" else ARRAY
+    names = {"model_version": model.name, "response_id": secrets.token_urlsafe(16)}
+    headers = {**framing.headers, **({"x-twinlens-ignored": ", ".join(ignored)} if ignored else {})}
     try:
-        body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
-    finally:
-        answer.close()
-    observation().error = parse_error(answer.status, body).kind.name.lower()
-    for name in ("content-length", "content-encoding"):
-        headers.pop(name, None)
-    delay = retry_delay_of(body)
-    if delay is not None and "retry-after" not in headers:
-        headers.update(retry_headers(delay))
-    return flow(iter([body]), headers, answer.status)
-
-
-def headers_up(gzip: bool) -> dict[str, str]:
-    """What the caller's SDK says of itself; nothing that says who he is."""
-    names = (*HEADERS_UP, "accept-encoding") if gzip else HEADERS_UP
-    return {name: value for name in names if (value := request.headers.get(name))}
-
-
-def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks of an answer that does not say where it ends: if there are none, its headers were cut off."""
-    first = next(chunks, b"")
-    if not first:
-        raise broken("The upstream's answer is empty.")
-    yield first
-    yield from chunks
-
-
-def headers_down(answer: UpstreamAnswer, key: str) -> dict[str, str]:
-    """What the upstream says of its answer, without what belongs to its connection, and without the key."""
-    named = {name.strip().lower() for name in answer.headers.get("connection", "").split(",")}
-    return {
-        name: without_key(value, key)
-        for name, value in answer.headers.items()
-        if name not in HEADERS_NOT_DOWN | named and CONTROL.search(value) is None
-    }
+        return flow(framing.write(seen.events(events), **names), headers)
+    except ApiError as error:
+        refusal = build_refusal(error, **names)
+        if not refusal:
+            raise
+        seen.error = error.kind.name.lower()
+        return flow(iter([framing.frame(json.dumps(refusal).encode())]), headers)
 
 
 def query_without_key(query: str) -> str:

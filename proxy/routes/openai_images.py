@@ -26,8 +26,9 @@ from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
+from proxy.routes.openai_window import pass_form, pass_json
 from proxy.routes.places import give_place_back, take_place
-from proxy.routes.request_body import is_form, read_form, read_json
+from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
 from proxy.routes.stored_images import url_of_image
 
 NO_KEY = (
@@ -47,8 +48,12 @@ blueprint.after_request(stop_watching)
 def generations() -> Response:
     """Pictures from words, and from pictures in the extra field `image`."""
     service, key = the_service(), caller_key()
-    asked = parse_generation(read_json(), service.catalogue, service.settings.default_response_format)
-    return answer(asked, key, "image_generation")
+    body = read_json_body()
+    content = parse_json(body)
+    default = service.settings.default_response_format
+    return pass_json("generations", body, content, key, default) or answer(
+        parse_generation(content, service.catalogue, default), key, "image_generation"
+    )
 
 
 @blueprint.post("/images/edits")
@@ -56,10 +61,15 @@ def edits() -> Response:
     """Pictures from pictures and words, as a form or as JSON."""
     service, key = the_service(), caller_key()
     if is_form():
-        asked = parse_edit_form(read_form(), service.catalogue)
-    else:
-        asked = parse_edit(read_json(), service.catalogue)
-    return answer(asked, key, "image_edit")
+        body, form = read_form(keep=service.has_windows)
+        return pass_form("edits", body, form, key, "b64_json") or answer(
+            parse_edit_form(form, service.catalogue), key, "image_edit"
+        )
+    body = read_json_body()
+    content = parse_json(body)
+    return pass_json("edits", body, content, key, "b64_json") or answer(
+        parse_edit(content, service.catalogue), key, "image_edit"
+    )
 
 
 @blueprint.post("/images/variations")
@@ -68,8 +78,11 @@ def variations() -> Response:
     service, key = the_service(), caller_key()
     if not is_form():
         raise ApiError(ErrorKind.UNSUPPORTED_MEDIA_TYPE, NOT_A_FORM.format(request.mimetype))
-    asked = parse_variation_form(read_form(), service.catalogue, service.settings.default_response_format)
-    return answer(asked, key, "image_edit")
+    body, form = read_form(keep=service.has_windows)
+    default = service.settings.default_response_format
+    return pass_form("variations", body, form, key, default) or answer(
+        parse_variation_form(form, service.catalogue, default), key, "image_edit"
+    )
 
 
 def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
@@ -78,10 +91,10 @@ def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
     seen.note_model(asked.model)
     created, prices = int(time.time()), asked.model.upstream.prices
     events = generate(
-        service.upstream,
+        service.upstream_of(asked.model),
         asked.image_request,
         asked.model,
-        key,
+        service.settings.key_of(asked.model.upstream, key),
         timeout=patience(request.headers),
         silence=SILENCE_SECONDS if asked.stream else None,
         new_times=seen.call,

@@ -65,18 +65,23 @@ def read_body() -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def read_json() -> Any:
-    """The body as JSON, whatever content type it claims unless that is a form. Raises INVALID_JSON."""
+def read_json_body() -> bytes:
+    """The body of a request in JSON, whatever content type it claims unless that is a form."""
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise ApiError(
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,
             f"Unsupported content type: '{request.mimetype}'. This method only accepts 'application/json' requests.",
         )
-    return parse_json(read_body())
+    return read_body()
 
 
-def read_form() -> Form:
-    """The body as a form, its files in memory and its parts in order. Raises INVALID_ARGUMENT for what is no form."""
+def read_form(*, keep: bool) -> tuple[bytes, Form]:
+    """The body as a form, its files in memory and its parts in order. Raises INVALID_ARGUMENT for what is no form.
+
+    With `keep` the whole body is there as well, as it came; without it, b"".
+    """
+    body = read_body() if keep else b""
+    stream = BytesIO(body) if keep else request.stream
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: BytesIO(),
         max_form_memory_size=request.max_content_length,
@@ -87,7 +92,7 @@ def read_form() -> Form:
         boundary = request.mimetype_params.get("boundary", "").encode("ascii")
         if not boundary:
             raise ValueError("Missing boundary")
-        texts, files = parser.parse(request.stream, boundary, request.content_length)
+        texts, files = parser.parse(stream, boundary, request.content_length)
     except RequestEntityTooLarge:
         raise too_large() from None
     except ValueError as error:
@@ -95,7 +100,7 @@ def read_form() -> Form:
     watch_caller()
     if any(not name for name in (*texts, *files)):
         raise ApiError(ErrorKind.INVALID_ARGUMENT, "The form cannot be read: a part has no name.")
-    return Form(
+    return body, Form(
         tuple(texts.items(multi=True)),
         tuple(FormFile(name, cast(BytesIO, file.stream).getvalue()) for name, file in files.items(multi=True)),
     )

@@ -104,7 +104,7 @@ class Stage(BaseAdapter):
 
 def drawing(stage: Stage, count: int = 1, *, model: ServedModel | None = None, **options: Any) -> Iterator[Event]:
     """The events of so many pictures from this stage."""
-    upstream = Upstream("http://gemini.invalid", version="v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
+    upstream = Upstream("http://gemini.invalid/v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
     upstream.session.mount("http://gemini.invalid", stage)
     image_request = ImageRequest("a cat", count=count)
     return generate(upstream, image_request, model or ModelCatalogue().resolve(None), KEY, **options)
@@ -369,7 +369,7 @@ from compat.images import ImageRequest, ImageStart
 from proxy.generation import generate
 from proxy.upstream import Upstream
 
-upstream = Upstream(sys.argv[1], version="v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
+upstream = Upstream(sys.argv[1] + "/v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
 started = time.monotonic()
 events = list(generate(upstream, ImageRequest("a cat", count=4), ModelCatalogue().resolve(None), "a-key"))
 print(json.dumps([time.monotonic() - started, sum(isinstance(event, ImageStart) for event in events)]))

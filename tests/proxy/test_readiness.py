@@ -11,7 +11,7 @@ def no_trouble() -> None:
 
 def test_all_is_well():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        readiness = Readiness(no_trouble, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        readiness = Readiness(no_trouble, [f"http://127.0.0.1:{listener.getsockname()[1]}"])
         assert readiness.troubles() == {}
 
 
@@ -19,18 +19,18 @@ def test_a_store_that_cannot_be_written_is_named():
     def full() -> None:
         raise OSError(28, "No space left on device")
 
-    assert Readiness(full, None).troubles() == {"store": "cannot be written (No space left on device)"}
+    assert Readiness(full, ()).troubles() == {"store": "cannot be written (No space left on device)"}
 
 
 def test_an_upstream_where_nobody_listens_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    assert Readiness(no_trouble, url).troubles() == {"upstream": "cannot be reached"}
+    assert Readiness(no_trouble, [url]).troubles() == {"upstream": "cannot be reached"}
 
 
 def test_it_looks_once_in_a_while_however_often_it_is_asked():
     looks = []
-    readiness = Readiness(lambda: looks.append(1), None)
+    readiness = Readiness(lambda: looks.append(1), ())
     for _ in range(10):
         readiness.troubles()
     assert len(looks) == 1

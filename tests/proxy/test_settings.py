@@ -1,10 +1,12 @@
 """Every variable, good and bad. A wrong value stops the start with a message that names it."""
 
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
+from compat.image_models import Api
 from proxy.settings import Settings, SettingsError
 
 DEFAULTS = {
@@ -65,6 +67,8 @@ GOOD = [
 ]
 
 BAD = [
+    ("MODELS_FILE", "/nowhere/models.toml"),
+    ("MODELS_FILE", "/"),
     ("PORT", "http"),
     ("PORT", "-1"),
     ("PORT", "65536"),
@@ -131,7 +135,7 @@ def test_a_bad_value_stops_the_start_and_the_message_names_the_variable(variable
     assert variable in str(caught.value)
 
 
-@pytest.mark.parametrize("one", fields(Settings), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [one for one in fields(Settings) if one.metadata], ids=lambda one: one.name)
 @pytest.mark.parametrize("empty", ["", "  ", "\t\n"], ids=ascii)
 def test_an_empty_variable_counts_as_not_set(one: object, empty: str):
     name = one.name
@@ -144,7 +148,7 @@ def test_every_setting_that_can_be_wrong_is_tried_here_both_ways():
     known = {"gemini_api_version", "upstream_gzip", "log_salt", *tried[0]}
     assert tried[1] | free >= tried[0]
     for one in fields(Settings):
-        if one.name not in known:
+        if one.metadata and one.name not in known:
             with pytest.raises(SettingsError, match=one.name.upper()):
                 Settings.from_environ({one.name.upper(): "https://\x00 nonsense,=,"})
 
@@ -170,3 +174,71 @@ def test_the_catalogue_knows_aliases_and_upstream_models():
         {"MODEL_ALIASES": "a=gemini-2.5-flash-image", "UPSTREAM_MODELS": "gemini-2.5-flash-image=gemini-9"}
     ).catalogue()
     assert catalogue.resolve("a").upstream_name == "gemini-9"
+
+
+# The operator's own models
+
+OWN = """
+[[model]]
+name = "house"
+upstream = "openai"
+base_url = "http://10.0.0.5:8080/v1"
+key = "env:HOUSE_KEY"
+pixels = { "1:1" = "1024x1024" }
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The variables of a service with a model of its own."""
+    file = tmp_path / "models.toml"
+    file.write_text(OWN)
+    return {"MODELS_FILE": str(file), "HOUSE_KEY": "a-key-of-the-house"}
+
+
+def test_the_file_of_models_is_read_and_its_servers_are_known(environ: dict[str, str]):
+    settings = Settings.from_environ(environ)
+    assert [model.name for model in settings.catalogue().models()] == ["gemini-2.5-flash-image", "house"]
+    assert settings.servers() == {
+        "https://generativelanguage.googleapis.com/v1beta": Api.GEMINI,
+        "http://10.0.0.5:8080/v1": Api.OPENAI,
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "callers", "travels"),
+    [
+        ("caller", "a-caller", "a-caller"),
+        ("env:HOUSE_KEY", "a-caller", "a-key-of-the-house"),
+        ("none", "a-caller", None),
+        ("env:HOUSE_KEY", "sandbox", "sandbox"),
+        ("none", "sandbox", "sandbox"),
+    ],
+)
+def test_the_key_that_travels_is_the_one_that_the_row_names(
+    environ: dict[str, str], key: str, callers: str, travels: str | None
+):
+    settings = Settings.from_environ({**environ, "SANDBOX": "1"})
+    row = replace(settings.catalogue().resolve("house").upstream, key=key)
+    assert settings.key_of(row, callers) == travels
+
+
+def test_a_key_that_is_not_set_stops_the_start_and_the_message_names_its_variable(environ: dict[str, str]):
+    with pytest.raises(SettingsError, match="house takes its key from HOUSE_KEY"):
+        Settings.from_environ({**environ, "HOUSE_KEY": " "})
+
+
+def test_the_keys_of_the_house_are_not_shown(environ: dict[str, str]):
+    assert "a-key-of-the-house" not in repr(Settings.from_environ(environ))
+
+
+def test_a_wrong_row_stops_the_start_and_the_message_names_file_and_row(environ: dict[str, str]):
+    file = Path(environ["MODELS_FILE"])
+    file.write_text(OWN.replace("1024x1024", "big"))
+    with pytest.raises(SettingsError, match=rf"MODELS_FILE is '{file}': row 1 \(house\)"):
+        Settings.from_environ(environ)
+
+
+def test_a_model_can_be_moved_to_a_row_of_the_file(environ: dict[str, str]):
+    settings = Settings.from_environ({**environ, "UPSTREAM_MODELS": "gemini-2.5-flash-image=house"})
+    assert settings.catalogue().resolve(None).upstream.api is Api.OPENAI

@@ -33,20 +33,18 @@ from tests.proxy.socket_upstream import (
 from tests.proxy.tls_server import tls_server
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
-OPERATION = "gemini-2.5-flash-image:generateContent"
+PATH = "models/gemini-2.5-flash-image:generateContent"
 BODY = b'{"contents": []}'
 OK = http(b'{"ok": true}')
 
 
 def client_of(url: str, **options: object) -> Upstream:
-    return Upstream(
-        url, **{"version": "v1beta", "timeout": 5, "max_answer_bytes": 1_000_000, "connections": 10, **options}
-    )
+    return Upstream(f"{url}/v1beta", **{"timeout": 5, "max_answer_bytes": 1_000_000, "connections": 10, **options})
 
 
 def ask(client: Upstream, key: str = KEY, **options: object) -> tuple[int, bytes]:
     """A whole call: status and body."""
-    answer = client.call(OPERATION, BODY, key, **options)
+    answer = client.call(PATH, BODY, key, **options)
     try:
         return answer.status, b"".join(answer.chunks)
     finally:
@@ -67,7 +65,7 @@ def test_the_body_leaves_byte_for_byte_as_a_post_to_the_operation():
     with upstream_that(OK) as upstream:
         assert ask(client_of(upstream.url)) == (200, b'{"ok": true}')
     [call] = upstream.calls
-    assert call.request_line == f"POST /v1beta/models/{OPERATION} HTTP/1.1"
+    assert call.request_line == f"POST /v1beta/{PATH} HTTP/1.1"
     assert call.body == BODY
     assert call.headers["content-type"] == "application/json"
     assert call.headers["accept-encoding"] == "identity"
@@ -76,7 +74,7 @@ def test_the_body_leaves_byte_for_byte_as_a_post_to_the_operation():
 def test_a_base_url_may_have_a_path_and_a_call_may_have_a_query():
     with upstream_that(OK) as upstream:
         ask(client_of(f"{upstream.url}/gemini"), query="alt=sse&x=%2F")
-    assert upstream.calls[0].request_line == f"POST /gemini/v1beta/models/{OPERATION}?alt=sse&x=%2F HTTP/1.1"
+    assert upstream.calls[0].request_line == f"POST /gemini/v1beta/{PATH}?alt=sse&x=%2F HTTP/1.1"
 
 
 def test_the_key_travels_as_x_goog_api_key_and_in_no_other_place():
@@ -127,7 +125,7 @@ def test_proxies_of_the_environment_are_honoured(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         assert ask(client_of("http://gemini.test"))[0] == 200
-    assert http_proxy.calls[0].request_line == f"POST http://gemini.test/v1beta/models/{OPERATION} HTTP/1.1"
+    assert http_proxy.calls[0].request_line == f"POST http://gemini.test/v1beta/{PATH} HTTP/1.1"
 
 
 def test_exceptions_from_the_proxies_of_the_environment_are_honoured(monkeypatch: pytest.MonkeyPatch):
@@ -173,7 +171,7 @@ def test_any_key_that_a_header_can_carry_is_sent_as_it_is(key: str):
 
 def test_headers_are_known_by_their_lower_case_names():
     with upstream_that(http(b"{}", "200 OK", "X-Gemini-Service-Tier: standard")) as upstream:
-        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        answer = client_of(upstream.url).call(PATH, BODY, KEY)
         answer.close()
     assert answer.headers["x-gemini-service-tier"] == "standard"
     assert answer.content_type == "application/json"
@@ -202,7 +200,7 @@ def test_chunks_come_as_they_arrive():
         return True
 
     with upstream_that(play) as upstream:
-        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        answer = client_of(upstream.url).call(PATH, BODY, KEY)
         assert next(answer.chunks) == b"first"
         arrived.set()
         assert list(answer.chunks) == [b"second"]
@@ -227,7 +225,7 @@ def test_a_compressed_answer_is_measured_by_what_it_opens_to():
 
 def test_an_error_body_is_read_up_to_a_limit_only():
     with upstream_that(http(b"x" * 3_000_000, "500 S")) as upstream:
-        answer = client_of(upstream.url, max_answer_bytes=10_000_000).call(OPERATION, BODY, KEY)
+        answer = client_of(upstream.url, max_answer_bytes=10_000_000).call(PATH, BODY, KEY)
         assert len(answer.read_error()) == 1024 * 1024
         answer.close()
 
@@ -248,7 +246,7 @@ def test_a_connection_is_used_again_although_nobody_closes_an_answer_that_was_re
     with upstream_that(chunked(b"{}")) as upstream:
         client = client_of(upstream.url)
         for _ in range(2):
-            assert list(client.call(OPERATION, BODY, KEY).chunks) == [b"{}"]
+            assert list(client.call(PATH, BODY, KEY).chunks) == [b"{}"]
     assert upstream.connections == 1
 
 
@@ -256,7 +254,7 @@ def test_a_connection_is_closed_when_an_answer_is_left_in_its_middle():
     half = and_wait_for_goodbye(head("200 OK", "Content-Length: 100"), b"x" * 50)
     with upstream_that(half, OK) as upstream:
         client = client_of(upstream.url)
-        answer = client.call(OPERATION, BODY, KEY)
+        answer = client.call(PATH, BODY, KEY)
         assert next(answer.chunks) == b"x" * 50
         answer.close()
         assert upstream.hung_up.acquire(timeout=2), "the upstream must see that nobody listens any more"
@@ -266,14 +264,14 @@ def test_a_connection_is_closed_when_an_answer_is_left_in_its_middle():
 
 def test_a_connection_is_closed_when_an_answer_is_never_read():
     with upstream_that(and_wait_for_goodbye(head("200 OK", "Content-Length: 100"))) as upstream:
-        client_of(upstream.url).call(OPERATION, BODY, KEY).close()
+        client_of(upstream.url).call(PATH, BODY, KEY).close()
         assert upstream.hung_up.acquire(timeout=2)
 
 
 def test_a_connection_is_closed_when_its_stream_is_closed():
     half = and_wait_for_goodbye(head("200 OK", "Transfer-Encoding: chunked"), chunk(b"x"))
     with upstream_that(half) as upstream:
-        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        answer = client_of(upstream.url).call(PATH, BODY, KEY)
         next(answer.chunks)
         answer.chunks.close()
         assert upstream.hung_up.acquire(timeout=2)
@@ -339,7 +337,7 @@ def test_a_broken_answer_is_told_as_such_asked_for_once_and_not_to_be_repeated(s
 
 def test_what_came_before_a_break_is_handed_on():
     with upstream_that(and_hang_up(head("200 OK", "Content-Length: 100"), b"x" * 99)) as upstream:
-        answer = client_of(upstream.url).call(OPERATION, BODY, KEY)
+        answer = client_of(upstream.url).call(PATH, BODY, KEY)
         received: list[bytes] = []
         with pytest.raises(ApiError):
             received.extend(answer.chunks)
@@ -384,7 +382,7 @@ def test_a_caller_may_shorten_the_time_limit_but_not_lengthen_it():
 @pytest.mark.parametrize("scene", [*BROKEN, *SLOW])
 def test_the_words_of_an_error_hold_neither_the_key_nor_an_address(scene: str):
     trouble, upstream = trouble_of({**BROKEN, **SLOW}[scene], timeout=0.3)
-    for secret in (KEY, upstream.url, upstream.url.rpartition(":")[2], "127.0.0.1", OPERATION):
+    for secret in (KEY, upstream.url, upstream.url.rpartition(":")[2], "127.0.0.1", PATH):
         assert secret not in f"{trouble} {trouble!r}"
 
 

@@ -1,0 +1,67 @@
+"""Pictures that a server tells by address: fetched from that server, and from nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from compat.picture_reader import PictureReader
+
+from compat.base64_stream import encode
+from compat.images import Event, ImageEnd, LinkedImage
+from compat.picture_header import NotAPicture
+from proxy.pictures import broken_picture
+from proxy.upstream import Upstream
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
+    """The events with every linked picture as the picture itself. Raises UPSTREAM_BROKEN for one that is not there."""
+    for event in events:
+        if isinstance(event, LinkedImage):
+            yield from fetch(event.url, upstream, key, timeout)
+        else:
+            yield event
+
+
+def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
+    """One picture from its address, which may be relative."""
+    url = urljoin(f"{upstream.base_url}/", link)
+    if origin(url) != origin(upstream.base_url):
+        raise broken_picture("its address is not on the server that made it")
+    answer = upstream.get(url, key, timeout=timeout)
+    try:
+        if answer.status != 200:
+            raise broken_picture(f"its address answers with status {answer.status}")
+        yield from read_picture(answer.chunks)
+    finally:
+        answer.close()
+
+
+def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
+    """The events of a picture that comes as its bytes."""
+    picture = PictureReader()
+    rest = b""
+    try:
+        for chunk in chunks:
+            chunk = rest + chunk if rest else chunk
+            whole = len(chunk) - len(chunk) % 3
+            rest = chunk[whole:]
+            if whole:
+                yield from picture.read(encode(chunk[:whole]))
+        if rest:
+            yield from picture.read(encode(rest))
+        yield from picture.end()
+    except NotAPicture as error:
+        raise broken_picture(f"{error}") from None
+    yield ImageEnd()
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of a URL. Raises UPSTREAM_BROKEN for what is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        raise broken_picture("its address is none") from None
