@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data
-from compat.gemini_content.error import broken, parse_error
+from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringData, StringEnd, StringStart, Take, Value, read_json
 from compat.picture_header import NotAPicture
