@@ -68,3 +68,8 @@ class ApiError(Exception):
 
     def __str__(self) -> str:
         return f"{self.kind.name}: {self.message}"
+
+
+def broken(message: str) -> ApiError:
+    """An upstream answer that is none. It was asked for and perhaps paid: asking again may pay twice."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=False)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 LONGEST_FIELD = 64  # bytes before the colon; a field that is longer is not one of ours
+DONE = b"[DONE]"
 
 
 def read_data(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -50,6 +51,29 @@ def read_data(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if end >= 0:
                 passing = None
             position = stop
+
+
+def without_done(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The data of events without the line `[DONE]`, with which servers that speak OpenAI's APIs may end a stream."""
+    start = b""  # of a line, as long as it may be that one
+    within = False  # a line that is another
+    for chunk in chunks:
+        position = 0
+        while position < len(chunk):
+            end = chunk.find(b"\n", position)
+            stop = end + 1 if end >= 0 else len(chunk)
+            piece, position = chunk[position:stop], stop
+            if not within:
+                start += piece
+                line = start.strip()
+                if end < 0 and DONE.startswith(line) and len(start) < LONGEST_FIELD:
+                    continue
+                piece, start = b"" if line == DONE else start, b""
+            within = end < 0
+            if piece:
+                yield piece
+    if start.strip() not in (b"", DONE):
+        yield start
 
 
 def write_event(name: str, data: Any) -> bytes:

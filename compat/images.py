@@ -8,6 +8,8 @@ from typing import Any
 
 from compat.errors import ApiError
 
+MOST_PICTURES = 10  # that one request may ask for, as OpenAI limits it
+
 
 @dataclass(frozen=True)
 class InputImage:

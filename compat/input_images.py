@@ -20,6 +20,7 @@ from compat.picture_header import (
 INPUT_MIME_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")  # as Gemini documents them
 SUPPORTED = f"Supported are {', '.join(INPUT_MIME_TYPES)}."
 
+MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
 LARGEST_PICTURE = 50 * 1024 * 1024  # bytes; OpenAI's limit of one input picture
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.ASCII)
 WHITE_SPACE = re.compile(r"[\r\n\t ]+")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, ErrorKind, broken
 
 TYPE = "type.googleapis.com/google.rpc."
 OUR_DOMAIN = "twinlens"
@@ -222,8 +222,3 @@ def of_type(name: str, member: str, details: list[dict[str, Any]]) -> list[dict[
         for one in detail[member]
         if isinstance(one, dict)
     ]
-
-
-def broken(message: str) -> ApiError:
-    """An upstream answer that is none. It was asked for and perhaps paid: asking again may pay twice."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=False)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.base64_stream import MalformedBase64, decode_whole, is_base64, padding, standard_alphabet
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data
-from compat.gemini_content.error import broken, parse_error
-from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
+from compat.gemini_content.error import parse_error
+from compat.images import Event, Finish, ImageEnd, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringData, StringEnd, StringStart, Take, Value, read_json
-from compat.picture_header import NotAPicture, PictureHeader, read_header
+from compat.picture_header import NotAPicture
+from compat.picture_reader import PictureReader
 
 BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a mere failure
     {
@@ -152,67 +152,6 @@ class AnswerReader:
             f"{message} {words[:LONGEST_TEXT]}".rstrip(),
             may_repeat=False,
         )
-
-
-class PictureReader:
-    """One picture's base64 as it passes: held until its header is known, then handed on piece by piece."""
-
-    def __init__(self) -> None:
-        self.header: PictureHeader | None = None
-        self.held: list[bytes] = []
-        self.held_length = 0
-        self.wanted = 64  # characters; a JPEG may hide its size behind a long manifest
-        self.length = 0
-        self.padded = 0  # characters of padding
-
-    def read(self, data: bytes) -> Iterator[Event]:
-        bare = data.rstrip(b"=")
-        if not is_base64(bare):
-            data = standard_alphabet(data)
-            bare = data.rstrip(b"=")
-            if not is_base64(bare):
-                raise NotAPicture("a picture that is not base64")
-        if self.padded and bare:
-            raise NotAPicture("a picture that is not base64")
-        self.padded += len(data) - len(bare)
-        self.length += len(data)
-        if self.header:
-            yield ImageData(data)
-            return
-        self.held.append(data)
-        self.held_length += len(data)
-        if self.held_length >= self.wanted:
-            yield from self.look()
-            self.wanted = self.held_length * 2
-
-    def look(self) -> Iterator[Event]:
-        """The start of the picture, if what is held tells its header."""
-        start = b"".join(self.held)
-        whole = len(start) - len(start) % 4
-        self.header = read_header(decoded_prefix(start[:whole]))
-        if self.header:
-            yield ImageStart(self.header.mime_type, self.header.width, self.header.height)
-            yield from map(ImageData, self.held)
-            self.held = []
-
-    def end(self) -> Iterator[Event]:
-        if not self.header and self.held:
-            yield from self.look()
-        if not self.header:
-            raise NotAPicture("a picture that ends before its header does")
-        missing = padding(self.length)
-        if self.padded + len(missing) > 2:
-            raise NotAPicture("a picture that is not base64")
-        if missing:
-            yield ImageData(missing)
-
-
-def decoded_prefix(characters: bytes) -> bytes:
-    """The bytes that the start of a base64 string stands for."""
-    try:
-        return decode_whole(characters)
-    except MalformedBase64:
-        raise NotAPicture("a picture that is not base64") from None
 
 
 def is_thought(part: Any) -> bool:

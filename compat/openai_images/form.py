@@ -10,11 +10,10 @@ from typing import Any
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
-from compat.input_images import read_input_images
+from compat.input_images import MOST_IMAGES, read_input_images
 from compat.validation import Flag, JsonField, Mapped, Number
 
 MOST_LEVELS = 10  # of the name of a text part: one[two][three]
-MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
 IMAGE_NAME = re.compile(r"image(\[\d{0,3}\])?", re.ASCII)  # image, image[], image[0]: clients differ
 UNSET = {("n", "0")}  # what go-openai writes for a field that nobody set, beside empty texts
 

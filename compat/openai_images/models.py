@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from compat.image_models import Pixels, ServedModel
-from compat.openai_images.form import MOST_IMAGES
-from compat.openai_images.request import LONGEST_PROMPT, MOST_PICTURES
+from compat.images import MOST_PICTURES
+from compat.input_images import MOST_IMAGES
+from compat.openai_images.request import LONGEST_PROMPT
 
 CREATED = 1759363200  # 2025-10-02, when gemini-2.5-flash-image became generally available
 

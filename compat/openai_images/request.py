@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
+from compat.ignored_names import tellable
 from compat.image_models import ModelCatalogue, Pixels, ServedModel
-from compat.images import ImageRequest, InputImage
-from compat.input_images import check_mask, read_input_images
-from compat.openai_images.form import MOST_IMAGES, Form, read_pictures, read_texts
+from compat.images import MOST_PICTURES, ImageRequest, InputImage
+from compat.input_images import MOST_IMAGES, check_mask, read_input_images
+from compat.openai_images.form import Form, read_pictures, read_texts
 from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
 from compat.validation import (
     Choice,
@@ -33,9 +33,7 @@ from compat.validation import (
 
 LONGEST_PROMPT = 32000  # characters, as OpenAI documents it
 LONGEST_MODEL = 256  # characters; the error about a model repeats its name
-MOST_PICTURES = 10  # OpenAI's limit of n
 LONGEST_SIDE = 8192  # pixels of a picture that `resize` makes
-MOST_NAMES = 20  # wishes that the header of ignored ones names
 
 VARIATION_PROMPT = (
     "Draw a variation of this image: the same subject, style and mood, with a different composition and details."
@@ -109,8 +107,6 @@ JsonEditSchema = LenientSchema.from_dict(
 )
 FormEditSchema = LenientSchema.from_dict({"prompt": PROMPT, **COMMON}, name="FormEditSchema")
 VariationSchema = LenientSchema.from_dict(dict(COMMON), name="VariationSchema")
-
-HEADER_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -212,7 +208,7 @@ def read_request(
         resize=resize,
         pixels=pixels if resize else None,
         stream=checked.get("stream", False),
-        ignored=tuple(ignored_names(checked, schema, model)),
+        ignored=ignored_names(checked, schema, model),
     )
 
 
@@ -270,10 +266,10 @@ def read_openai(checked: Mapping[str, Any], model: ServedModel) -> dict[str, Any
     }
 
 
-def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> list[str]:
+def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> tuple[str, ...]:
     """The wishes that are left out. A value that says what is done anyway is no wish."""
     if model.upstream.openai:
-        return ["google"] if checked.get("google") or checked.get("extra_body") else []
+        return ("google",) if checked.get("google") or checked.get("extra_body") else ()
     understood = instance_of(schema).fields
     names = [name for name, value in checked.items() if name not in understood and value not in ("", "auto", False)]
     if checked.get("background") == "opaque":
@@ -286,4 +282,4 @@ def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: Serve
         names.append("output_compression")
     if checked.get("stream") and checked.get("response_format") == "url":
         names.append("response_format")
-    return [name for name in names if HEADER_NAME.fullmatch(name)][:MOST_NAMES]
+    return tellable(names)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 RESPONSE = "compat.gemini_content.response"
+PICTURE = "compat.picture_reader"
 REQUEST = "compat.gemini_content.request"
 
 
@@ -54,13 +55,13 @@ MUTANTS: Mapping[str, Mutant] = {
         ("openai_situations/tried/draft_then_picture/*", "openai_situations/tried/only_a_draft/*"),
     ),
     "URL-safe base64 not translated": Mutant(
-        RESPONSE,
+        PICTURE,
         "data = standard_alphabet(data)",
         "data = bytes(data)",
         ("openai_situations/tried/url_safe_base64/*",),
     ),
     "padding of base64 lost": Mutant(
-        RESPONSE,
+        PICTURE,
         "yield ImageData(missing)",
         "yield from ()",
         ("openai_situations/tried/url_safe_base64/*",),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compat.event_stream import read_data, write_event
+from compat.event_stream import read_data, without_done, write_event
 from tests.compat.chunks import cut_every, cuts_of
 from tests.compat.gemini_answers import framed_events, texts
 
@@ -58,3 +58,26 @@ def test_an_event_is_one_line_of_ascii_that_reads_back(text: str) -> None:
     name, line, *rest = written.split(b"\n")
     assert (name, rest) == (b"event: image_edit.completed", [b"", b""])
     assert json.loads(line.removeprefix(b"data: ")) == {"text": text}
+
+
+DONE_LINES = {
+    "none": (b"{}\n{}\n", b"{}\n{}\n"),
+    "last": (b"{}\n [DONE]\r\n", b"{}\n"),
+    "last, without its line end": (b"{}\n[DONE]", b"{}\n"),
+    "in between": (b"[DONE]\n{}\n", b"{}\n"),
+    "an array": (b'[{"a": 1}]\n[]', b'[{"a": 1}]\n[]'),
+    "nearly": (b"[DONE\n[DONE]]\n [D", b"[DONE\n[DONE]]\n [D"),
+    "within a text": (b'{"a": "[DONE]"}\n', b'{"a": "[DONE]"}\n'),
+    "a line of spaces": (b" " * 200 + b"\n{}", b" " * 200 + b"\n{}"),
+}
+
+
+@pytest.mark.parametrize(("data", "rest"), DONE_LINES.values(), ids=DONE_LINES.keys())
+@pytest.mark.parametrize("length", [1, 3, 1000])
+def test_a_line_that_says_done_is_left_out(data: bytes, rest: bytes, length: int) -> None:
+    assert b"".join(without_done(cut_every(data, length))) == rest
+
+
+def test_a_long_line_passes_as_it_is() -> None:
+    chunk = b"A" * 65536
+    assert list(without_done([b'"', chunk, chunk]))[1] is chunk

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.error import broken, parse_error
+from compat.errors import ApiError, ErrorKind, broken
+from compat.gemini_content.error import parse_error
 from compat.gemini_content.response import read_answer
 from compat.images import Event, Finish, ImageEnd, ImageStart, Text, Usage
 from tests.compat.chunks import cut_every

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat import picture_reader
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content import response
 from compat.gemini_content.response import BLOCKED, read_answer
 from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
 from compat.picture_header import read_header
@@ -387,7 +387,7 @@ def test_a_header_that_is_far_away_is_not_looked_for_in_every_chunk(monkeypatch:
         looks.append(len(data))
         return read_header(data)
 
-    monkeypatch.setattr(response, "read_header", counted)
+    monkeypatch.setattr(picture_reader, "read_header", counted)
     picture = with_segments(JPEG, *[60_000] * 20)
     assert read(cut_every(body_of(inline(picture)), 1000)) == [*events_of(picture), Finish(None, "STOP")]
     assert len(looks) < 20

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
-from compat.openai_images.error import build_error
+from compat.openai_images.error import NOT_TO_REPEAT, build_error, parse_error
 
 # As DESIGN.md and OpenAI's documentation tell them: kind, status, type, code
 TOLD = [
@@ -69,3 +72,148 @@ def test_no_error_has_a_status_that_clients_repeat_for_no_reason(kind: ErrorKind
 def test_an_upstream_status_of_its_own_is_kept() -> None:
     status, body = build_error(ApiError(ErrorKind.UPSTREAM_REJECTED, "No.", status=418))
     assert (status, body["error"]["type"], body["error"]["code"]) == (418, "invalid_request_error", None)
+
+
+# What the error of a server that speaks OpenAI's API means
+
+RETRYABLE = {ErrorKind.UPSTREAM_INTERNAL, ErrorKind.UPSTREAM_UNAVAILABLE, ErrorKind.RATE_LIMITED}
+
+
+def answer(message: str = "Oh.", **others: Any) -> bytes:
+    return json.dumps(
+        {"error": {"message": message, "type": "invalid_request_error", "param": None, **others}}
+    ).encode()
+
+
+MEANT = [
+    (400, answer(code="moderation_blocked"), ErrorKind.CONTENT_BLOCKED),
+    (400, answer(code="content_policy_violation"), ErrorKind.CONTENT_BLOCKED),
+    (400, answer(code="no_image_generated"), ErrorKind.NO_IMAGE),
+    (400, answer(code="billing_hard_limit_reached"), ErrorKind.QUOTA_EXHAUSTED),
+    (429, answer(type="insufficient_quota", code="insufficient_quota"), ErrorKind.QUOTA_EXHAUSTED),
+    (429, answer(type="insufficient_quota"), ErrorKind.QUOTA_EXHAUSTED),
+    (429, answer(code="project_spend_limit_exceeded"), ErrorKind.QUOTA_EXHAUSTED),
+    (429, answer(code="rate_limit_exceeded"), ErrorKind.RATE_LIMITED),
+    (429, answer(code=None), ErrorKind.RATE_LIMITED),
+    (401, answer(code="invalid_api_key"), ErrorKind.INVALID_KEY),
+    (401, answer(), ErrorKind.INVALID_KEY),
+    (403, answer(), ErrorKind.PERMISSION_DENIED),
+    (403, answer(code="unsupported_country_region_territory"), ErrorKind.LOCATION_NOT_SUPPORTED),
+    (404, answer(code="model_not_found"), ErrorKind.MODEL_NOT_FOUND),
+    (404, answer(param="model"), ErrorKind.MODEL_NOT_FOUND),
+    (404, answer("The model `x` does not exist.", code=404), ErrorKind.MODEL_NOT_FOUND),
+    (400, answer("The model 'x' does not exist.", code="invalid_value", param="model"), ErrorKind.MODEL_NOT_FOUND),
+    (400, answer("Invalid model.", code="invalid_value", param="model"), ErrorKind.INVALID_VALUE),
+    (404, answer("Invalid URL (POST /v1/foo)"), ErrorKind.UPSTREAM_REJECTED),
+    (404, b'{"detail":"Not Found"}', ErrorKind.UPSTREAM_REJECTED),
+    (400, answer(), ErrorKind.INVALID_ARGUMENT),
+    (400, answer(code="unknown_parameter", param="response_format"), ErrorKind.INVALID_ARGUMENT),
+    (400, answer(code="invalid_image_file"), ErrorKind.INVALID_IMAGE),
+    (400, answer(code="unsupported_file_mimetype"), ErrorKind.INVALID_IMAGE),
+    (400, answer(code="empty_string"), ErrorKind.STRING_TOO_SHORT),
+    (413, answer(code="request_too_large"), ErrorKind.BODY_TOO_LARGE),
+    (402, answer(), ErrorKind.UPSTREAM_REJECTED),
+    (422, b'{"detail":[{"loc":["body","n"],"msg":"n is odd"}]}', ErrorKind.UPSTREAM_REJECTED),
+    (500, answer(code="server_error"), ErrorKind.UPSTREAM_INTERNAL),
+    (500, b'{"error":"out of memory"}', ErrorKind.UPSTREAM_INTERNAL),
+    (503, b"loading", ErrorKind.UPSTREAM_UNAVAILABLE),
+    (504, b"", ErrorKind.UPSTREAM_TIMEOUT),
+    (502, b"<html>", ErrorKind.UPSTREAM_BROKEN),
+    (520, b"", ErrorKind.UPSTREAM_BROKEN),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), MEANT)
+def test_an_error_of_a_server(status: int, body: bytes, kind: ErrorKind) -> None:
+    error = parse_error(status, body)
+    assert error.kind is kind
+    assert (error.status == status) == (kind is ErrorKind.UPSTREAM_REJECTED)
+    final = kind in NOT_TO_REPEAT
+    assert error.may_repeat is (False if final else None)
+    if kind in RETRYABLE:
+        assert not final
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"{}", b"[]", b"null", b'{"error":{}}', b"\xff\xfe"])
+def test_an_internal_error_that_cannot_be_read_may_have_been_paid(body: bytes) -> None:
+    error = parse_error(500, body)
+    assert error.kind is ErrorKind.UPSTREAM_INTERNAL
+    assert error.may_repeat is (None if body == b"\xff\xfe" else False)
+
+
+OURS_ALONE = {  # that no server tells as such: what an upstream means with the envelope is another kind
+    ErrorKind.MISSING_KEY: ErrorKind.INVALID_KEY,
+    ErrorKind.INVALID_JSON: ErrorKind.INVALID_ARGUMENT,
+    ErrorKind.NOT_FOUND: ErrorKind.UPSTREAM_REJECTED,
+    ErrorKind.METHOD_NOT_ALLOWED: ErrorKind.UPSTREAM_REJECTED,
+    ErrorKind.BODY_TOO_SLOW: ErrorKind.UPSTREAM_REJECTED,
+    ErrorKind.UNSUPPORTED_MEDIA_TYPE: ErrorKind.UPSTREAM_REJECTED,
+    ErrorKind.OVERLOADED: ErrorKind.UPSTREAM_UNAVAILABLE,
+    ErrorKind.UPSTREAM_REJECTED: ErrorKind.INVALID_ARGUMENT,
+    ErrorKind.INTERNAL: ErrorKind.UPSTREAM_INTERNAL,
+}
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_survives_being_told_by_another_one_of_us(kind: ErrorKind) -> None:
+    status, body = build_error(ApiError(kind, "Oh."))
+    error = parse_error(status, json.dumps(body).encode())
+    assert (error.kind, error.message) == (OURS_ALONE.get(kind, kind), "Oh.")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (answer("As it is.\nWith lines."), "As it is.\nWith lines."),
+        (b'{"detail": "no\\n such  thing"}', "no such thing"),
+        (b'{"detail": [{"msg": "one", "loc": []}, {"msg": "two"}, 3]}', "one; two"),
+        (b'{"error": "a bare text"}', "a bare text"),
+        (b'{"object": "error", "message": "vLLM", "code": 400}', "vLLM"),
+        (b'[{"error": {"message": "in a list"}}]', "in a list"),
+        (b"out of\nmemory", "out of memory"),
+        (b"x" * 301, "x" * 300 + "..."),
+        (b"<html><body>Bad</body></html>", "The upstream answered with status 400."),
+        (b'{"error": {"message": 3}}', "The upstream answered with status 400."),
+        (b"[" * 100_000, "[" * 300 + "..."),
+    ],
+)
+def test_the_message_is_kept_in_whatever_form_it_comes(body: bytes, message: str) -> None:
+    assert parse_error(400, body).message == message
+
+
+@pytest.mark.parametrize(
+    ("param", "told"),
+    [
+        ("prompt", "contents"),
+        ("size", "generation_config.image_config.aspect_ratio"),
+        ("n", "generation_config.candidate_count"),
+        ("image[0]", "contents"),
+        ("images[0].image_url", "contents"),
+        ("image", "contents"),
+        ("quality", None),
+        ("", None),
+        (None, None),
+        (3, None),
+    ],
+)
+def test_the_field_is_told_in_the_words_of_a_gemini_caller(param: object, told: str | None) -> None:
+    assert parse_error(400, answer(param=param)).param == told
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"),
+    [
+        (429, "3", 3.0),
+        (429, " 1.5 ", 1.5),
+        (503, "7", 7.0),
+        (429, None, None),
+        (429, "", None),
+        (429, "-1", None),
+        (429, "inf", None),
+        (429, "Wed, 21 Oct 2026 07:28:00 GMT", None),
+        (400, "3", None),
+        (500, "3", None),
+    ],
+)
+def test_the_delay_of_the_header(status: int, header: str | None, seconds: float | None) -> None:
+    assert parse_error(status, answer(), header).retry_after == seconds
