@@ -121,6 +121,7 @@ def cpu_by_round(plan: Plan) -> dict[str, list[Burst]]:
 def contenders(plan: Plan) -> Iterator[list[Contender]]:
     """All servers that are compared, running side by side; only one is asked at a time."""
     answer = pictures.write_answer(plan.folder, PICTURE)
+    openai_answer = pictures.write_answer(plan.folder, PICTURE, pictures.openai_answer)
     form = load.edit(*pictures.edit_form(pictures.png(EDITED, seed=1)))
     with ExitStack() as stack:
 
@@ -131,6 +132,8 @@ def contenders(plan: Plan) -> Iterator[list[Contender]]:
         reading = start(servers.waiting_upstream(plan.folder, answer, 0))  # takes all of a request before it answers
         ours = start(servers.twinlens(plan.folder, instant))
         ours_reading = start(servers.twinlens(plan.folder, reading))
+        house = start(servers.instant_upstream(plan.folder, openai_answer))
+        ours_of_the_house = start(servers.twinlens_of_the_house(plan.folder, house))
         found = [
             Contender("nginx", start(servers.reverse_proxy(plan.folder, instant, PLAIN)), load.native()),
             Contender("nginx, tuned", start(servers.reverse_proxy(plan.folder, instant, TUNED)), load.native()),
@@ -138,13 +141,15 @@ def contenders(plan: Plan) -> Iterator[list[Contender]]:
             Contender("nginx, edit", start(servers.reverse_proxy(plan.folder, reading, PLAIN)), form, EDITORS),
             Contender("nginx, edit, tuned", start(servers.reverse_proxy(plan.folder, reading, TUNED)), form, EDITORS),
             Contender("edit", ours_reading, form, EDITORS),
+            Contender("native, by OpenAI", ours_of_the_house, load.native()),
+            Contender("b64_json, by OpenAI", ours_of_the_house, load.generation("b64_json")),
         ]
+        for contender in (*surfaces(ours), *found[-2:]):
+            check(contender, pictures.png(PICTURE))
         if plan.with_litellm:
             found.append(
                 Contender("LiteLLM", start(servers.litellm(plan.folder, instant)), load.generation("b64_json"))
             )
-        for contender in surfaces(ours):
-            check(contender, pictures.png(PICTURE))
         yield found
 
 

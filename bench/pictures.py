@@ -7,6 +7,7 @@ import json
 import random
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 MB = 1_000_000
@@ -44,10 +45,30 @@ def google_answer(picture: bytes) -> bytes:
     return (json.dumps(body, indent=2) + "\n").encode()
 
 
-def write_answer(folder: Path, megabytes: float) -> Path:
-    """A file with Google's answer to a picture of so many megabytes."""
-    path = folder / f"answer-{megabytes}.json"
-    path.write_bytes(google_answer(png(megabytes)))
+def openai_answer(picture: bytes) -> bytes:
+    """The body of images/generations with this picture, as OpenAI sends it."""
+    tokens = {"text_tokens": 9, "image_tokens": 0}
+    body = {
+        "created": 1757844687,
+        "background": "opaque",
+        "data": [{"b64_json": base64.b64encode(picture).decode()}],
+        "output_format": "png",
+        "quality": "medium",
+        "size": "1024x1024",
+        "usage": {
+            "input_tokens": 9,
+            "input_tokens_details": tokens,
+            "output_tokens": 1056,
+            "total_tokens": 1065,
+        },
+    }
+    return json.dumps(body, indent=2).encode()
+
+
+def write_answer(folder: Path, megabytes: float, form: Callable[[bytes], bytes] = google_answer) -> Path:
+    """A file with an answer that holds a picture of so many megabytes."""
+    path = folder / f"{form.__name__}-{megabytes}.json"
+    path.write_bytes(form(png(megabytes)))
     return path
 
 

@@ -152,6 +152,18 @@ def twinlens(
         yield Server(process, url)
 
 
+@contextmanager
+def twinlens_of_the_house(folder: Path, upstream: Server) -> Iterator[Server]:
+    """Our server, whose model is drawn by a server that speaks OpenAI's API."""
+    file = folder / "models.toml"
+    file.write_text(
+        'only = true\n[[model]]\nname = "gemini-2.5-flash-image"\nupstream = "openai"\n'
+        f'base_url = "{upstream.url}/v1"\npixels = "gemini-2.5-flash-image"\n'
+    )
+    with twinlens(folder, upstream, MODELS_FILE=str(file)) as server:
+        yield server
+
+
 def store_of(folder: Path) -> Path:
     """Where our server keeps its pictures."""
     return folder / "pictures"
