@@ -72,7 +72,16 @@ def test_every_column_is_read():
         ("gpt-image-1", "painter"),
         "flux-1-schnell",
     )
-    assert painter.openai == OpenAIServer("http://10.0.0.5:8080/v1", False, 4, False, True, True, True, frozenset({"seed"}))
+    assert painter.openai == OpenAIServer(
+        "http://10.0.0.5:8080/v1",
+        edits=False,
+        most_pictures=4,
+        response_format=False,
+        urls=True,
+        image_urls=True,
+        streams=True,
+        fields=frozenset({"seed"}),
+    )
     assert painter.key == "env:HOUSE_KEY"
     assert painter.pixels == {"1:1": (1024, 1024), "16:9": (1344, 768)}
     assert painter.tiers == {"2K": {"1:1": (2048, 2048)}}
