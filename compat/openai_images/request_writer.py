@@ -1,0 +1,221 @@
+"""Requests of the Images API, written for a server that speaks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from compat.base64_stream import decode_whole
+from compat.errors import ApiError, ErrorKind
+from compat.image_models import OpenAIServer, Pixels, ServedModel
+from compat.images import ImageRequest, InputImage
+
+ENDINGS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/heic": "heic",
+    "image/heif": "heif",
+}
+IN_QUOTES = {ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"}  # as browsers write the name of a part
+OUR_PARTS = ("image", "images", "mask")  # which nobody else may write
+
+
+@dataclass(frozen=True)
+class OutgoingRequest:
+    """A request as it is sent: where to, below the server's base URL, and its body, in pieces."""
+
+    path: str
+    content_type: str
+    body: tuple[bytes, ...]
+
+
+def write_request(
+    image_request: ImageRequest, model: ServedModel, *, stream: bool = False, boundary: str | None = None
+) -> OutgoingRequest:
+    """The request for all pictures that one call may ask for; `split` makes such requests.
+
+    Without pictures to start from it is a generation; with them an edit, as a form, or as JSON where a picture is
+    told by an address. `boundary` is that of the form, if it is not to be made of what the form holds. Raises
+    INVALID_VALUE for an edit that the server cannot do.
+    """
+    fields = build_fields(image_request, model, stream)
+    if not image_request.input_images:
+        return OutgoingRequest("images/generations", "application/json", (dumps(fields),))
+    if not server_of(model).edits:
+        raise ApiError(
+            ErrorKind.INVALID_VALUE,
+            f"The model '{model.name}' draws from words alone: it takes no picture to start from.",
+            param="image",
+        )
+    if any(image.data is None for image in pictures_of(image_request)):
+        return OutgoingRequest("images/edits", "application/json", tuple(write_json_edit(image_request, fields)))
+    parts = list(build_parts(image_request, fields))
+    boundary = boundary or boundary_for(parts)
+    return OutgoingRequest(
+        "images/edits", f"multipart/form-data; boundary={boundary}", tuple(write_form(parts, boundary))
+    )
+
+
+def split(image_request: ImageRequest, most_pictures: int) -> list[ImageRequest]:
+    """Several requests in the place of one that asks for more pictures than one call may.
+
+    Where a seed is given each request has the one that its first picture would have had: the seed of the first
+    picture, counted up. A negative one, which asks for chance, stays.
+    """
+    requests = []
+    for start in range(0, image_request.count, most_pictures):
+        seed = image_request.seed
+        requests.append(
+            replace(
+                image_request,
+                count=min(most_pictures, image_request.count - start),
+                seed=seed + start if seed is not None and seed >= 0 else seed,
+            )
+        )
+    return requests
+
+
+def unsaid(image_request: ImageRequest, model: ServedModel) -> tuple[str, ...]:
+    """The wishes that the request leaves out because the server has no word for them."""
+    said = build_fields(image_request, model, stream=False)
+    size = pixels_of(image_request, model)
+    wishes: Mapping[str, bool] = {
+        "aspect_ratio": image_request.aspect_ratio is not None and size is None,
+        "image_size": image_request.image_size is not None and not tells_tier(image_request, model),
+        "seed": image_request.seed is not None,
+        "temperature": image_request.temperature is not None,
+        "google": bool(image_request.gemini),
+    }
+    return tuple(name for name, wished in wishes.items() if wished and name not in said)
+
+
+def build_fields(image_request: ImageRequest, model: ServedModel, stream: bool) -> dict[str, Any]:
+    """All fields but the pictures. What `openai` of the request says wins."""
+    server = server_of(model)
+    fields: dict[str, Any] = {"model": model.upstream_name, "prompt": image_request.prompt}
+    if image_request.count > 1:
+        fields["n"] = image_request.count
+    if pixels := pixels_of(image_request, model):
+        fields["size"] = f"{pixels[0]}x{pixels[1]}"
+    if server.response_format:
+        fields["response_format"] = "b64_json"
+    if stream:
+        fields["stream"] = True
+    for name in ("seed", "temperature", "aspect_ratio", "image_size"):
+        if name in server.fields and (value := getattr(image_request, name)) is not None:
+            fields[name] = value
+    return fields | {name: value for name, value in image_request.openai.items() if name not in OUR_PARTS}
+
+
+def server_of(model: ServedModel) -> OpenAIServer:
+    if model.upstream.openai is None:
+        raise ValueError(f"the server of {model.name} does not speak OpenAI's API")
+    return model.upstream.openai
+
+
+def pixels_of(image_request: ImageRequest, model: ServedModel) -> Pixels | None:
+    """The size to ask for; None leaves it to the server.
+
+    Without an aspect ratio a generation of a tier is square, and an edit keeps the shape of its picture.
+    """
+    ratio = image_request.aspect_ratio
+    if ratio is None and image_request.image_size is not None and not image_request.input_images:
+        return model.upstream.tiers.get(image_request.image_size, {}).get("1:1")
+    if ratio is None:
+        return None
+    return model.upstream.tiers.get(image_request.image_size or "", {}).get(ratio) or model.upstream.pixels.get(ratio)
+
+
+def tells_tier(image_request: ImageRequest, model: ServedModel) -> bool:
+    """Whether the size that is asked for is one of the tier that was wished."""
+    tier = model.upstream.tiers.get(image_request.image_size or "", {})
+    size = pixels_of(image_request, model)
+    return size is not None and size == tier.get(image_request.aspect_ratio or "1:1")
+
+
+def pictures_of(image_request: ImageRequest) -> list[InputImage]:
+    """The pictures to start from, and the mask."""
+    return [*image_request.input_images, *([image_request.mask] if image_request.mask else [])]
+
+
+# JSON
+
+
+def write_json_edit(image_request: ImageRequest, fields: Mapping[str, Any]) -> Iterator[bytes]:
+    """An edit as JSON. The base64 of pictures goes in as it is."""
+    yield dumps(fields)[:-1]
+    for index, image in enumerate(image_request.input_images):
+        yield b"," if index else b',"images":['
+        yield from write_reference(image)
+    yield b"]"
+    if image_request.mask:
+        yield b',"mask":'
+        yield from write_reference(image_request.mask)
+    yield b"}"
+
+
+def write_reference(image: InputImage) -> Iterator[bytes]:
+    if image.data is None:
+        yield dumps({"image_url": image.uri})
+    else:
+        yield b'{"image_url":"data:' + image.mime_type.encode() + b";base64,"
+        yield image.data.encode("ascii")
+        yield b'"}'
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+# Forms
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a form; one with a file name is a file."""
+
+    name: str
+    data: bytes
+    file_name: str | None = None
+    mime_type: str | None = None
+
+
+def build_parts(image_request: ImageRequest, fields: Mapping[str, Any]) -> Iterator[Part]:
+    for name, value in fields.items():
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            yield Part(name, text.encode("utf-8", "replace"))
+    images = image_request.input_images
+    for number, image in enumerate(images, 1):
+        yield file_part("image" if len(images) == 1 else "image[]", f"image-{number}", image)
+    if image_request.mask:
+        yield file_part("mask", "mask", image_request.mask)
+
+
+def file_part(name: str, file_name: str, image: InputImage) -> Part:
+    ending = ENDINGS.get(image.mime_type, "png")
+    return Part(name, decode_whole(image.data or ""), f"{file_name}.{ending}", image.mime_type)
+
+
+def boundary_for(parts: Iterable[Part]) -> str:
+    """A boundary that no part holds: who wanted to write it into one would change it by that."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.data)
+    return f"twinlens-{digest.hexdigest()}"
+
+
+def write_form(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
+    """The pieces of a form; the bytes of pictures are not copied."""
+    for part in parts:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{part.name.translate(IN_QUOTES)}"'
+        if part.file_name:
+            head += f'; filename="{part.file_name}"\r\nContent-Type: {part.mime_type}'
+        yield head.encode("utf-8", "replace") + b"\r\n\r\n"
+        yield part.data
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
