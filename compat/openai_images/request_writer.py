@@ -52,6 +52,12 @@ def write_request(
             param="image",
         )
     if any(image.data is None for image in pictures_of(image_request)):
+        if not server_of(model).image_urls:
+            raise ApiError(
+                ErrorKind.INVALID_VALUE,
+                f"The server of '{model.name}' opens no addresses: send the picture itself.",
+                param="image",
+            )
         return OutgoingRequest("images/edits", "application/json", tuple(write_json_edit(image_request, fields)))
     parts = list(build_parts(image_request, fields))
     boundary = boundary or boundary_for(parts)
