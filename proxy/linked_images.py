@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
-from compat.picture_reader import PictureReader
-
 from compat.base64_stream import encode
 from compat.images import Event, ImageEnd, LinkedImage
 from compat.picture_header import NotAPicture
+from compat.picture_reader import PictureReader
 from proxy.pictures import broken_picture
 from proxy.upstream import Upstream
 
@@ -27,8 +26,12 @@ def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, ti
 
 def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
-    url = urljoin(f"{upstream.base_url}/", link)
-    if origin(url) != origin(upstream.base_url):
+    try:
+        url = urljoin(f"{upstream.base_url}/", link)
+        is_its_own = origin(url) == origin(upstream.base_url)
+    except ValueError:
+        is_its_own = False
+    if not is_its_own:
         raise broken_picture("its address is not on the server that made it")
     answer = upstream.get(url, key, timeout=timeout)
     try:
@@ -59,9 +62,6 @@ def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of a URL. Raises UPSTREAM_BROKEN for what is none."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        raise broken_picture("its address is none") from None
+    """Scheme, host and port of a URL. Raises ValueError for what is none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)

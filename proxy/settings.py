@@ -152,7 +152,7 @@ class Settings:
                     told = "has a password in it" if "@" in value else f"is '{value}'"
                     raise SettingsError(f"{name} {told}: {error}") from None
         settings = cls(**values)
-        nothing_renamed = {"model_aliases": {}, "upstream_models": {}}
+        nothing_renamed: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
         for name in nothing_renamed:
             try:
                 replace(settings, **{**nothing_renamed, name: getattr(settings, name)}).catalogue()

@@ -47,7 +47,8 @@ def values_of_model(body: bytes) -> Iterator[tuple[int, int]]:
 def form_with_model(body: bytes, boundary: bytes, name: str) -> Pieces:
     """The pieces of a multipart form, which is valid, with `model` told as `name`."""
     delimiter, told = b"\r\n--" + boundary, name.encode()
-    view, pieces, passed, found = memoryview(body), [], 0, False
+    view, passed, found = memoryview(body), 0, False
+    pieces: list[bytes | memoryview] = []
     start = 0 if body.startswith(delimiter[2:]) else body.find(delimiter)
     while start >= 0:
         headers_end = body.find(b"\r\n\r\n", start)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote_plus
 
-from compat.gemini_content.request_reader import read_request
-from compat.gemini_content.response_writer import build_refusal, write_answer, write_array, write_event_stream
-from compat.openai_images.request_writer import unsaid
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import MISSING_KEY_MESSAGE
 from compat.gemini_content.request import SCHEMAS, check_request
+from compat.gemini_content.request_reader import read_request
+from compat.gemini_content.response_writer import (
+    ARRAY,
+    EVENTS,
+    WHOLE,
+    Framing,
+    build_refusal,
+    frame,
+    write_answer,
+    write_array,
+    write_event_stream,
+)
 from compat.image_models import Api, ServedModel
+from compat.openai_images.request_writer import unsaid
 from proxy.callers import google_key
 from proxy.generation import generate
 from proxy.languages import LANGUAGES
@@ -31,22 +39,6 @@ from proxy.routes.request_body import parse_json, read_body
 
 CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
-
-
-@dataclass(frozen=True)
-class Framing:
-    """One of the three ways in which Google answers: how events and how a single response are told."""
-
-    write: Callable[..., Iterator[bytes]]
-    frame: Callable[[bytes], bytes]
-    headers: Mapping[str, str]
-
-
-JSON = {"Content-Type": "application/json; charset=UTF-8"}
-EVENTS = {"Content-Type": "text/event-stream", "Content-Disposition": "attachment", "X-Accel-Buffering": "no"}
-WHOLE = Framing(write_answer, lambda body: body, JSON)
-EVENT_STREAM = Framing(write_event_stream, lambda body: b"data: " + body + b"\r\n\r\n", EVENTS)
-ARRAY = Framing(write_array, lambda body: b"[" + body + b"]", JSON)
 
 blueprint = Blueprint("gemini_content", __name__)
 blueprint.before_request(take_place)
@@ -101,17 +93,26 @@ def translate(method: str, content: dict[str, Any], model: ServedModel, key: str
         service.settings.key_of(model.upstream, key),
         new_times=seen.call,
     )
-    framing = WHOLE if method == "generateContent" else EVENT_STREAM if request.args.get("alt") == "sse" else ARRAY
+    framing, write = framing_of(method)
     names = {"model_version": model.name, "response_id": secrets.token_urlsafe(16)}
-    headers = {**framing.headers, **({"x-twinlens-ignored": ", ".join(ignored)} if ignored else {})}
+    headers = {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
+    if ignored:
+        headers["x-twinlens-ignored"] = ", ".join(ignored)
     try:
-        return flow(framing.write(seen.events(events), **names), headers)
+        return flow(write(seen.events(events), **names), headers)
     except ApiError as error:
         refusal = build_refusal(error, **names)
         if not refusal:
             raise
         seen.error = error.kind.name.lower()
-        return flow(iter([framing.frame(json.dumps(refusal).encode())]), headers)
+        return flow(iter([frame(refusal, framing)]), headers)
+
+
+def framing_of(method: str) -> tuple[Framing, Callable[..., Iterator[bytes]]]:
+    """What stands around the answer to the current request, and what writes it."""
+    if method == "generateContent":
+        return WHOLE, write_answer
+    return (EVENTS, write_event_stream) if request.args.get("alt") == "sse" else (ARRAY, write_array)
 
 
 def query_without_key(query: str) -> str:

@@ -69,7 +69,7 @@ def fields_of(call: Call) -> dict[str, Any]:
 def house(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with the recipe's row."""
     folder = tmp_path_factory.mktemp("recipe")
-    file = models_file(folder, f"{google.url}/v1", *recipe_columns(), 'upstream_name = "Qwen/Qwen-Image"')
+    file = models_file(folder, f"{google.url}/v1", *recipe_columns())
     with ProxyServer(folder, MODELS_FILE=file) as server:
         yield server
 
