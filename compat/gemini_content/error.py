@@ -50,10 +50,23 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error
 }
 
 
+NAMES: Mapping[int, str] = {  # Google's name of a status that is an upstream's own
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    412: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
+}
+
+
 def build_error(error: ApiError) -> tuple[int, dict[str, Any]]:
     """The HTTP status and the body of an error of ours."""
     status, name = ENVELOPES[error.kind]
-    status = error.status or status
+    if error.status:
+        status, name = error.status, NAMES.get(error.status, name)
     return status, {
         "error": {"code": status, "message": error.message, "status": name, "details": list(build_details(error))}
     }

@@ -267,3 +267,12 @@ def test_several_wrong_fields_are_all_told() -> None:
 def test_a_delay_reads_back(delay: float) -> None:
     _, body = build_error(ApiError(ErrorKind.RATE_LIMITED, "No.", retry_after=delay))
     assert parse_error(429, json.dumps(body).encode()).retry_after == pytest.approx(delay)
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(401, "UNAUTHENTICATED"), (402, "INVALID_ARGUMENT"), (404, "NOT_FOUND"), (422, "INVALID_ARGUMENT")],
+)
+def test_an_upstreams_own_status_has_googles_name_for_it(status: int, name: str) -> None:
+    code, body = build_error(ApiError(ErrorKind.UPSTREAM_REJECTED, "No.", status=status))
+    assert (code, body["error"]["code"], body["error"]["status"]) == (status, status, name)

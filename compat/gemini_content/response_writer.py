@@ -1,0 +1,224 @@
+"""Answers of generateContent and streamGenerateContent, written from our events while they pass."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.error import build_error
+from compat.gemini_content.response import BLOCKED
+from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
+
+REASON = re.compile(r"\(([A-Z_]+)\)")  # as our own messages tell Google's
+REASONS = {ErrorKind.CONTENT_BLOCKED: "IMAGE_SAFETY", ErrorKind.NO_IMAGE: "NO_IMAGE"}
+OTHER_REASON = "IMAGE_OTHER"  # of an answer among several that failed in another way
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What stands around the responses of one answer."""
+
+    content_type: str
+    first: bytes = b""  # before the first response
+    next: bytes = b""  # before every other one
+    after: bytes = b""  # after each
+    end: bytes = b""
+
+
+WHOLE = Framing("application/json; charset=UTF-8")
+EVENTS = Framing("text/event-stream", first=b"data: ", next=b"data: ", after=b"\r\n\r\n")
+ARRAY = Framing("application/json; charset=UTF-8", first=b"[", next=b",\r\n", end=b"]")
+
+
+def frame(response: dict[str, Any], framing: Framing) -> bytes:
+    """The bytes of an answer that is one response."""
+    return framing.first + dumps(response) + framing.after + framing.end
+
+
+# Answers without a picture
+
+
+def build_refusal(error: ApiError, *, model_version: str, response_id: str) -> dict[str, Any] | None:
+    """The response to a request that was understood and not drawn, which Google gives with 200; None for others."""
+    if error.kind not in REASONS:
+        return None
+    return {"candidates": [failed_candidate(error, 0)], "modelVersion": model_version, "responseId": response_id}
+
+
+def failed_candidate(error: ApiError, index: int) -> dict[str, Any]:
+    """A candidate without a picture, and why it has none."""
+    return {
+        "content": {"role": "model"},
+        "finishReason": finish_reason(error),
+        "index": index,
+        "finishMessage": error.message,
+    }
+
+
+def finish_reason(error: ApiError) -> str:
+    """Google's word for why nothing was drawn: the one that the message tells, if it is a refusal."""
+    told = REASON.search(error.message)
+    if error.kind is ErrorKind.CONTENT_BLOCKED and told and told[1] in BLOCKED:
+        return told[1]
+    return REASONS.get(error.kind, OTHER_REASON)
+
+
+# Answers with pictures
+
+START = b'{"candidates":['
+END_PARTS = b'],"role":"model"}'
+STOP = b',"finishReason":"STOP"}'
+
+
+@dataclass
+class Answer:
+    """What is known of an answer while it is written."""
+
+    model_version: str
+    response_id: str
+    pictures: int = 0  # that are whole; the index of the candidate that comes next
+    words: list[str] = field(default_factory=list)  # that wait for the picture they introduce, or for its end
+    failures: list[ApiError] = field(default_factory=list)
+    usage: Usage | None = None
+
+    def note(self, event: Event) -> None:
+        """Keeps what is told later."""
+        match event:
+            case Text(text):
+                self.words.append(text)
+            case Failure(error):
+                self.failures.append(error)
+            case Finish(Usage() as usage):
+                self.usage = self.usage + usage if self.usage else usage
+
+    def take_words(self) -> list[bytes]:
+        """The parts of the words that wait."""
+        words, self.words = self.words, []
+        return [dumps({"text": text}) for text in words]
+
+    def failed(self) -> list[dict[str, Any]]:
+        """The candidates that have no picture, after those that do."""
+        return [failed_candidate(error, self.pictures + place) for place, error in enumerate(self.failures)]
+
+    def about(self, *, with_usage: bool) -> dict[str, Any]:
+        """The members of a response beside its candidates."""
+        usage = {"usageMetadata": build_usage(self.usage)} if with_usage and self.usage else {}
+        return {**usage, "modelVersion": self.model_version, "responseId": self.response_id}
+
+
+def write_answer(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
+    """The JSON of a GenerateContentResponse, piece by piece; nothing is written before the first picture begins.
+
+    Each picture is a candidate, with the words and the drafts that came before it; those that failed come last.
+    """
+    answer = Answer(model_version, response_id)
+    started = opened = drawn = False  # whether there is a candidate, whether one is open, and has its picture
+    for event in events:
+        answer.note(event)
+        match event:
+            case ImageStart(mime_type):
+                if drawn:
+                    yield END_PARTS + STOP
+                    opened = drawn = False
+                if not opened:
+                    yield (b"," if started else START) + start_candidate(answer.pictures)
+                yield (b"," if opened else b"") + start_picture(answer.take_words(), mime_type)
+                started = opened = True
+            case ImageData(data):
+                yield data
+            case ImageEnd(draft):
+                yield end_picture(draft)
+                drawn = not draft
+                answer.pictures += drawn
+            case Finish() if drawn:
+                yield b"".join(b"," + part for part in answer.take_words()) + END_PARTS + STOP
+                opened = drawn = False
+    if opened:
+        yield END_PARTS + STOP
+    failed = b",".join(map(dumps, answer.failed()))
+    yield (b"," if started and failed else b"" if started else START) + failed
+    yield b"]," + dumps(answer.about(with_usage=True))[1:]
+
+
+def write_event_stream(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
+    """The same as server-sent events: one for each picture, the reasons and the tokens in a last one.
+
+    Trouble between two pictures is an event with the error; within one it is raised, as it is before the first.
+    """
+    return write_responses(events, EVENTS, Answer(model_version, response_id))
+
+
+def write_array(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
+    """The responses of such a stream as one JSON array."""
+    return write_responses(events, ARRAY, Answer(model_version, response_id))
+
+
+def write_responses(events: Iterable[Event], framing: Framing, answer: Answer) -> Iterator[bytes]:
+    started = drawing = False
+    end = b"]," + dumps(answer.about(with_usage=False))[1:] + framing.after
+    try:
+        for event in events:
+            answer.note(event)
+            match event:
+                case ImageStart(mime_type):
+                    yield (framing.next if started else framing.first) + START
+                    yield start_candidate(answer.pictures) + start_picture(answer.take_words(), mime_type)
+                    started = drawing = True
+                case ImageData(data):
+                    yield data
+                case ImageEnd(draft):
+                    yield end_picture(draft) + END_PARTS + b"}" + end
+                    drawing = False
+                    answer.pictures += not draft
+                case Finish() if answer.pictures and answer.words:
+                    parts = b",".join(answer.take_words())
+                    yield framing.next + START + start_candidate(answer.pictures - 1) + parts + END_PARTS + b"}" + end
+    except ApiError as error:
+        if drawing or not started:
+            raise
+        yield framing.next + dumps(build_error(error)[1]) + framing.after + framing.end
+        return
+    ended = [
+        {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "STOP", "index": index}
+        for index in range(answer.pictures)
+    ]
+    last = {"candidates": [*ended, *answer.failed()], **answer.about(with_usage=True)}
+    yield (framing.next if started else framing.first) + dumps(last) + framing.after + framing.end
+
+
+def start_candidate(index: int) -> bytes:
+    """A candidate up to its first part."""
+    return b'{"index":%d,"content":{"parts":[' % index
+
+
+def start_picture(words: list[bytes], mime_type: str) -> bytes:
+    """The words that introduce a picture, and its part up to its base64."""
+    inline = dumps({"inlineData": {"mimeType": mime_type, "data": ""}})[: -len(b'"}}')]
+    return b",".join([*words, inline])
+
+
+def end_picture(draft: bool) -> bytes:
+    return b'"},"thought":true}' if draft else b'"}}'
+
+
+def build_usage(usage: Usage) -> dict[str, Any]:
+    """Google's usageMetadata: what comes out is told apart for pictures only, and the rest of it is text."""
+    inputs = {"TEXT": usage.input_text_tokens, "IMAGE": usage.input_image_tokens}
+    outputs = {"IMAGE": usage.output_image_tokens}
+    body: dict[str, Any] = {
+        "promptTokenCount": sum(inputs.values()),
+        "candidatesTokenCount": usage.output_text_tokens + usage.output_image_tokens,
+    }
+    body["totalTokenCount"] = sum(body.values())
+    for name, tokens in (("promptTokensDetails", inputs), ("candidatesTokensDetails", outputs)):
+        if any(tokens.values()):
+            body[name] = [{"modality": kind, "tokenCount": count} for kind, count in tokens.items() if count]
+    return body
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
