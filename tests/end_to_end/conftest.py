@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.house_models import models_file
 from tests.end_to_end.keys import keys_in, new_key
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.end_to_end.replaying_upstream import ReplayingUpstream
@@ -45,6 +46,14 @@ def sandbox_server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathF
     """A proxy that answers the key `sandbox` by itself, with two workers that share the stored pictures."""
     folder = _folder(tmp_path_factory, "sandbox")
     with ProxyServer(folder, SANDBOX="1", WEB_CONCURRENCY="2", GEMINI_BASE_URL=google.url) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chain_server(sandbox_server: ProxyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+    """A proxy whose model is drawn by a second one, with which it speaks OpenAI's API."""
+    folder = _folder(tmp_path_factory, "chain")
+    with ProxyServer(folder, MODELS_FILE=models_file(folder, f"{sandbox_server.url}/v1")) as server:
         yield server
 
 

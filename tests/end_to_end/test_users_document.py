@@ -53,12 +53,14 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["sandbox", "replaying upstream"])
+@pytest.fixture(params=["sandbox", "chain", "replaying upstream"])
 def reader(request: pytest.FixtureRequest, upstream: ReplayingUpstream, picture: Path) -> Reader:
-    """A reader of the document, once in front of the sandbox, once of an upstream that draws what is asked for."""
-    if request.param == "sandbox":
+    """A reader of the document: in front of the sandbox, of a second Twinlens that has it and is spoken to in OpenAI's
+    API, and of an upstream that draws what is asked for."""
+    if request.param in ("sandbox", "chain"):
         upstream.answers(Answer(pictures.API_KEY_INVALID, status=400))
-        return Reader(request.getfixturevalue("sandbox_server").url, "sandbox", picture)
+        server = "sandbox_server" if request.param == "sandbox" else "chain_server"
+        return Reader(request.getfixturevalue(server).url, "sandbox", picture)
     key = new_key()
     upstream.answers(knows_only(key, draws))
     return Reader(request.getfixturevalue("server").url, key, picture)
