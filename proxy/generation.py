@@ -44,7 +44,7 @@ def generate(
     language = LANGUAGES[model.upstream.api]
     asks = [
         partial(ask_once, upstream, call, language, model, key, timeout, new_times)
-        for call in language.write(image_request, model)
+        for call in language.write(image_request, model, silence is not None)
     ]
     if image_request.count == 1 and not model.upstream.draws_drafts and silence is None:
         return asks[0]()

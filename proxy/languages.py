@@ -29,24 +29,27 @@ class Call:
 class Language:
     """How a request is written as the calls that answer it, and how an answer is read."""
 
-    write: Callable[[ImageRequest, ServedModel], list[Call]]
+    write: Callable[[ImageRequest, ServedModel, bool], list[Call]]  # if the last is true, a call for each picture
     read: Callable[[Iterable[bytes], str], Iterator[Event]]
     read_error: Callable[[int, bytes, Mapping[str, str]], ApiError]  # status, body, headers
     find_usage: Callable[[bytes], Usage | None]  # in the last bytes of an answer that passes
     delay_of: Callable[[bytes], float | None]  # seconds to wait, as an error's body tells them
 
 
-def write_gemini(image_request: ImageRequest, model: ServedModel) -> list[Call]:
+def write_gemini(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[Call]:
     """A call for each picture: Gemini makes one at a time."""
     call = Call(f"models/{model.upstream_name}:generateContent", gemini_request.write_request(image_request))
     return [call] * image_request.count
 
 
-def write_openai(image_request: ImageRequest, model: ServedModel) -> list[Call]:
-    """One call, or several where the server makes fewer pictures at a time than are asked for."""
+def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[Call]:
+    """One call, or several where the server makes fewer pictures at a time than are asked for.
+
+    In a stream pictures are asked for one by one, so that each can go on as soon as it is there.
+    """
     server = model.upstream.openai
     assert server  # the row speaks OpenAI's API
-    parts = request_writer.split(image_request, server.most_pictures)
+    parts = request_writer.split(image_request, 1 if one_by_one else server.most_pictures)
     written = (request_writer.write_request(part, model, stream=server.streams) for part in parts)
     return [Call(one.path, one.body, one.content_type) for one in written]
 

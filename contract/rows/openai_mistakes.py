@@ -69,7 +69,7 @@ def wrong_key(trial: Trial) -> None:
         "POST",
         "/v1/images/generations",
         credential=None,
-        headers={"Authorization": "Bearer not-a-key"},
+        headers={"Authorization": "Bearer an-invalid-key"},
         json={"model": trial.model, "prompt": trial.prompt()},
     )
     trial.equal("status 401", 401, answer.status_code)

@@ -81,7 +81,9 @@ def translate(method: str, content: dict[str, Any], model: ServedModel, key: str
     """The answer of a model whose server speaks OpenAI's API."""
     if method == "countTokens":
         raise ApiError(
-            ErrorKind.NOT_FOUND, f"models/{model.asked_as} is not supported for countTokens: its server cannot tell."
+            ErrorKind.METHOD_NOT_ALLOWED,
+            f"models/{model.asked_as} is not supported for countTokens: its server has nothing that counts.",
+            status=501,
         )
     service, seen = the_service(), observation()
     asked = read_request(content, model)

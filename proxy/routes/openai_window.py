@@ -38,7 +38,7 @@ def pass_json(operation: str, body: bytes, content: Any, key: str, default_forma
     fields = content if isinstance(content, dict) else {}
     if not (model := model_behind(fields)):
         return None
-    wanted = wanted_format(fields.get("response_format"), model, default_format)
+    wanted = wanted_form(fields, model, default_format)
     if not fits(fields, operation, model, wanted):
         return None
     pieces = json_with_model(body, model.upstream_name)
@@ -50,7 +50,7 @@ def pass_form(operation: str, body: bytes, form: Form, key: str, default_format:
     fields = dict(form.texts)
     if not body or not (model := model_behind(fields)):
         return None
-    wanted = wanted_format(fields.get("response_format"), model, default_format)
+    wanted = wanted_form(fields, model, default_format)
     if not fits(fields, operation, model, wanted):
         return None
     pieces = form_with_model(body, request.mimetype_params["boundary"].encode("ascii"), model.upstream_name)
@@ -64,6 +64,13 @@ def model_behind(fields: Mapping[str, Any]) -> ServedModel | None:
         return None
     model = service.catalogue.resolve(name)
     return model if model.upstream.openai else None
+
+
+def wanted_form(fields: Mapping[str, Any], model: ServedModel, default_format: str) -> str:
+    """url or b64_json. In a stream it is always the latter."""
+    if fields.get("stream") in (True, "true"):
+        return "b64_json"
+    return wanted_format(fields.get("response_format"), model, default_format)
 
 
 def fits(fields: Mapping[str, Any], operation: str, model: ServedModel, wanted: str) -> bool:

@@ -97,7 +97,8 @@ def read_form(*, keep: bool) -> tuple[bytes, Form]:
         raise too_large() from None
     except ValueError as error:
         raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {error}.") from None
-    watch_caller()
+    if not keep:
+        watch_caller()  # the whole body was read here, and not before
     if any(not name for name in (*texts, *files)):
         raise ApiError(ErrorKind.INVALID_ARGUMENT, "The form cannot be read: a part has no name.")
     return body, Form(
