@@ -61,7 +61,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "padding of base64 lost": Mutant(
         RESPONSE,
-        "yield ImageData(missing)",
+        "yield ImageData(missing, (content,))",
         "yield from ()",
         ("openai_situations/tried/url_safe_base64/*",),
     ),
