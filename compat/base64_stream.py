@@ -26,18 +26,60 @@ def padding(length: int) -> bytes:
     return b"=" * (-length % 4)
 
 
+class Decoder:
+    """Decodes one standard base64 string that comes in pieces; only what is split between two of them is copied."""
+
+    def __init__(self) -> None:
+        self.rest = b""  # characters of a group of four that is not whole yet
+        self.length = 0  # characters so far
+        self.padded = 0  # of them that were padding
+
+    def feed(self, piece: bytes) -> tuple[bytes, ...]:
+        """The bytes that are whole with this piece. Raises MalformedBase64, and is then as it was before."""
+        bare = piece.rstrip(b"=")
+        padded = self.padded + len(piece) - len(bare)
+        if padded > 2 or (self.padded and bare):
+            raise MalformedBase64("the padding of the base64 is not at its end")
+        start = min(-len(self.rest) % 4, len(bare))
+        end = len(bare) - (len(bare) - start) % 4
+        split, rest = self.rest + bare[:start], bare[end:]
+        if len(split) % 4:
+            split, rest = b"", split
+        decoded = [decode_bare(split), decode_bare(memoryview(bare)[start:end])]
+        decode_bare(rest.ljust(4, b"A"))
+        if padded and len(rest) + padded == 4:
+            decoded.append(decode_whole(rest + b"=" * padded))
+            rest = b""
+        self.rest, self.padded, self.length = rest, padded, self.length + len(piece)
+        return tuple(filter(None, decoded))
+
+    def finish(self) -> tuple[bytes, bytes]:
+        """The padding that the pieces lacked, and the bytes that it makes whole. Raises MalformedBase64."""
+        missing = padding(self.length)
+        if self.padded + len(missing) > 2:
+            raise MalformedBase64("the base64 ends within a group of four")
+        return missing, decode_whole(self.rest.ljust(4, b"=")) if missing else b""
+
+    def close(self) -> None:
+        """To be called after the last piece, where none is to lack its padding. Raises MalformedBase64."""
+        if padding(self.length):
+            raise MalformedBase64("the base64 ends within a group of four")
+
+
 def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The bytes that pieces of padded, standard base64 stand for. Raises MalformedBase64."""
-    rest = b""
+    decoder = Decoder()
     for chunk in chunks:
-        if rest:
-            chunk = rest + chunk
-        whole = len(chunk) - len(chunk) % 4
-        rest = chunk[whole:]
-        if whole:
-            yield decode_whole(memoryview(chunk)[:whole])
-    if rest:
-        raise MalformedBase64("the base64 ends within a group of four")
+        yield from decoder.feed(chunk)
+    decoder.close()
+
+
+def decode_bare(characters: bytes | memoryview) -> bytes:
+    """The bytes that whole groups of four characters stand for, none of which is padding. Raises MalformedBase64."""
+    decoded = decode_whole(characters) if characters else b""
+    if len(decoded) * 4 != len(characters) * 3:
+        raise MalformedBase64("the padding of the base64 is not at its end")
+    return decoded
 
 
 def decode_whole(characters: bytes | memoryview | str) -> bytes:
@@ -46,17 +88,6 @@ def decode_whole(characters: bytes | memoryview | str) -> bytes:
         return pybase64.b64decode(characters, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedBase64("the characters are not base64") from None
-
-
-def is_base64(characters: bytes) -> bool:
-    """Whether all characters are of the standard alphabet, wherever the piece was cut. Padding is not."""
-    whole = len(characters) - len(characters) % 4
-    try:
-        decoded = decode_whole(memoryview(characters)[:whole])
-        decode_whole(characters[whole:].ljust(4, b"A"))
-    except MalformedBase64:
-        return False
-    return len(decoded) * 4 == whole * 3  # fewer bytes come of padding in the midst
 
 
 def encode(data: bytes) -> bytes:

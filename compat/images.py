@@ -90,9 +90,13 @@ class ImageStart:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A piece of the picture: base64 in the standard alphabet, cut anywhere."""
+    """A piece of the picture: base64 in the standard alphabet, cut anywhere.
+
+    `content` is what whoever made the piece knows already: the bytes that are whole with it, in one or two parts.
+    """
 
     data: bytes
+    content: tuple[bytes, ...] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from gevent.queue import Empty, SimpleQueue
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import SUCCESSOR, Api, ServedModel
-from compat.images import Event, Failure, Finish, ImageEnd, ImageRequest, ImageStart, Silence
+from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence
 from proxy.callers import without_key
 from proxy.languages import LANGUAGES, Call, Language
 from proxy.linked_images import fetch_links
@@ -142,11 +142,11 @@ def worst(failures: list[ApiError]) -> ApiError:
 
 
 def gather(events: Iterable[Event], gathered: list[Event]) -> None:
-    """Adds the events to the list, but for the pictures that turn out to be drafts."""
+    """Adds the events to the list, pictures as base64 alone, and without those that turn out to be drafts."""
     start = 0
     for event in events:
         if isinstance(event, ImageStart):
             start = len(gathered)
-        gathered.append(event)
+        gathered.append(ImageData(event.data) if isinstance(event, ImageData) else event)
         if isinstance(event, ImageEnd) and event.draft:
             del gathered[start:]

@@ -18,16 +18,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import obstore
 import obstore.store
 
-from compat.base64_stream import MalformedBase64, decode
 from compat.errors import ApiError, ErrorKind
 from compat.images import Event, ImageStart, StoredImage
-from proxy.limits import LEFTOVER_SECONDS, READ_CHUNK
-from proxy.pictures import broken_picture, replace_pictures
+from proxy.limits import KIB, LEFTOVER_SECONDS, READ_CHUNK
+from proxy.pictures import replace_pictures
 from proxy.settings import SettingsError
 
 log = logging.getLogger("twinlens")
@@ -36,6 +35,8 @@ ENDINGS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "imag
 MIME_TYPES = {ending: mime_type for mime_type, ending in ENDINGS.items()}
 NAME = re.compile(r"([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}\.(png|jpeg|webp|gif)", re.ASCII)
 UNFINISHED = ".part"
+WORTH_A_WRITE = 64 * KIB  # bytes in chunks that are not held back for the next one
+MOST_TOGETHER = 64  # chunks
 
 REMOTE_SCHEMES = ("s3://", "gs://", "az://")
 RETRY_CONFIG: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
@@ -99,14 +100,18 @@ class FolderStore:
     def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
         """Stores the bytes and returns the name. Nothing remains if the chunks raise."""
         name = new_name(mime_type, int(self.clock()) + self.ttl)
-        unfinished = self.folder / f"{name}{UNFINISHED}"
+        path = f"{self.folder}/{name}"
+        unfinished = f"{path}{UNFINISHED}"
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            with unfinished.open("xb", buffering=0) as file:
+            try:
                 write_all(file, chunks)
-            unfinished.rename(self.folder / name)
+            finally:
+                os.close(file)
+            os.rename(unfinished, path)
         except BaseException:
             with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+                os.unlink(unfinished)
             raise
         return name
 
@@ -153,12 +158,26 @@ class FolderStore:
         return bool(is_ours) and entry.stat().st_mtime < now - LEFTOVER_SECONDS
 
 
-def write_all(file: BinaryIO, chunks: Iterable[bytes]) -> None:
-    """Writes every byte: an unbuffered file may take fewer than it is given."""
+def write_all(file: int, chunks: Iterable[bytes]) -> None:
+    """Writes every byte to a file descriptor, small chunks together with what follows them."""
+    together: list[bytes] = []
     for chunk in chunks:
-        view = memoryview(chunk)
+        together.append(chunk)
+        if sum(map(len, together)) >= WORTH_A_WRITE or len(together) == MOST_TOGETHER:
+            write_together(file, together)
+            together.clear()
+    if together:
+        write_together(file, together)
+
+
+def write_together(file: int, chunks: list[bytes]) -> None:
+    """Writes all chunks, of which a file may take fewer bytes at once than it is given."""
+    written = os.writev(file, chunks)
+    for chunk in chunks:
+        view = memoryview(chunk)[written:]
+        written = max(0, written - len(chunk))
         while view:
-            view = view[file.write(view) :]
+            view = view[os.write(file, view) :]
 
 
 class RemoteStore:
@@ -184,7 +203,7 @@ class RemoteStore:
         """Spools the picture to a local file, so that it appears whole or not at all, and uploads it."""
         name = new_name(mime_type, int(self.clock()) + self.ttl)
         with tempfile.TemporaryFile(buffering=0) as file:
-            write_all(file, chunks)
+            write_all(file.fileno(), chunks)
             file.seek(0)
             self.ask(obstore.put, name, file, attributes={"Content-Type": mime_type})
         return name
@@ -260,9 +279,7 @@ def store_pictures(events: Iterator[Event], store: Store, url_of: Callable[[str]
 
     def put(start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
         try:
-            name = store.put(start.mime_type, decode(data))
-        except MalformedBase64 as error:
-            raise broken_picture(str(error)) from None
+            name = store.put(start.mime_type, data)
         except OSError as error:
             log.exception("a picture could not be stored")
             raise ApiError(ErrorKind.INTERNAL, "The picture could not be stored.", may_repeat=False) from error

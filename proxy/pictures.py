@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from compat.base64_stream import Decoder, MalformedBase64
 from compat.errors import ApiError, ErrorKind
 from compat.images import Event, Failure, ImageData, ImageEnd, ImageStart
 
@@ -17,7 +18,7 @@ class Draft(Exception):
 def replace_pictures(
     events: Iterator[Event], wanted: Callable[[ImageStart], bool], replace: Replace
 ) -> Iterator[Event]:
-    """The events with every wanted picture as `replace` makes it from its start and its base64; drafts are left out.
+    """The events with every wanted picture as `replace` makes it from its start and its bytes; drafts are left out.
 
     A picture that is broken costs no other one: it is told by a Failure at the end, or raised if no picture is left.
     """
@@ -28,7 +29,7 @@ def replace_pictures(
             kept += isinstance(event, ImageStart)
             yield event
             continue
-        data = picture_data(events)
+        data = picture_bytes(events)
         try:
             replaced = replace(event, data)
         except Draft:
@@ -44,15 +45,20 @@ def replace_pictures(
     yield from map(Failure, failures)
 
 
-def picture_data(events: Iterator[Event]) -> Iterator[bytes]:
-    """The base64 of the picture that has begun, up to its end. Raises Draft."""
-    for event in events:
-        if isinstance(event, ImageData):
-            yield event.data
-        elif isinstance(event, ImageEnd):
-            if event.draft:
-                raise Draft
-            return
+def picture_bytes(events: Iterator[Event]) -> Iterator[bytes]:
+    """The bytes of the picture that has begun, up to its end. Raises Draft, and UPSTREAM_BROKEN if it is broken."""
+    decoder = Decoder()
+    try:
+        for event in events:
+            if isinstance(event, ImageData):
+                yield from decoder.feed(event.data) if event.content is None else event.content
+            elif isinstance(event, ImageEnd):
+                if event.draft:
+                    raise Draft
+                decoder.close()
+                return
+    except MalformedBase64 as error:
+        raise broken_picture(str(error)) from None
     raise broken_picture("it has no end")
 
 

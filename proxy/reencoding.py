@@ -8,7 +8,6 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from compat.base64_stream import decode
 from compat.base64_stream import encode as encode_base64
 from compat.image_models import Pixels
 from compat.images import Event, ImageData, ImageEnd, ImageStart
@@ -44,20 +43,19 @@ class Reencoder:
 
     def remake(self, start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
         """The picture made anew, in a thread. Raises UPSTREAM_BROKEN for one that cannot be opened."""
-        start, made = self.run_in_thread(self.convert, start, list(data))
-        return (start, ImageData(made), ImageEnd())
+        return (*self.run_in_thread(self.convert, start, list(data)), ImageEnd())
 
-    def convert(self, start: ImageStart, chunks: list[bytes]) -> tuple[ImageStart, bytes]:
-        """The start and the base64 of a whole picture made anew."""
+    def convert(self, start: ImageStart, chunks: list[bytes]) -> tuple[ImageStart, ImageData]:
+        """The start and the whole of a picture made anew."""
         if start.width * start.height > MOST_PIXELS:
             raise broken_picture(f"it has more than {MOST_PIXELS} pixels")
         try:
-            with Image.open(BytesIO(b"".join(decode(chunks))), formats=("PNG", "JPEG", "WEBP", "GIF")) as image:
+            with Image.open(BytesIO(b"".join(chunks)), formats=("PNG", "JPEG", "WEBP", "GIF")) as image:
                 whole = fit(image.convert("RGB"), self.pixels, self.resize)
         except Exception as error:  # Pillow raises whatever its decoders meet
             raise broken_picture(f"it cannot be opened ({type(error).__name__})") from None
         mime_type, data = encode(whole, self.format or start.mime_type.removeprefix("image/"), self.quality)
-        return ImageStart(mime_type, *whole.size), encode_base64(data)
+        return ImageStart(mime_type, *whole.size), ImageData(encode_base64(data), (data,))
 
 
 def fit(image: Image.Image, pixels: Pixels | None, resize: str | None) -> Image.Image:

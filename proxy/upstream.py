@@ -12,13 +12,14 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Api
+from proxy.connections import Adapter
 from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 from proxy.observation import UpstreamTimes
 from proxy.settings import SANDBOX_KEY
@@ -96,7 +97,7 @@ class Upstream:
         self.session.auth = leave_as_is  # or requests would look for a password in ~/.netrc
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.session.headers.clear()
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=RETRY)
+        adapter = Adapter(pool_connections=4, pool_maxsize=connections, max_retries=RETRY)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
         if sandbox:
@@ -189,11 +190,12 @@ class Upstream:
 
         Raises an ApiError when it breaks off, takes too long or grows too large.
         """
-        length, waited = 0, times.total or 0.0
+        decode = decode and "content-encoding" in response.headers  # or urllib3 would copy what it has nothing to do to
+        length, waited, late = 0, times.total or 0.0, too_late()
         try:
             while True:
                 started = time.monotonic()
-                with self.time_limit(seconds - waited, too_late):
+                with self.time_limit(seconds - waited, lambda: late):
                     chunk = response.raw.read1(READ_CHUNK, decode_content=decode)
                 waited += time.monotonic() - started
                 times.total = waited
@@ -203,10 +205,10 @@ class Upstream:
                 if length > self.max_answer_bytes:
                     raise broken(f"The upstream's answer is larger than {self.max_answer_bytes} bytes.")
                 if waited > seconds:
-                    raise too_late()
+                    raise late
                 yield chunk
         except ReadTimeoutError:
-            raise too_late() from None
+            raise late from None
         except (HTTPError, OSError):
             raise broken("The upstream's answer broke off.") from None
         finally:

@@ -211,7 +211,7 @@ def test_gevent_is_known_to_three_rooms_only():
 
 
 def test_requests_is_known_to_the_upstream_client_and_the_command_line_only():
-    assert importers_of("requests") == {"proxy/upstream.py", "proxy/__main__.py"}
+    assert importers_of("requests") == {"proxy/upstream.py", "proxy/connections.py", "proxy/__main__.py"}
 
 
 @pytest.mark.parametrize("name", ["upstream", "image_store", "settings", "limits"])

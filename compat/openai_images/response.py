@@ -30,45 +30,44 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
     summary = Summary(prices)
     before: list[str] = []  # words that wait for the picture they introduce
     words: list[str] | None = None  # of the item that is open
+    ending = b""  # of the item before, which leaves with what follows it
     for event in events:
         match event:
             case Text(text):
                 before.append(text)
             case ImageStart() | StoredImage():
                 if words is not None:
-                    yield end_item(words)
-                yield (b",{" if summary.first else b'{"created":%d,"data":[{' % created) + start_item(event, summary)
+                    ending = end_item(words)
+                opening = b"," if summary.first else b'{"created":%d,"data":[' % created
+                yield ending + opening + start_item(event, summary)
                 summary.first = summary.first or event
-                words, before = before, []
+                ending, words, before = b"", before, []
             case ImageData(data):
                 yield data
-            case ImageEnd(draft):
-                if draft:
-                    raise DraftSent("the picture was a draft")
-                yield b'"'
+            case ImageEnd(draft=True):
+                raise DraftSent("the picture was a draft")
             case Finish(usage):
                 summary.add(usage)
                 if words is not None:
-                    yield end_item(words + before)
+                    ending = end_item(words + before)
                 words, before = None, []
             case Failure(error):
                 summary.errors.append(error)
-    yield b"]," + dumps(summary.fields())[1:]
+    yield ending + b"]," + dumps(summary.fields())[1:]
 
 
 def start_item(picture: Picture, summary: Summary) -> bytes:
-    """An item of `data` up to its picture; the size is told where it differs from the first one's."""
+    """An item of `data` up to its picture or its URL; the size is told where it differs from the first one's."""
     fields: dict[str, Any] = {}
     if summary.first and size_of(picture) != size_of(summary.first):
         fields["size"] = size_of(picture)
-    if isinstance(picture, StoredImage):
-        return dumps({**fields, "url": picture.url})[1:-1]
-    return dumps({**fields, "b64_json": ""})[1:-2]
+    told = {"url": picture.url} if isinstance(picture, StoredImage) else {"b64_json": ""}
+    return dumps({**fields, **told})[:-2]
 
 
 def end_item(words: list[str]) -> bytes:
     """The rest of an item: the words that came along, if there are any."""
-    return b"," + dumps({"text": "".join(words)})[1:] if words else b"}"
+    return b'",' + dumps({"text": "".join(words)})[1:] if words else b'"}'
 
 
 class Summary:

@@ -62,7 +62,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "padding of base64 lost": Mutant(
         PICTURE,
-        "yield ImageData(missing)",
+        "yield ImageData(missing, (content,))",
         "yield from ()",
         ("openai_situations/tried/url_safe_base64/*",),
     ),

@@ -8,13 +8,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.base64_stream import MalformedBase64, decode, decode_whole, padding, standard_alphabet
+from compat.base64_stream import Decoder, MalformedBase64, decode, decode_whole, padding, standard_alphabet
 from tests.compat.chunks import cuts_of
 
 
 @given(st.binary(), st.data())
 def test_pieces_decode_to_the_bytes_they_stand_for(content: bytes, data: st.DataObject) -> None:
     assert b"".join(decode(data.draw(cuts_of(base64.b64encode(content))))) == content
+
+
+@given(st.binary(), st.data())
+def test_padding_may_be_missing(content: bytes, data: st.DataObject) -> None:
+    padded = base64.b64encode(content)
+    bare = padded.rstrip(b"=")
+    decoder = Decoder()
+    decoded = [part for piece in data.draw(cuts_of(bare)) for part in decoder.feed(piece)]
+    missing, rest = decoder.finish()
+    assert (bare + missing, b"".join(decoded) + rest) == (padded, content)
+
+
+@given(st.binary(min_size=1), st.data())
+def test_every_piece_is_checked_to_its_last_character(content: bytes, data: st.DataObject) -> None:
+    characters = base64.b64encode(content).rstrip(b"=")
+    place = data.draw(st.integers(0, len(characters) - 1))
+    wrong = data.draw(st.sampled_from([b"-", b"_", b"!", b"\n", b"\xff"]))
+    decoder = Decoder()
+    decoded = decoder.feed(characters[:place])
+    with pytest.raises(MalformedBase64):
+        decoder.feed(wrong)
+    decoded += decoder.feed(characters[place:])  # as if nothing had been
+    assert b"".join(decoded) + decoder.finish()[1] == content
+
+
+@pytest.mark.parametrize("pieces", ["A", "AAAA=", "AAAA ==", "AAA==", "AA==A", "AA = A", "A===", "AA==AAAA", "="])
+def test_padding_that_fits_nothing_is_refused(pieces: str) -> None:
+    def decode_all() -> None:
+        decoder = Decoder()
+        for piece in pieces.encode().split():
+            decoder.feed(piece)
+        decoder.finish()
+
+    with pytest.raises(MalformedBase64):
+        decode_all()
 
 
 @given(st.binary())

@@ -183,7 +183,9 @@ def test_any_prompt_survives_json(prompt: str) -> None:
 @pytest.mark.parametrize("mask", [None, MASK_INPUT, ADDRESS_INPUT], ids=["no mask", "mask", "mask at an address"])
 def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
     request = write_request(
-        replace(SUN, input_images=(PNG_INPUT, ADDRESS_INPUT), mask=mask, openai={"quality": "low"}), PLAIN, stream=True
+        replace(SUN, input_images=(PNG_INPUT, ADDRESS_INPUT), mask=mask, openai={"quality": "low"}),
+        served(image_urls=True),
+        stream=True,
     )
     assert (request.path, request.content_type) == ("images/edits", "application/json")
 
@@ -199,6 +201,12 @@ def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
         "images": [told(PNG_INPUT), told(ADDRESS_INPUT)],
         **({"mask": told(mask)} if mask else {}),
     }
+
+
+def test_a_server_that_opens_no_addresses_is_sent_none() -> None:
+    with pytest.raises(ApiError, match="own-model") as caught:
+        write_request(replace(SUN, input_images=(ADDRESS_INPUT,)), PLAIN)
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "image")
 
 
 def test_a_server_without_edits_refuses_them_by_name() -> None:
