@@ -126,14 +126,15 @@ def server_of(model: ServedModel) -> OpenAIServer:
 def pixels_of(image_request: ImageRequest, model: ServedModel) -> Pixels | None:
     """The size to ask for; None leaves it to the server.
 
-    Without an aspect ratio a generation of a tier is square, and an edit keeps the shape of its picture.
+    A tier without an aspect ratio is drawn square, unless the server knows tiers by their names; an edit without one
+    keeps the shape of its picture.
     """
-    ratio = image_request.aspect_ratio
-    if ratio is None and image_request.image_size is not None and not image_request.input_images:
-        return model.upstream.tiers.get(image_request.image_size, {}).get("1:1")
-    if ratio is None:
+    ratio, tier = image_request.aspect_ratio, model.upstream.tiers.get(image_request.image_size or "", {})
+    if ratio is not None:
+        return tier.get(ratio) or model.upstream.pixels.get(ratio)
+    if image_request.input_images or "image_size" in server_of(model).fields:
         return None
-    return model.upstream.tiers.get(image_request.image_size or "", {}).get(ratio) or model.upstream.pixels.get(ratio)
+    return tier.get("1:1")
 
 
 def tells_tier(image_request: ImageRequest, model: ServedModel) -> bool:

@@ -61,6 +61,7 @@ def test_a_generation_asks_for_the_model_by_the_name_that_its_server_knows() -> 
             {"seed": 0, "temperature": 0.0, "aspect_ratio": "1:1", "image_size": "4K"},
             {"seed": 0, "temperature": 0.0, "aspect_ratio": "1:1", "image_size": "4K", "size": "4096x4096"},
         ),
+        (KNOWS_ALL, {"image_size": "4K"}, {"image_size": "4K", "size": None}),
         (served(response_format=False), {}, {"response_format": None}),
         (PLAIN, {"openai": {"quality": "high", "size": "9x9", "n": 2}}, {"quality": "high", "size": "9x9", "n": 2}),
         (PLAIN, {"openai": {"image": "x", "images": [], "mask": "y"}}, {"image": None, "images": None, "mask": None}),

@@ -137,6 +137,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         body_of({"b64_json": "", "url": ADDRESS}),
         [LinkedImage(ADDRESS), Finish()],
     ),
+    "an empty address beside base64": (body_of({"url": "", **encoded(PNG)}), [*events_of(PNG), Finish()]),
     "words": (
         body_of(encoded(PNG, text="Here it is.", revised_prompt="A sun.")),
         [*events_of(PNG), RevisedPrompt("A sun."), Text("Here it is."), Finish()],

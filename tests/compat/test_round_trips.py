@@ -1,0 +1,549 @@
+"""There and back again: what both APIs can say survives being told in the other, and what cannot is in one table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compat.errors import ApiError, ErrorKind
+from compat.gemini_content import response as gemini_response
+from compat.gemini_content import response_writer
+from compat.gemini_content.request import MASK_INSTRUCTION, build_request, check_request, write_request
+from compat.gemini_content.request_reader import GeminiRequest, read_request
+from compat.image_models import PIXELS_2_5, PIXELS_3_1, ModelCatalogue, ServedModel
+from compat.images import (
+    Event,
+    Failure,
+    Finish,
+    ImageData,
+    ImageEnd,
+    ImageRequest,
+    ImageStart,
+    RevisedPrompt,
+    Text,
+    Usage,
+)
+from compat.losses import LOSSES, Fate, Loss, Way
+from compat.openai_images import request_writer, response_reader
+from compat.openai_images import response as openai_response
+from compat.openai_images.request import OpenAIRequest, parse_edit, parse_edit_form, parse_generation
+from tests.compat.gemini_answers import JSON, PICTURES
+from tests.compat.openai_images.test_response_reader import (
+    SAFETY,
+    body_of,
+    completed,
+    encoded,
+    events_of,
+    joined,
+    partial,
+    stream_of,
+)
+from tests.compat.openai_servers import KNOWS_ALL, PLAIN, WITH_TIERS, form_of, served
+from tests.compat.pictures import base64_of, draw
+
+PNG, JPEG = draw("PNG", 4, 3), draw("JPEG", 4, 3)
+NAMES = {"model_version": "own-model", "response_id": "abc"}
+INPUTS = [picture for picture in PICTURES if not picture.startswith(b"GIF8")]
+
+
+class OneModel(ModelCatalogue):
+    """A server that serves one model, by whatever name it is asked for."""
+
+    def __init__(self, model: ServedModel):
+        super().__init__()
+        self.model = model
+
+    def resolve(self, name: str | None) -> ServedModel:
+        return self.model
+
+
+# Requests
+
+roles = st.sampled_from(["user", "model", None])
+words = st.text(min_size=1, max_size=12)
+addresses = st.sampled_from(["https://example.com/a.jpg", "http://10.0.0.1/b", "https://example.com/c.webp?x=1"])
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> dict[str, Any]:
+    """A text, a picture or its address, perhaps signed, in either casing."""
+    kind = draw(st.sampled_from(["text", "text", "inline", "file"]))
+    if kind == "text":
+        return {"text": draw(words), **draw(st.sampled_from([{}, {"thoughtSignature": "AAAA"}]))}
+    if kind == "file":
+        return draw(addresses.map(lambda address: {"file_data": {"mime_type": "image/png", "fileUri": address}}))
+    data = base64_of(draw(st.sampled_from(INPUTS)))
+    safe = data.replace("+", "-").replace("/", "_").rstrip("=")
+    return draw(
+        st.sampled_from(
+            [{"inlineData": {"mimeType": "image/png", "data": data}}, {"inline_data": {"data": safe}}],
+        )
+    )
+
+
+@st.composite
+def bodies(draw: st.DrawFn, model: ServedModel) -> dict[str, Any]:
+    """Requests of generateContent that OpenAI's API can tell to the server of a model."""
+    contents = draw(
+        st.lists(st.fixed_dictionaries({"role": roles, "parts": st.lists(parts(), max_size=3)}), max_size=3)
+    )
+    body: dict[str, Any] = {"contents": [*contents, {"role": "user", "parts": [{"text": draw(words)}]}]}
+    if draw(st.booleans()):
+        body["systemInstruction"] = {"parts": [{"text": draw(words)}]}
+    config: dict[str, Any] = {"candidateCount": draw(st.integers(1, 10))}
+    if model is KNOWS_ALL:
+        config |= draw(
+            st.fixed_dictionaries(
+                {}, optional={"seed": st.integers(-(2**31), 2**31 - 1), "temperature": st.floats(0, 2)}
+            )
+        )
+        shapes = st.fixed_dictionaries({}, optional={"imageSize": st.sampled_from(["1K", "2K", "4K"])})
+    else:
+        shapes = st.just({})
+    shape = draw(shapes)
+    if draw(st.booleans()) and (shape or model is PLAIN):
+        shape["aspectRatio"] = draw(st.sampled_from(sorted(model.upstream.pixels)))
+    return {**body, "generationConfig": {**config, "imageConfig": shape}}
+
+
+def through_openai(image_request: ImageRequest, model: ServedModel) -> OpenAIRequest:
+    """The request as a server that speaks OpenAI's API reads it."""
+    sent = request_writer.write_request(image_request, model, boundary=None)
+    catalogue = OneModel(model)
+    if sent.content_type.startswith("multipart/form-data"):
+        return parse_edit_form(form_of(sent), catalogue)
+    body = json.loads(b"".join(sent.body))
+    if sent.path == "images/edits":
+        return parse_edit(body, catalogue)
+    return parse_generation(body, catalogue, "b64_json")
+
+
+def through_gemini(image_request: ImageRequest, model: ServedModel) -> ImageRequest:
+    """The request as a server that speaks Gemini's API reads it."""
+    body = json.loads(write_request(image_request))
+    check_request("generateContent", body)
+    assert body == build_request(image_request)
+    return read_request(body, model).image_request
+
+
+@pytest.mark.parametrize("model", [PLAIN, KNOWS_ALL], ids=["plain", "knows all"])
+@given(st.data())
+@settings(max_examples=300)
+def test_a_request_of_geminis_survives_openais_api(model: ServedModel, data: st.DataObject) -> None:
+    body = data.draw(bodies(model))
+    check_request("generateContent", body)
+    try:
+        asked = read_request(body, model)
+    except ApiError as error:
+        assert error.param == "contents"  # noqa: PT017 - no words but white space
+        return
+    assert asked.ignored == ()
+    assert request_writer.unsaid(asked.image_request, model) == ()
+    told = through_openai(asked.image_request, model)
+    assert told.image_request == asked.image_request
+    assert (told.response_format, told.ignored, told.stream) == ("b64_json", (), False)
+    assert replace(through_gemini(told.image_request, model), count=asked.image_request.count) == asked.image_request
+
+
+sizes = st.sampled_from([f"{width}x{height}" for width, height in PIXELS_2_5.values()] + ["auto", "16:9"])
+openai_bodies = st.fixed_dictionaries(
+    {"prompt": words.filter(str.strip)},
+    optional={
+        "n": st.integers(1, 10),
+        "size": sizes,
+        "seed": st.integers(-(2**31), 2**31 - 1),
+        "temperature": st.floats(0, 2),
+        "image": st.lists(st.sampled_from([base64_of(one) for one in INPUTS]) | addresses, min_size=1, max_size=3),
+    },
+)
+
+
+@given(openai_bodies)
+@settings(max_examples=200)
+def test_a_request_of_openais_survives_geminis_api(body: dict[str, Any]) -> None:
+    model = served(fields=("seed", "temperature"))
+    asked = parse_generation(body, OneModel(model), "b64_json").image_request
+    told = replace(through_gemini(asked, model), count=asked.count)
+    assert told == asked
+    assert through_openai(told, model).image_request == asked
+
+
+@pytest.mark.parametrize("tier", ["1K", "2K", "4K"])
+@pytest.mark.parametrize("ratio", PIXELS_3_1)
+def test_every_shape_of_every_tier_survives_as_pixels(ratio: str, tier: str) -> None:
+    asked = ImageRequest("a sun", aspect_ratio=ratio, image_size=tier)
+    assert through_openai(asked, WITH_TIERS).image_request == asked
+
+
+# Answers
+
+usages = st.none() | st.builds(Usage, *[st.integers(0, 5000)] * 4)
+texts = st.lists(st.text(min_size=1, max_size=8).map(Text), max_size=2)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[Event]:
+    """The events of several answers, each with a picture or more and the words that came along."""
+    events: list[Event] = []
+    for _ in range(draw(st.integers(1, 3))):
+        for _ in range(draw(st.integers(1, 2))):
+            events += [*draw(texts), *events_of(draw(st.sampled_from(PICTURES)))]
+        events += [*draw(texts), Finish(draw(usages))]
+    return events
+
+
+def said(events: Iterable[Event]) -> tuple[list[Event], str, Usage | None]:
+    """What both APIs say of an answer: its pictures, its words in their order, and all its tokens."""
+    events = joined(events)
+    known = [event.usage for event in events if isinstance(event, Finish) and event.usage]
+    return (
+        [event for event in events if isinstance(event, ImageStart | ImageData | ImageEnd)],
+        "".join(event.text for event in events if isinstance(event, Text)),
+        sum(known[1:], known[0]) if known else None,
+    )
+
+
+def openai_events(events: Iterable[Event]) -> list[Event]:
+    body = openai_response.write_answer(events, created=1, prices=None)
+    return list(response_reader.read_answer([b"".join(body)]))
+
+
+def openai_stream(events: Iterable[Event]) -> list[Event]:
+    body = openai_response.write_event_stream(events, operation="image_edit", created=1, prices=None)
+    return list(response_reader.read_answer([b"".join(body)], "text/event-stream"))
+
+
+def gemini_events(events: Iterable[Event]) -> list[Event]:
+    return list(gemini_response.read_answer(response_writer.write_answer(events, **NAMES), JSON))
+
+
+def gemini_stream(events: Iterable[Event]) -> list[Event]:
+    body = response_writer.write_event_stream(events, **NAMES)
+    return list(gemini_response.read_answer(body, "text/event-stream"))
+
+
+def gemini_array(events: Iterable[Event]) -> list[Event]:
+    return list(gemini_response.read_answer(response_writer.write_array(events, **NAMES), JSON))
+
+
+@pytest.mark.parametrize("there", [openai_events, openai_stream])
+@pytest.mark.parametrize("back", [gemini_events, gemini_stream, gemini_array])
+@given(answers())
+@settings(max_examples=60)
+def test_an_answer_survives_both_apis(
+    there: Callable[[Iterable[Event]], list[Event]],
+    back: Callable[[Iterable[Event]], list[Event]],
+    events: list[Event],
+) -> None:
+    pictures, text, usage = said(events)
+    if there is openai_stream:
+        usage = usage or Usage()  # which OpenAI's events must tell
+    assert said(there(events)) == (pictures, text, usage)
+    assert said(back(there(events))) == (pictures, text, usage)
+    assert said(there(back(events)))[:2] == (pictures, text)
+
+
+@given(answers())
+@settings(max_examples=60)
+def test_words_stay_with_their_picture(events: list[Event]) -> None:
+    """Each picture of OpenAI's answer has the words that came with it, and still has them in Gemini's."""
+
+    def words_by_picture(found: list[Event]) -> list[str]:
+        return ["".join(one.text for one in group if isinstance(one, Text)) for group in by_finish(found)]
+
+    there = openai_events(events)
+    candidates = json.loads(b"".join(response_writer.write_answer(there, **NAMES)))["candidates"]
+    assert words_by_picture(there) == [
+        "".join(part.get("text", "") for part in one["content"]["parts"]) for one in candidates
+    ]
+
+
+def by_finish(events: list[Event]) -> list[list[Event]]:
+    """The events of each answer, up to its Finish."""
+    groups: list[list[Event]] = [[]]
+    for event in events:
+        groups[-1].append(event)
+        if isinstance(event, Finish):
+            groups.append([])
+    return groups[:-1]
+
+
+# What cannot be said
+
+PROOFS: dict[str, Callable[[], object]] = {}
+
+
+def proof(what: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
+    """A function that proves the row of this name: what it raises, or the names that it returns."""
+
+    def keep(function: Callable[[], object]) -> Callable[[], object]:
+        PROOFS[what] = function
+        return function
+
+    return keep
+
+
+def asking(model: ServedModel = PLAIN, **fields: Any) -> GeminiRequest:
+    body = {"contents": [{"parts": [{"text": "a sun"}]}], **fields}
+    check_request("generateContent", body)
+    return read_request(body, model)
+
+
+def saying(*some: dict[str, Any], **others: Any) -> GeminiRequest:
+    return asking(contents=[{"parts": list(some)}], **others)
+
+
+def configured(model: ServedModel = PLAIN, **config: Any) -> GeminiRequest:
+    return asking(model, generationConfig=config)
+
+
+def ignored(request: GeminiRequest | OpenAIRequest) -> tuple[str, ...]:
+    return request.ignored
+
+
+def openai_asking(**fields: Any) -> OpenAIRequest:
+    return parse_generation({"prompt": "a sun", **fields}, ModelCatalogue(), "url")
+
+
+def sent_pixels(model: ServedModel, **wishes: Any) -> object:
+    return json.loads(request_writer.write_request(ImageRequest("a", **wishes), model).body[0])["size"]
+
+
+WORDS, PICTURE = {"text": "a sun"}, {"inlineData": {"data": base64_of(PNG)}}
+OTHER_PICTURE = {"inlineData": {"mimeType": "image/png", "data": base64_of(JPEG)}}
+
+REFUSALS: dict[str, Callable[[], object]] = {
+    "no text at all": lambda: saying(PICTURE),
+    "more than 16 pictures to start from": lambda: saying(WORDS, *[PICTURE] * 17),
+    "audio, video and documents": lambda: saying(WORDS, {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}),
+    "files that only Google can open": lambda: saying(WORDS, {"fileData": {"fileUri": "gs://bucket/a.png"}}),
+    "calls of functions and code": lambda: saying(WORDS, {"functionCall": {"name": "draw"}}),
+    "pictures in the system instruction": lambda: asking(systemInstruction={"parts": [PICTURE]}),
+    "tools": lambda: asking(tools=[{"googleSearch": {}}]),
+    "cached contents": lambda: asking(cachedContent="cachedContents/a"),
+    "modalities without IMAGE": lambda: configured(responseModalities=["TEXT"]),
+    "more than 10 candidates": lambda: configured(candidateCount=11),
+    "an aspect ratio that the model has not": lambda: configured(imageConfig={"aspectRatio": "7:5"}),
+    "a tier that the model has not, though it has others": lambda: configured(
+        WITH_TIERS, imageConfig={"imageSize": "9K"}
+    ),
+    "pictures to start from, where the server has no edits": lambda: request_writer.write_request(
+        saying(WORDS, PICTURE).image_request, served(edits=False)
+    ),
+    "a size that is far from every aspect ratio": lambda: openai_asking(size="3000x1000"),
+    "a file that OpenAI keeps": lambda: parse_edit({"prompt": "a", "images": [{"file_id": "x"}]}, ModelCatalogue()),
+}
+NAMED: dict[str, Callable[[], tuple[str, ...]]] = {
+    "a tier, where the model has none": lambda: ignored(configured(imageConfig={"imageSize": "2K"})),
+    "a tier of an edit without an aspect ratio": lambda: request_writer.unsaid(
+        saying(WORDS, PICTURE, model=WITH_TIERS, generationConfig={"imageConfig": {"imageSize": "2K"}}).image_request,
+        WITH_TIERS,
+    ),
+    "a seed that the server has no field for": lambda: request_writer.unsaid(configured(seed=3).image_request, PLAIN),
+    "a temperature that the server has no field for": lambda: request_writer.unsaid(
+        configured(temperature=0.5).image_request, PLAIN
+    ),
+    "safety settings": lambda: ignored(asking(safetySettings=[{"category": 7, "threshold": 4}])),
+    "how the model thinks": lambda: ignored(configured(thinkingConfig={"thinkingLevel": "HIGH"})),
+    "how words are sampled": lambda: ignored(configured(topK=40)),
+    "the type of the picture that comes": lambda: ignored(
+        configured(responseFormat={"image": {"mimeType": "image/png"}})
+    ),
+    "how closely a picture is looked at": lambda: ignored(saying(WORDS, {**PICTURE, "mediaResolution": {"level": 1}})),
+    "quality": lambda: ignored(openai_asking(quality="high")),
+    "style": lambda: ignored(openai_asking(style="vivid")),
+    "a transparent background": lambda: ignored(openai_asking(background="transparent")),
+    "how strictly is moderated": lambda: ignored(openai_asking(moderation="low")),
+    "how true an edit is to its pictures": lambda: ignored(openai_asking(input_fidelity="high")),
+    "who asks": lambda: ignored(openai_asking(user="me")),
+    "partial pictures": lambda: ignored(openai_asking(stream=True, partial_images=2)),
+}
+
+
+@proof("thoughts and their signatures")
+def thoughts() -> None:
+    request = saying(WORDS, {"text": "hm", "thought": True}, {"text": "red", "thoughtSignature": "AAAA"})
+    assert request == GeminiRequest(ImageRequest("a sun\nred"), ())
+
+
+@proof("a system instruction")
+def system_instruction() -> None:
+    assert asking(systemInstruction={"parts": [{"text": "In oil."}]}).image_request.prompt == "In oil.\n\na sun"
+
+
+@proof("a conversation")
+def conversation() -> None:
+    talk = [{"parts": [WORDS]}, {"role": "model", "parts": [{"text": "Which?"}]}, {"parts": [{"text": "ours"}]}]
+    assert asking(contents=talk).image_request.prompt == "a sun\nWhich?\nours"
+
+
+@proof("the model's last picture")
+def last_picture() -> None:
+    talk = [
+        {"parts": [WORDS]},
+        {"role": "model", "parts": [PICTURE]},
+        {"parts": [{"text": "red"}]},
+        {"role": "model", "parts": [OTHER_PICTURE]},
+        {"parts": [{"text": "round"}]},
+    ]
+    request = asking(contents=talk).image_request
+    assert request.prompt == "round"
+    assert [image.data for image in request.input_images] == [base64_of(JPEG)]
+
+
+@proof("the type that a picture is said to have")
+def type_of_a_picture() -> None:
+    assert [image.mime_type for image in saying(WORDS, OTHER_PICTURE).image_request.input_images] == ["image/jpeg"]
+
+
+@proof("a tier without an aspect ratio")
+def tier_alone() -> None:
+    assert sent_pixels(WITH_TIERS, image_size="2K") == "2048x2048"
+
+
+@proof("an aspect ratio without a tier")
+def ratio_alone() -> None:
+    assert sent_pixels(WITH_TIERS, aspect_ratio="16:9") == "1376x768"
+
+
+@proof("half a character, in a form")
+def half_a_character() -> None:
+    asked = saying({"text": "a \ud83d"}, PICTURE).image_request
+    assert through_openai(asked, PLAIN).image_request.prompt == "a ?"
+    assert through_openai(replace(asked, input_images=()), PLAIN).image_request.prompt == asked.prompt
+
+
+@proof("n")
+def many() -> None:
+    asked = openai_asking(n=3).image_request
+    assert asked.count == 3
+    assert "candidateCount" not in json.dumps(build_request(asked))
+
+
+@proof("a mask")
+def mask() -> None:
+    hole = base64_of(draw("PNG", 4, 3, "RGBA"))
+    body = {"prompt": "a sun", "images": [{"image_url": base64_of(PNG)}], "mask": {"image_url": hole}}
+    *_, picture, text = build_request(parse_edit(body, ModelCatalogue()).image_request)["contents"][0]["parts"]
+    assert picture["inlineData"]["data"] == hole
+    assert text["text"].endswith(MASK_INSTRUCTION)
+
+
+@proof("exact pixels")
+def exact_pixels() -> None:
+    asked = openai_asking(size="1280x896").image_request
+    assert (asked.aspect_ratio, asked.image_size) == ("4:3", None)
+
+
+@proof("the prompt as the server rewrote it")
+def revised_prompt() -> None:
+    events = list(response_reader.read_answer([body_of(encoded(PNG, revised_prompt="A golden sun."))]))
+    assert RevisedPrompt("A golden sun.") in events
+    assert b"golden" not in b"".join(response_writer.write_answer(events, **NAMES))
+
+
+@proof("when it was drawn, its size, quality and background")
+def about_a_picture() -> None:
+    body = body_of(encoded(PNG), size="1x1", quality="high", background="opaque", output_format="png")
+    answer = json.loads(b"".join(response_writer.write_answer(response_reader.read_answer([body]), **NAMES)))
+    assert set(answer) == {"candidates", "modelVersion", "responseId"}
+    assert set(answer["candidates"][0]) == {"index", "content", "finishReason"}
+
+
+@proof("a partial picture")
+def partial_picture() -> None:
+    events = response_reader.read_answer([stream_of(partial(JPEG), completed(PNG))], "text/event-stream")
+    answer = json.loads(b"".join(response_writer.write_answer(events, **NAMES)))
+    assert [part.get("thought") for part in answer["candidates"][0]["content"]["parts"]] == [True, None]
+
+
+@proof("a refusal")
+def refusal() -> None:
+    with pytest.raises(ApiError) as caught:
+        list(response_reader.read_answer([json.dumps({"error": SAFETY}).encode()]))
+    told = response_writer.build_refusal(caught.value, **NAMES)
+    assert told and told["candidates"][0]["finishReason"] == "IMAGE_SAFETY"
+    with pytest.raises(ApiError) as back:
+        list(gemini_response.read_answer([json.dumps(told).encode()]))
+    assert back.value.kind is ErrorKind.CONTENT_BLOCKED
+
+
+@proof("a failure of one of n")
+def failure() -> None:
+    events = list(response_reader.read_answer([body_of(encoded(PNG), errors=[SAFETY])]))
+    assert isinstance(events[-1], Failure)
+    _, failed = json.loads(b"".join(response_writer.write_answer(events, **NAMES)))["candidates"]
+    assert (failed["finishReason"], failed["finishMessage"]) == ("IMAGE_SAFETY", "No.")
+
+
+def gemini_answer(*some: dict[str, Any], reason: str = "STOP", **others: Any) -> list[Event]:
+    candidate = {"content": {"parts": list(some)}, "finishReason": reason}
+    return list(gemini_response.read_answer([json.dumps({"candidates": [candidate], **others}).encode()]))
+
+
+@proof("a thought")
+def thought() -> None:
+    assert not [one for one in gemini_answer({"text": "hm", "thought": True}, PICTURE) if isinstance(one, Text)]
+
+
+@proof("a draft")
+def draft() -> None:
+    events = gemini_answer({**OTHER_PICTURE, "thought": True}, PICTURE)
+    assert events[-2] == ImageEnd()
+    assert said(openai_stream(events))[0] == events_of(PNG)
+
+
+@proof("why a candidate with a picture ended")
+def finish_reason() -> None:
+    events = gemini_answer(PICTURE, reason="MAX_TOKENS")
+    assert events[-1] == Finish(None, "MAX_TOKENS")
+    assert openai_events(events)[-1] == Finish()
+
+
+@proof("where words stand beside a picture")
+def place_of_words() -> None:
+    answer = openai_response.write_answer(
+        gemini_answer({"text": "Here: "}, PICTURE, {"text": "a sun."}), created=1, prices=None
+    )
+    assert [item["text"] for item in json.loads(b"".join(answer))["data"]] == ["Here: a sun."]
+
+
+@proof("tokens of thoughts")
+def tokens_of_thoughts() -> None:
+    events = gemini_answer(PICTURE, usageMetadata={"candidatesTokenCount": 10, "thoughtsTokenCount": 5})
+    assert said(openai_events(events))[2] == Usage(output_text_tokens=15)
+
+
+def rows(fate: Fate, named: bool = True) -> list[Any]:
+    return [pytest.param(row, id=row.what) for row in LOSSES if row.fate is fate and bool(row.field) is named]
+
+
+@pytest.mark.parametrize("row", rows(Fate.REFUSED))
+def test_what_is_refused_is_refused_by_its_name(row: Loss) -> None:
+    with pytest.raises(ApiError) as caught:
+        REFUSALS[row.what]()
+    assert re.sub(r"\[\d+\]", "[]", caught.value.param or "") == row.field
+
+
+@pytest.mark.parametrize("row", rows(Fate.LEFT_OUT))
+def test_what_is_left_out_is_named(row: Loss) -> None:
+    assert NAMED[row.what]() == (row.field,)
+
+
+@pytest.mark.parametrize("row", [*rows(Fate.LEFT_OUT, named=False), *rows(Fate.BECOMES, named=False)])
+def test_what_is_lost_in_silence_or_becomes_something_else(row: Loss) -> None:
+    PROOFS[row.what]()
+
+
+def test_every_row_has_one_proof_and_tells_what_it_must() -> None:
+    proofs = [*REFUSALS, *NAMED, *PROOFS]
+    assert sorted(proofs) == sorted(row.what for row in LOSSES)
+    assert all(bool(row.becomes) == (row.fate is Fate.BECOMES) for row in LOSSES)
+    assert {row.way for row in LOSSES} == set(Way)
