@@ -1,12 +1,17 @@
-"""`[[situation]]` in a prompt: the contract fixture of that name is the answer."""
+"""`[[situation]]` in a prompt: the contract fixture of that name is the answer.
+
+Of several, `[[picture|overloaded]]`, each call of the same prompt gets the next one.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sandbox import errors
@@ -15,7 +20,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "contract_fixtures" / "gemini_
 OPERATIONS = ("generate_content", "stream_generate_content", "count_tokens", "models")
 KEY_PLACEHOLDER = "[[key]]"
 MISSING_BYTES = 1000  # promised beyond what a cut answer holds
-_SITUATION = re.compile(r"\[\[\s*([\w.-]+)\s*\]\]")
+REMEMBERED_PROMPTS = 1000  # whose calls are counted
+_SITUATION = re.compile(r"\[\[\s*([\w.|-]+)\s*\]\]")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,30 @@ def situation_in(text: str) -> str | None:
     """The name between double brackets, if a text has one."""
     found = _SITUATION.search(text)
     return found[1] if found else None
+
+
+class Turns:
+    """Which of several situations a call gets; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[str, int] = OrderedDict()
+        self._lock = Lock()
+
+    def situation(self, prompt: str) -> str | None:
+        """The situation that a prompt names; of several, the one whose turn it is."""
+        named = situation_in(prompt)
+        if named is None or "|" not in named:
+            return named
+        several = named.split("|")
+        return several[self._calls_before(prompt) % len(several)]
+
+    def _calls_before(self, prompt: str) -> int:
+        with self._lock:
+            before = self._calls.pop(prompt, 0)
+            self._calls[prompt] = before + 1
+            if len(self._calls) > REMEMBERED_PROMPTS:
+                self._calls.popitem(last=False)
+            return before
 
 
 def known_situations(folder: Path = FOLDER) -> list[str]:

@@ -8,7 +8,7 @@ import openai
 
 from contract.suite.pictures import data_url, drawn
 from contract.suite.row import BOTH_OPENAI, HTTP, OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
-from contract.suite.trial import Trial
+from contract.suite.trial import NotTold, Trial
 
 GROUP = "Generations"
 OPERATION = "images/generations"
@@ -123,6 +123,19 @@ def usage_is_told(trial: Trial) -> None:
     trial.claim("in and out make the total", usage and usage.input_tokens + usage.output_tokens == usage.total_tokens)
     details = usage and usage.input_tokens_details
     trial.claim("what went in is text", details and details.text_tokens > 0 and details.image_tokens == 0, details)
+
+
+@row(GROUP, OPENAI, BOTH_OPENAI, "`usage` of `n=3` is the sum of three answers", operation=OPERATION)
+def usage_is_summed(trial: Trial) -> None:
+    prompt = trial.prompt("three kites to be counted")
+    one = trial.ask(GENERATE, model=trial.model, prompt=prompt).usage
+    three = trial.ask(GENERATE, model=trial.model, prompt=prompt, n=3).usage
+    if not one or not three:
+        raise NotTold("the server tells no `usage`")
+    if trial.server.shows_situations:  # each answer to the same words costs the same there
+        for name in ("input_tokens", "output_tokens", "total_tokens"):
+            trial.equal(f"`{name}` three times", 3 * getattr(one, name), getattr(three, name))
+    trial.claim("more came out than of two", three.output_tokens > 2 * one.output_tokens, three)
 
 
 @row(GROUP, OPENAI, BOTH_OPENAI, "the SDK's own strict check of types accepts the answer", operation=OPERATION)

@@ -108,6 +108,25 @@ def refusal(trial: Trial) -> None:
 @row(
     GROUP,
     OPENAI,
+    BOTH_OPENAI,
+    "of two streamed pictures one fails: the other arrives, then APIError is raised",
+    operation=GENERATIONS,
+    situations=True,
+)
+def one_of_two(trial: Trial) -> None:
+    prompt = trial.prompt(f"two kites for {trial.row.sdk}", situation="picture|refused_image_safety")
+    events, error = trial.streamed(GENERATE, model=trial.model, prompt=prompt, stream=True, n=2)
+    completed(trial, events, "image_generation.completed")
+    trial.equal("no other event", 1, len(events))
+    trial.claim("APIError", isinstance(error, openai.APIError), error)
+    trial.equal("its code says why", "moderation_blocked", getattr(error, "code", None))
+    trial.claim("its message says IMAGE_SAFETY", "IMAGE_SAFETY" in str(error), error)
+    trial.went_up_times(2)
+
+
+@row(
+    GROUP,
+    OPENAI,
     OPENAI_SDK,
     "an upstream that breaks off in a streamed picture is raised, not swallowed",
     operation=GENERATIONS,

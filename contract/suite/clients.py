@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -66,10 +66,24 @@ class Clients:
         if inspect.isawaitable(value):
             value = self.wait(value)
         if inspect.isasyncgen(value) or isinstance(value, AsyncStream):
-            return self.wait(collected(value))
+            return self.wait(collected(value, []))
         if inspect.isgenerator(value) or isinstance(value, Stream):
             return list(value)
         return value
+
+    def events(self, call: Callable[[], Any]) -> tuple[list[Any], Exception | None]:
+        """The events of a call that streams, and the exception that it ends in, if it does."""
+        found: list[Any] = []
+        try:
+            stream = call()
+            stream = self.wait(stream) if inspect.isawaitable(stream) else stream
+            if isinstance(stream, AsyncStream):
+                self.wait(collected(stream, found))
+            else:
+                found.extend(stream)
+        except Exception as error:
+            return found, error
+        return found, None
 
     def wait(self, awaitable: Awaitable[Any]) -> Any:
         """The result of something asynchronous."""
@@ -93,9 +107,11 @@ async def awaited(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-async def collected(stream: Any) -> list[Any]:
-    """All that an asynchronous stream brings."""
-    return [event async for event in stream]
+async def collected(stream: Any, found: list[Any]) -> list[Any]:
+    """All that an asynchronous stream brings, added to what was found."""
+    async for event in stream:
+        found.append(event)  # noqa: PERF401 - what came before an error is kept
+    return found
 
 
 def note_attempt(request: Any) -> None:

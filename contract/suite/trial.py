@@ -28,6 +28,10 @@ class Broken(Exception):
     """The row cannot go on: what came is not what the rest of it speaks of."""
 
 
+class NotTold(Exception):
+    """The server leaves out what it may leave out, and the row is about that."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """Something that must be so, and whether it is."""
@@ -101,6 +105,15 @@ class Trial:
                 self.waited = time.monotonic() - started
         self.saw(line(answer))
         return answer
+
+    def streamed(self, path: str, **arguments: Any) -> tuple[list[Any], Exception | None]:
+        """Call a method of the SDK that streams: its events, and the exception that ended them, if one did."""
+        self.requests.append(call_line(path, arguments))
+        events, error = self.server.clients.events(lambda: method_of(self.client, path)(**arguments))
+        self.came += map(line, events)
+        if error:
+            self.saw(error_line(error))
+        return events, error
 
     def run(self, call: Callable[[], Any]) -> Any:
         """The outcome of a call of either half of an SDK."""
