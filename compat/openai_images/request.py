@@ -12,7 +12,7 @@ from marshmallow import INCLUDE, Schema, ValidationError
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, Pixels, ServedModel
 from compat.images import ImageRequest, InputImage
-from compat.input_images import check_mask, read_input_images
+from compat.input_images import check_mask, read_input_image
 from compat.openai_images.form import MOST_IMAGES, Form, read_pictures, read_texts
 from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
 from compat.validation import (
@@ -45,12 +45,14 @@ VARIATION_PROMPT = (
 class ImageField(JsonField):
     """One picture as a string, or several."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> list[str]:
-        values = value if isinstance(value, list) else [value]
-        for one in values:
-            if not isinstance(one, str):
-                raise ValidationError(wrong_type("a string or an array of strings", one))
-        return Listed(Text(), shortest=1, longest=MOST_IMAGES).deserialize(values)  # type: ignore[no-any-return]
+    one = Text(shortest=1)
+    several = Listed(Text(required=True, shortest=1), shortest=1, longest=MOST_IMAGES)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str | list[str]:
+        if not isinstance(value, str | list):
+            raise ValidationError(wrong_type("a string or an array of strings", value))
+        field = self.one if isinstance(value, str) else self.several
+        return field.deserialize(value)  # type: ignore[no-any-return]
 
 
 class ImageReference(Mapped):
@@ -129,22 +131,30 @@ class OpenAIRequest:
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A generation from its JSON body. `default_format` is what callers get who do not ask for url or b64_json."""
     checked = check(GenerationSchema, body)
-    images = read_input_images(checked.get("image", ()), "image")
+    told = checked.get("image", [])
+    places = {"image": told} if isinstance(told, str) else {f"image[{index}]": one for index, one in enumerate(told)}
+    images = tuple(read_input_image(one, place) for place, one in places.items())
     return read_request(checked, GenerationSchema, images, None, catalogue, default_format)
 
 
 def parse_edit(body: Any, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its JSON body."""
     checked = check(JsonEditSchema, body)
-    images = read_input_images([one["image_url"] for one in checked["images"]], "images")
-    masks = read_input_images([checked["mask"]["image_url"]] if "mask" in checked else (), "mask")
-    return read_request(checked, JsonEditSchema, images, next(iter(masks), None), catalogue, "b64_json")
+    images = tuple(
+        read_input_image(one["image_url"], f"images[{index}].image_url") for index, one in enumerate(checked["images"])
+    )
+    mask = read_input_image(checked["mask"]["image_url"], "mask.image_url") if "mask" in checked else None
+    if mask:
+        check_mask(mask, images[0], "mask.image_url", "images[0].image_url")
+    return read_request(checked, JsonEditSchema, images, mask, catalogue, "b64_json")
 
 
 def parse_edit_form(form: Form, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its form."""
     checked = check(FormEditSchema, read_texts(form, COMMON))
     images, mask = read_pictures(form)
+    if mask:
+        check_mask(mask, images[0], "mask", "image")
     return read_request(checked, FormEditSchema, images, mask, catalogue, "b64_json")
 
 
@@ -179,8 +189,6 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that checked fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
-    if mask:
-        check_mask(mask, images[0])
     size = checked.get("size", "auto")
     resize = checked.get("resize")
     pixels = parse_pixels(size)

@@ -403,11 +403,14 @@ def test_a_generation_may_start_from_pictures(image: Any, inputs: tuple[InputIma
     [
         ("no picture", "invalid_image_file", "image"),
         ([PNG_TEXT, "no picture"], "invalid_image_file", "image[1]"),
-        (["no picture"], "invalid_image_file", "image"),
+        (["no picture"], "invalid_image_file", "image[0]"),
         ([], "array_below_min_length", "image"),
         ([PNG_TEXT] * 17, "array_above_max_length", "image"),
         ({"url": ADDRESS}, "invalid_type", "image"),
-        ([PNG_TEXT, None], "invalid_type", "image"),
+        ([PNG_TEXT, None], "missing_required_parameter", "image[1]"),
+        ([PNG_TEXT, 1], "invalid_type", "image[1]"),
+        ([PNG_TEXT, ""], "string_below_min_length", "image[1]"),
+        ("", "string_below_min_length", "image"),
         (1, "invalid_type", "image"),
     ],
 )
@@ -439,10 +442,10 @@ def test_a_json_edit_has_pictures_and_a_mask() -> None:
         ({"mask": {"file_id": "file-1"}}, "invalid_value", "mask.file_id"),
         ({"mask": {}}, "missing_required_parameter", "mask.image_url"),
         ({"mask": ADDRESS}, "invalid_type", "mask"),
-        ({"mask": {"image_url": JPEG_TEXT}}, "invalid_image_file", "mask"),
-        ({"mask": {"image_url": base64_of(draw("PNG", 3, 4, "RGBA"))}}, "invalid_image_file", "mask"),
-        ({"images": [{"image_url": "x"}]}, "invalid_image_file", "images"),
-        ({"images": [{"image_url": ADDRESS}, {"image_url": "x"}]}, "invalid_image_file", "images[1]"),
+        ({"mask": {"image_url": JPEG_TEXT}}, "invalid_image_file", "mask.image_url"),
+        ({"mask": {"image_url": base64_of(draw("PNG", 3, 4, "RGBA"))}}, "invalid_image_file", "mask.image_url"),
+        ({"images": [{"image_url": "x"}]}, "invalid_image_file", "images[0].image_url"),
+        ({"images": [{"image_url": ADDRESS}, {"image_url": "x"}]}, "invalid_image_file", "images[1].image_url"),
     ],
 )
 def test_a_json_edit_with_a_wrong_picture_names_it(fields: dict[str, Any], code: str, param: str) -> None:
