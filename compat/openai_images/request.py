@@ -45,8 +45,8 @@ VARIATION_PROMPT = (
 class ImageField(JsonField):
     """One picture as a string, or several."""
 
-    one = Text(shortest=1)
-    several = Listed(Text(required=True, shortest=1), shortest=1, longest=MOST_IMAGES)
+    one = Text(filled=True)
+    several = Listed(Text(required=True, filled=True), shortest=1, longest=MOST_IMAGES)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str | list[str]:
         if not isinstance(value, str | list):
@@ -59,7 +59,7 @@ class ImageReference(Mapped):
     """A picture of a JSON edit: an object with its address or data URL. File ids are refused: we keep no files."""
 
     def __init__(self, **options: Any):
-        super().__init__({"file_id": NoFile(), "image_url": Text(required=True, shortest=1)}, **options)
+        super().__init__({"file_id": NoFile(), "image_url": Text(required=True, filled=True)}, **options)
 
 
 class NoFile(JsonField):
@@ -70,7 +70,7 @@ class NoFile(JsonField):
 
 
 GOOGLE = Mapped({"generationConfig": Mapped(), "generation_config": Mapped()})
-PROMPT = Text(required=True, shortest=1, longest=LONGEST_PROMPT)
+PROMPT = Text(required=True, filled=True, longest=LONGEST_PROMPT)
 COMMON: Mapping[str, JsonField] = {
     "model": Text(longest=LONGEST_MODEL),
     "n": Integer(lowest=1, highest=MOST_PICTURES),
@@ -195,7 +195,7 @@ def read_request(
     if resize:
         check_resize(pixels)
     if "aspect_ratio" in checked:
-        aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream, param="aspect_ratio")
+        aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream)
     else:
         aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
     if model.is_openai_alias:

@@ -145,7 +145,7 @@ def test_every_size_is_read_alike(ask: Callable[..., OpenAIRequest], size: str, 
 @pytest.mark.parametrize("size", [size for size in REFUSED_SIZES if size])
 def test_a_size_that_cannot_be_drawn_is_refused_alike(ask: Callable[..., OpenAIRequest], size: str) -> None:
     error = refusal(ask, size=size)
-    assert (error.kind, error.param) == (ErrorKind.INVALID_VALUE, "size")
+    assert (error.kind, error.param) == (ErrorKind.INVALID_SIZE, "size")
 
 
 @every_way
@@ -289,7 +289,7 @@ def test_what_a_variation_does_not_take_is_named() -> None:
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": 1}, "invalid_type", "prompt"),
     ({"prompt": ["a"]}, "invalid_type", "prompt"),
-    ({"prompt": ""}, "string_below_min_length", "prompt"),
+    ({"prompt": ""}, "empty_string", "prompt"),
     ({"prompt": "x" * 32001}, "string_above_max_length", "prompt"),
     ({"prompt": None}, "missing_required_parameter", "prompt"),
     ({"model": 1}, "invalid_type", "model"),
@@ -409,8 +409,8 @@ def test_a_generation_may_start_from_pictures(image: Any, inputs: tuple[InputIma
         ({"url": ADDRESS}, "invalid_type", "image"),
         ([PNG_TEXT, None], "missing_required_parameter", "image[1]"),
         ([PNG_TEXT, 1], "invalid_type", "image[1]"),
-        ([PNG_TEXT, ""], "string_below_min_length", "image[1]"),
-        ("", "string_below_min_length", "image"),
+        ([PNG_TEXT, ""], "empty_string", "image[1]"),
+        ("", "empty_string", "image"),
         (1, "invalid_type", "image"),
     ],
 )
@@ -436,7 +436,7 @@ def test_a_json_edit_has_pictures_and_a_mask() -> None:
         ({"images": [None]}, "missing_required_parameter", "images[0]"),
         ({"images": [{}]}, "missing_required_parameter", "images[0].image_url"),
         ({"images": [{"image_url": ADDRESS}, {"image_url": 1}]}, "invalid_type", "images[1].image_url"),
-        ({"images": [{"image_url": ""}]}, "string_below_min_length", "images[0].image_url"),
+        ({"images": [{"image_url": ""}]}, "empty_string", "images[0].image_url"),
         ({"images": [{"file_id": "file-1"}]}, "invalid_value", "images[0].file_id"),
         ({"images": [{"image_url": ADDRESS, "file_id": "file-1"}]}, "invalid_value", "images[0].file_id"),
         ({"mask": {"file_id": "file-1"}}, "invalid_value", "mask.file_id"),
