@@ -21,6 +21,7 @@ OPERATIONS = ("generate_content", "stream_generate_content", "count_tokens", "mo
 KEY_PLACEHOLDER = "[[key]]"
 MISSING_BYTES = 1000  # promised beyond what a cut answer holds
 REMEMBERED_PROMPTS = 1000  # whose calls are counted
+_FRAME_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
 _SITUATION = re.compile(r"\[\[\s*([\w.|-]+)\s*\]\]")
 
 
@@ -80,13 +81,14 @@ def replay(situation: str, operation: str, *, sse: bool, key: str, folder: Path 
     body_text = _body_text(response).replace(KEY_PLACEHOLDER, json.dumps(key)[1:-1])
     headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
     headers.setdefault("content-type", "application/json; charset=UTF-8")
+    status = response["status"]
     generating = {found, operation} == {"generate_content", "stream_generate_content"}
     if operation == "stream_generate_content" and (generating or _is_sse(headers) != sse):
-        body_text, headers = _as_stream(body_text, headers, response["status"], sse)
+        body_text, headers = _as_stream(body_text, headers, status, sse)
     elif generating:
-        body_text, headers = _as_whole(body_text, headers)
+        body_text, headers, status = _as_whole(body_text, headers, status)
     cut = bool(response.get("cut"))
-    return Replay(response["status"], tuple(headers.items()), body_text.encode(), cut)
+    return Replay(status, tuple(headers.items()), body_text.encode(), cut)
 
 
 def _find(situation: str, operation: str, folder: Path) -> tuple[str, dict[str, Any]]:
@@ -135,18 +137,23 @@ def _as_stream(text: str, headers: dict[str, str], status: int, sse: bool) -> tu
     return array_text(events), headers
 
 
-def _as_whole(text: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _as_whole(text: str, headers: dict[str, str], status: int) -> tuple[str, dict[str, str], int]:
+    """A stream's text as one answer; an error in its middle has the status that it tells."""
     headers = {name: value for name, value in headers.items() if name != "content-disposition"}
     headers["content-type"] = "application/json; charset=UTF-8"
     events = _events(text)
-    return (pretty(_merged(events)) if events else text), headers
+    if not events:
+        return text, headers, status
+    whole = _merged(events)
+    return pretty(whole), headers, whole["error"]["code"] if "error" in whole else status
 
 
 def _events(text: str) -> list[dict[str, Any]] | None:
     """The answers that a body holds, however they are framed; None where it holds no JSON."""
     try:
         if text.lstrip().startswith("data:"):
-            return [json.loads(line[5:]) for line in re.split(r"[\r\n]+", text) if line.startswith("data:")]
+            frames = [frame.removeprefix("data:") for frame in _FRAME_END.split(text)]
+            return [json.loads(frame) for frame in frames if frame.strip()]
         value = json.loads(text)
     except ValueError:
         return None

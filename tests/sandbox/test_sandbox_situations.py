@@ -178,6 +178,14 @@ def test_a_stream_as_a_whole_answer(client: Client) -> None:
     assert client.call(asking("[[array_stream]]")).json() == answer
 
 
+@pytest.mark.parametrize(("situation", "status"), [("error_mid_stream", 503), ("bare_error_mid_stream", 500)])
+def test_an_error_in_the_middle_of_a_stream_is_the_whole_answer(client: Client, situation: str, status: int) -> None:
+    shown = client.call(asking(f"[[{situation}]]"))
+    assert (shown.status_code, shown.json()["error"]["code"]) == (status, status)
+    array = client.call(asking(f"[[{situation}]]"), method="streamGenerateContent")
+    assert [next(iter(event)) for event in array.json()] == ["candidates", "error"]
+
+
 def test_an_error_on_a_stream_keeps_its_status(client: Client) -> None:
     shown = client.call(asking("[[overloaded]]"), method="streamGenerateContent", query="?alt=sse")
     assert shown.status_code == 503
