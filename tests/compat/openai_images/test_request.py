@@ -419,6 +419,15 @@ def test_a_generation_with_a_wrong_picture_names_it(image: Any, code: str, param
     assert (body["error"]["code"], body["error"]["param"]) == (code, param)
 
 
+@pytest.mark.parametrize("ask", [lambda urls: generation(image=urls), lambda urls: edit(images=[{}] * len(urls))])
+def test_a_million_pictures_are_refused_before_they_are_looked_at(ask: Any) -> None:
+    started = time.monotonic()
+    error = refusal(ask, [ADDRESS] * 1_000_000)
+    assert time.monotonic() - started < 1
+    assert error.kind is ErrorKind.ARRAY_TOO_LONG
+    assert "maximum length 16" in error.message
+
+
 def test_a_json_edit_has_pictures_and_a_mask() -> None:
     asked = edit(images=[{"image_url": PNG_TEXT}, {"image_url": ADDRESS}], mask={"image_url": base64_of(MASK)})
     assert asked.image_request.input_images == (PNG_INPUT, ADDRESS_INPUT)
