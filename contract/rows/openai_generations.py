@@ -13,7 +13,6 @@ from contract.suite.trial import NotTold, Trial
 GROUP = "Generations"
 OPERATION = "images/generations"
 GENERATE = "images.generate"
-GENERATIONS = "/v1/images/generations"
 SIZES = [  # size, its words, width and height of the shape
     {"size": "1024x1024", "words": "a square", "wide": 1, "high": 1},
     {"size": "512x512", "words": "a square", "wide": 1, "high": 1},
@@ -173,14 +172,14 @@ def long_prompt(trial: Trial) -> None:
 
 @row(GROUP, OPENAI, HTTP, "the answer has an `x-request-id` to name in a complaint", operation=OPERATION)
 def request_id(trial: Trial) -> None:
-    answer = trial.http("POST", GENERATIONS, json={"model": trial.model, "prompt": trial.prompt()})
+    answer = trial.post_generation()
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("the header `x-request-id`", answer.headers.get("x-request-id"))
 
 
 @row(GROUP, OPENAI, HTTP, "absent members are left out, not null, for typed clients", operation=OPERATION)
 def nothing_is_null(trial: Trial) -> None:
-    answer = trial.http("POST", GENERATIONS, json={"model": trial.model, "prompt": trial.prompt()})
+    answer = trial.post_generation()
     trial.equal("status 200", 200, answer.status_code)
     for item in answer.json()["data"]:
         trial.claim("an item of `data` has no null", None not in item.values(), item)

@@ -71,8 +71,7 @@ def event_members(trial: Trial) -> None:
 
 @row(GROUP, OPENAI, HTTP, "the events are framed as OpenAI frames them", operation=GENERATIONS)
 def frames(trial: Trial) -> None:
-    body = {"model": trial.model, "prompt": trial.prompt(), "stream": True}
-    answer = trial.http("POST", "/v1/images/generations", json=body)
+    answer = trial.post_generation(stream=True)
     trial.equal("status 200", 200, answer.status_code)
     content_type = answer.headers.get("content-type", "")
     trial.claim("content type text/event-stream", content_type.startswith("text/event-stream"), content_type)

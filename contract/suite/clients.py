@@ -33,25 +33,11 @@ class Clients:
 
     def openai(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> OpenAI:
         """OpenAI's SDK. `strict` makes it hold every answer against its own types."""
-        return OpenAI(
-            base_url=base_url,
-            api_key=key,
-            max_retries=retries,
-            timeout=SECONDS,
-            http_client=self._http,
-            _strict_response_validation=strict,
-        )
+        return OpenAI(http_client=self._http, **openai_options(base_url, key, retries, strict))
 
     def openai_async(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> AsyncOpenAI:
         """The same, asynchronous."""
-        return AsyncOpenAI(
-            base_url=base_url,
-            api_key=key,
-            max_retries=retries,
-            timeout=SECONDS,
-            http_client=self._http_async,
-            _strict_response_validation=strict,
-        )
+        return AsyncOpenAI(http_client=self._http_async, **openai_options(base_url, key, retries, strict))
 
     def google(self, base_url: str, key: str, version: str) -> genai.Client:
         """Google's SDK; its asynchronous half is `.aio`."""
@@ -100,6 +86,17 @@ class Clients:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def openai_options(base_url: str, key: str, retries: int, strict: bool) -> dict[str, Any]:
+    """What both halves of OpenAI's SDK are told."""
+    return {
+        "base_url": base_url,
+        "api_key": key,
+        "max_retries": retries,
+        "timeout": SECONDS,
+        "_strict_response_validation": strict,
+    }
 
 
 async def awaited(awaitable: Awaitable[Any]) -> Any:

@@ -147,11 +147,28 @@ class Trial:
         self.saw(f"{answer.status_code} {answer.headers.get('content-type')}: {line(body_of(answer))}")
         return answer
 
+    def post_generation(self, **fields: Any) -> Response:
+        """Ask OpenAI's surface for a picture by hand; `fields` are those of the body beside the model's name."""
+        return self.http(
+            "POST", "/v1/images/generations", json={"model": self.model, "prompt": self.prompt(), **fields}
+        )
+
+    def post_method(self, method: str, credential: str | None = "x-goog-api-key", **arguments: Any) -> Response:
+        """Call a method of the model on Google's surface by hand."""
+        return self.http("POST", self.method_path(method), credential, **arguments)
+
+    def method_path(self, method: str) -> str:
+        """The address of a method of the model on Google's surface."""
+        return f"/{self.server.gemini_version}/models/{self.model}:{method}"
+
     # What came
 
     def pictures(self, answer: Any, count: int | None = 1) -> list[Picture]:
         """The pictures of an answer, wherever they are, each claimed to be one, and as many as were asked for."""
-        found = [self.picture_of(item) for item in getattr(answer, "data", None) or []]
+        return self.opened([self.picture_of(item) for item in getattr(answer, "data", None) or []], count)
+
+    def opened(self, found: list[Picture], count: int | None) -> list[Picture]:
+        """The same pictures, claimed to be so many and each to be one."""
         self.came += [f"picture: {picture}" for picture in found]
         if count is not None:
             self.equal(f"{count} picture{'s' * (count != 1)}", count, len(found))
@@ -184,14 +201,7 @@ class Trial:
             for part in answer.parts or []
             if part.inline_data and not part.thought
         ]
-        self.came += [f"picture: {picture}" for picture in found]
-        if count is not None:
-            self.equal(f"{count} picture{'s' * (count != 1)}", count, len(found))
-        for picture in found:
-            self.claim("every picture can be opened", bool(picture.format), str(picture))
-        if not found:
-            raise Broken("no picture came")
-        return found
+        return self.opened(found, count)
 
     def went_up(self) -> list[Call]:
         """What the replaying upstream got from this row; nothing if none stands behind the server."""
