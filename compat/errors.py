@@ -19,11 +19,12 @@ class ErrorKind(Enum):
     MISSING_PARAMETER = auto()
     INVALID_TYPE = auto()
     INVALID_VALUE = auto()
+    INVALID_SIZE = auto()
     INVALID_IMAGE = auto()
     NUMBER_TOO_LARGE = auto()
     NUMBER_TOO_SMALL = auto()
     STRING_TOO_LONG = auto()
-    STRING_TOO_SHORT = auto()
+    STRING_EMPTY = auto()
     ARRAY_TOO_LONG = auto()
     ARRAY_TOO_SHORT = auto()
 

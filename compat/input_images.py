@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from compat.base64_stream import MalformedBase64, decode_whole, encode, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
@@ -27,24 +26,14 @@ WHITE_SPACE = re.compile(r"[\r\n\t ]+")
 MIME_TYPE_OF_ENDING = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}
 
 
-def read_input_images(pictures: Sequence[str | bytes], param: str) -> tuple[InputImage, ...]:
-    """Pictures told by strings or as their bytes. An error names `param`, with the place where there are several."""
+def read_input_image(picture: str | bytes, param: str) -> InputImage:
+    """A picture told as its bytes, or by a string: an address, a data URL, or bare base64 in either alphabet.
 
-    def place(index: int) -> str:
-        return param if len(pictures) == 1 else f"{param}[{index}]"
-
-    return tuple(
-        read_input_image(picture, place(index)) if isinstance(picture, str) else from_bytes(picture, place(index))
-        for index, picture in enumerate(pictures)
-    )
-
-
-def read_input_image(text: str, param: str) -> InputImage:
-    """A picture told by a string: an http(s) or gs:// address, a data URL, or bare base64 in either alphabet.
-
-    An address is passed on and never opened here. Raises INVALID_IMAGE, naming `param`.
+    An http(s) or gs:// address is passed on and never opened here. Raises INVALID_IMAGE, naming `param`.
     """
-    text = text.strip()
+    if not isinstance(picture, str):
+        return from_bytes(picture, param)
+    text = picture.strip()
     if text.startswith(("https://", "http://", "gs://")):
         return InputImage(mime_type_of_address(text), uri=text)
     if text.startswith("data:"):
@@ -81,18 +70,18 @@ def known_mime_type(picture: bytes, param: str) -> str:
     return mime_type
 
 
-def check_mask(mask: InputImage, image: InputImage) -> None:
+def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param: str) -> None:
     """Refuses a mask that is no PNG with transparency of the first image's size. Addresses cannot be checked."""
     if mask.data is None:
         return
     picture = decode_whole(mask.data)
-    header = header_of(picture, "mask")
+    header = header_of(picture, mask_param)
     if mask.mime_type != "image/png" or not png_has_alpha(picture):
-        raise unreadable("mask", "a mask must be a PNG with an alpha channel.")
-    masked = header_of(decode_whole(image.data), "image") if image.data is not None else None
+        raise unreadable(mask_param, "a mask must be a PNG with an alpha channel.")
+    masked = header_of(decode_whole(image.data), image_param) if image.data is not None else None
     if header and masked and (header.width, header.height) != (masked.width, masked.height):
         raise unreadable(
-            "mask",
+            mask_param,
             f"a mask must have the size of the first image: it is {header.width}x{header.height} and not "
             f"{masked.width}x{masked.height}.",
         )

@@ -64,11 +64,12 @@ LOSSES: tuple[Loss, ...] = (
     refused(
         Way.GEMINI_REQUEST, "a tier that the model has not, though it has others", f"{CONFIG}.image_config.image_size"
     ),
-    refused(Way.GEMINI_REQUEST, "pictures to start from, where the server has no edits", "image"),
+    refused(Way.GEMINI_REQUEST, "pictures to start from, where the server has no edits", "contents"),
+    refused(Way.GEMINI_REQUEST, "addresses of pictures, where the server opens none", "contents"),
     left_out(Way.GEMINI_REQUEST, "a tier, where the model has none", "generationConfig.imageConfig.imageSize"),
-    left_out(Way.GEMINI_REQUEST, "a tier of an edit without an aspect ratio", "image_size"),
-    left_out(Way.GEMINI_REQUEST, "a seed that the server has no field for", "seed"),
-    left_out(Way.GEMINI_REQUEST, "a temperature that the server has no field for", "temperature"),
+    left_out(Way.GEMINI_REQUEST, "a tier of an edit without an aspect ratio", "generationConfig.imageConfig.imageSize"),
+    left_out(Way.GEMINI_REQUEST, "a seed that the server has no field for", "generationConfig.seed"),
+    left_out(Way.GEMINI_REQUEST, "a temperature that the server has no field for", "generationConfig.temperature"),
     left_out(Way.GEMINI_REQUEST, "safety settings", "safetySettings"),
     left_out(Way.GEMINI_REQUEST, "how the model thinks", "generationConfig.thinkingConfig"),
     left_out(Way.GEMINI_REQUEST, "how words are sampled", "generationConfig.topK"),

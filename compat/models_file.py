@@ -13,7 +13,7 @@ from marshmallow import RAISE, Schema, ValidationError
 
 from compat.errors import ErrorKind
 from compat.image_models import CALLERS_KEY, MODELS, NO_KEY, Api, ImageModel, OpenAIServer, Pixels, Prices, bare_name
-from compat.sizes import RATIO, parse_pixels
+from compat.sizes import parse_pixels
 from compat.validation import Choice, Flag, Integer, JsonField, Listed, Mapped, Number, Text, complain, complaints
 
 MOST_ROWS = 1000
@@ -21,6 +21,7 @@ ENVIRONMENT = "env:"  # before the name of the variable that holds a key
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}", re.ASCII)  # no colon: a method follows one in Google's paths
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
+RATIO = re.compile(r"[1-9]\d?:[1-9]\d?", re.ASCII)
 FIELD_NAME = re.compile(r"\w{1,64}", re.ASCII)
 FORMATS = ("png", "jpeg", "webp")
 OF_OPENAI_ONLY = ("edits", "most_pictures", "response_format", "urls", "image_urls", "streams", "fields")
@@ -108,7 +109,7 @@ class RowSchema(Schema):
     aliases = Listed(PUBLIC_NAME)
     upstream = Choice(*(api.value for api in Api), required=True)
     base_url = Matching(BASE_URL, "a URL such as http://127.0.0.1:8080/v1, without a query or password")
-    upstream_name = Text(shortest=1, longest=200)
+    upstream_name = Text(filled=True, longest=200)
     key = Text()
     pixels = PixelTable(required=True)
     tiers = Tiers()

@@ -12,7 +12,6 @@ from compat.image_models import ImageModel, Pixels
 
 TOLERANCE = 0.2  # how far apart two shapes may be, as the difference of the logs of width over height
 PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
-RATIO = re.compile(r"[1-9]\d?:[1-9]\d?", re.ASCII)
 
 
 def parse_pixels(size: str) -> Pixels | None:
@@ -34,26 +33,26 @@ def nearest_aspect_ratio(size: Pixels, known: Mapping[str, Pixels]) -> tuple[str
 def aspect_ratio_of_size(size: str, model: ImageModel, *, any_shape: bool = False) -> str | None:
     """The aspect ratio to ask for when a caller wants `1280x896` or `4:3`; None for `auto`.
 
-    Raises INVALID_VALUE for what is no size, and, unless `any_shape`, for one that is far from every ratio.
+    Raises INVALID_SIZE for what is no size, and, unless `any_shape`, for one that is far from every ratio.
     """
     if size == "auto":
         return None
-    if RATIO.fullmatch(size):
-        return known_aspect_ratio(size, model, param="size")
+    if size in model.pixels:
+        return size
     pixels = parse_pixels(size)
     if pixels:
         ratio, far = nearest_aspect_ratio(pixels, model.pixels)
         if far <= TOLERANCE or any_shape:
             return ratio
     raise ApiError(
-        ErrorKind.INVALID_VALUE,
+        ErrorKind.INVALID_SIZE,
         f"Invalid value: '{size}'. Supported values are: 'auto', an aspect ratio ({', '.join(model.pixels)}), or a "
         "size in pixels such as '1024x1024' whose shape is close to one of them.",
         param="size",
     )
 
 
-def known_aspect_ratio(ratio: str, model: ImageModel, *, param: str) -> str:
+def known_aspect_ratio(ratio: str, model: ImageModel, *, param: str = "aspect_ratio") -> str:
     """The ratio, if the model has it. Raises INVALID_VALUE naming those it has."""
     if ratio not in model.pixels:
         raise ApiError(

@@ -71,11 +71,11 @@ class JsonField(fields.Field[Any]):
 
 
 class Text(JsonField):
-    """A string of so many characters."""
+    """A string of at most so many characters; where `filled`, of one at least."""
 
-    def __init__(self, *, shortest: int = 0, longest: int | None = None, **options: Any):
+    def __init__(self, *, filled: bool = False, longest: int | None = None, **options: Any):
         super().__init__(**options)
-        self.shortest = shortest
+        self.filled = filled
         self.longest = longest
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
@@ -87,12 +87,8 @@ class Text(JsonField):
                 f"Invalid '{{param}}': string too long. Expected a string with maximum length {self.longest}, but got "
                 f"a string with length {len(value)} instead.",
             )
-        if len(value) < self.shortest:
-            raise complain(
-                ErrorKind.STRING_TOO_SHORT,
-                f"Invalid '{{param}}': string too short. Expected a string with minimum length {self.shortest}, but "
-                f"got a string with length {len(value)} instead.",
-            )
+        if self.filled and not value:
+            raise complain(ErrorKind.STRING_EMPTY, "Invalid '{param}': it must have at least one character.")
         return value
 
 

@@ -40,6 +40,7 @@ JPEG_MODEL = re.compile(r"gemini-3|banana")
 SHORTER_SIDE = 64
 PIXELS_TOKENS = 1290
 INPUT_PICTURE_TOKENS = 258
+FRAME_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
 MISSING_BYTES = 1000  # promised beyond what a cut answer holds
 
 
@@ -239,7 +240,8 @@ def played(name: str, operation: str, call: Call) -> Answer:
     if events and operation == STREAMED:
         return generated(events, operation, call)
     if events and operation == "generate_content" and situation.operation == STREAMED:
-        return json_answer(merged(events))
+        whole = merged(events)
+        return json_answer(whole, whole["error"]["code"] if "error" in whole else situation.status)
     return Answer(situation.status, headers, text.encode(), situation.cut)
 
 
@@ -257,7 +259,8 @@ def events_in(text: str) -> list[dict[str, Any]] | None:
     """The answers that a body holds, however they are framed; None where it holds no JSON."""
     try:
         if text.lstrip().startswith("data:"):
-            return [json.loads(line[5:]) for line in re.split(r"[\r\n]+", text) if line.startswith("data:")]
+            frames = [frame.removeprefix("data:") for frame in FRAME_END.split(text)]
+            return [json.loads(frame) for frame in frames if frame.strip()]
         value = json.loads(text)
     except ValueError:
         return None

@@ -17,7 +17,7 @@ from sandbox import errors
 from sandbox.answers import array_answer, count_answer, prepare_answer, sse_answer, whole_answer
 from sandbox.image_models import IMAGE_MODELS, RETIRED, ImageModel
 from sandbox.request import parse_count, parse_generate
-from sandbox.situations import MISSING_BYTES, Replay, pretty, replay, situation_in
+from sandbox.situations import MISSING_BYTES, Replay, Turns, pretty, replay, situation_in
 from sandbox.studio import Studio
 
 JSON_TYPE = "application/json; charset=UTF-8"
@@ -80,6 +80,7 @@ class _Endpoint:
     def __init__(self, latency: float) -> None:
         self._latency = latency
         self._studio = Studio()
+        self._turns = Turns()
 
     def answer(self, request: Request) -> Response:
         """The answer to any request at all."""
@@ -108,7 +109,7 @@ class _Endpoint:
         model = _model(name, version, method)
         _check_deadline(request.headers)
         operation = _OPERATIONS[method]
-        if situation := _asked_situation(request.body):
+        if situation := self._turns.situation(_latest_prompt(request.body)):
             return _replayed(replay(situation, operation, sse=request.sse, key=key))
         if method == "countTokens":
             return _json(count_answer(parse_count(request.body, model, version), model))
@@ -168,12 +169,12 @@ def _model(name: str, version: str, method: str) -> ImageModel:
     return IMAGE_MODELS[name]
 
 
-def _asked_situation(body: bytes) -> str | None:
-    """The situation named in the latest turn that has text, whatever else the body holds."""
+def _latest_prompt(body: bytes) -> str:
+    """The words of the last turn, whatever else the body holds."""
     try:
-        return situation_in(_latest_text(json.loads(body)))
+        return _latest_text(json.loads(body))
     except (ValueError, RecursionError):
-        return None
+        return ""
 
 
 def _latest_text(body: Any) -> str:

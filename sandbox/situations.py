@@ -1,12 +1,17 @@
-"""`[[situation]]` in a prompt: the contract fixture of that name is the answer."""
+"""`[[situation]]` in a prompt: the contract fixture of that name is the answer.
+
+Of several, `[[picture|overloaded]]`, each call of the same prompt gets the next one.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sandbox import errors
@@ -15,7 +20,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "contract_fixtures" / "gemini_
 OPERATIONS = ("generate_content", "stream_generate_content", "count_tokens", "models")
 KEY_PLACEHOLDER = "[[key]]"
 MISSING_BYTES = 1000  # promised beyond what a cut answer holds
-_SITUATION = re.compile(r"\[\[\s*([\w.-]+)\s*\]\]")
+REMEMBERED_PROMPTS = 1000  # whose calls are counted
+_FRAME_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
+_SITUATION = re.compile(r"\[\[\s*([\w.|-]+)\s*\]\]")
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,30 @@ def situation_in(text: str) -> str | None:
     return found[1] if found else None
 
 
+class Turns:
+    """Which of several situations a call gets; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[str, int] = OrderedDict()
+        self._lock = Lock()
+
+    def situation(self, prompt: str) -> str | None:
+        """The situation that a prompt names; of several, the one whose turn it is."""
+        named = situation_in(prompt)
+        if named is None or "|" not in named:
+            return named
+        several = named.split("|")
+        return several[self._calls_before(prompt) % len(several)]
+
+    def _calls_before(self, prompt: str) -> int:
+        with self._lock:
+            before = self._calls.pop(prompt, 0)
+            self._calls[prompt] = before + 1
+            if len(self._calls) > REMEMBERED_PROMPTS:
+                self._calls.popitem(last=False)
+            return before
+
+
 def known_situations(folder: Path = FOLDER) -> list[str]:
     """Every name that can be asked for."""
     return sorted({path.stem for operation in OPERATIONS for path in (folder / operation).glob("*.json")})
@@ -50,13 +81,14 @@ def replay(situation: str, operation: str, *, sse: bool, key: str, folder: Path 
     body_text = _body_text(response).replace(KEY_PLACEHOLDER, json.dumps(key)[1:-1])
     headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
     headers.setdefault("content-type", "application/json; charset=UTF-8")
+    status = response["status"]
     generating = {found, operation} == {"generate_content", "stream_generate_content"}
     if operation == "stream_generate_content" and (generating or _is_sse(headers) != sse):
-        body_text, headers = _as_stream(body_text, headers, response["status"], sse)
+        body_text, headers = _as_stream(body_text, headers, status, sse)
     elif generating:
-        body_text, headers = _as_whole(body_text, headers)
+        body_text, headers, status = _as_whole(body_text, headers, status)
     cut = bool(response.get("cut"))
-    return Replay(response["status"], tuple(headers.items()), body_text.encode(), cut)
+    return Replay(status, tuple(headers.items()), body_text.encode(), cut)
 
 
 def _find(situation: str, operation: str, folder: Path) -> tuple[str, dict[str, Any]]:
@@ -105,18 +137,23 @@ def _as_stream(text: str, headers: dict[str, str], status: int, sse: bool) -> tu
     return array_text(events), headers
 
 
-def _as_whole(text: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _as_whole(text: str, headers: dict[str, str], status: int) -> tuple[str, dict[str, str], int]:
+    """A stream's text as one answer; an error in its middle has the status that it tells."""
     headers = {name: value for name, value in headers.items() if name != "content-disposition"}
     headers["content-type"] = "application/json; charset=UTF-8"
     events = _events(text)
-    return (pretty(_merged(events)) if events else text), headers
+    if not events:
+        return text, headers, status
+    whole = _merged(events)
+    return pretty(whole), headers, whole["error"]["code"] if "error" in whole else status
 
 
 def _events(text: str) -> list[dict[str, Any]] | None:
     """The answers that a body holds, however they are framed; None where it holds no JSON."""
     try:
         if text.lstrip().startswith("data:"):
-            return [json.loads(line[5:]) for line in re.split(r"[\r\n]+", text) if line.startswith("data:")]
+            frames = [frame.removeprefix("data:") for frame in _FRAME_END.split(text)]
+            return [json.loads(frame) for frame in frames if frame.strip()]
         value = json.loads(text)
     except ValueError:
         return None

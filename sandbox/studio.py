@@ -20,6 +20,8 @@ from sandbox.request import GenerateRequest, InputPicture
 REMEMBERED_BYTES = 48 << 20  # base64 of recent pictures
 MAX_INPUT_PIXELS = 60_000_000  # more is a decompression bomb
 WORKING_SIDE = 1600  # input pictures are brought down to this before anything is done to them
+WORDS_FOR_MASK = ("mask", "마스크")
+SAME_SHAPE = 0.01  # how much the shapes of a mask and its picture may differ
 IMAGINED_SIZE = (1024, 1024)  # a picture that is only an address
 
 
@@ -93,20 +95,38 @@ def _make(
     request: GenerateRequest, model: ImageModel, size: tuple[int, int], inputs: list[Image.Image]
 ) -> DrawnPicture:
     if inputs:
-        sources = [
-            _working_copy(picture, image) for picture, image in zip(request.pictures_to_change, inputs, strict=True)
-        ]
-        image = change_pictures(sources, request.prompt, size)
+        mask = _mask(request.prompt, inputs)
+        given = zip(request.pictures_to_change, inputs, strict=True)
+        sources = [_working_copy(picture, image) for picture, image in given]
+        image = change_pictures(sources[:-1] if mask else sources, request.prompt, size, mask)
     else:
         image = draw_picture(request.prompt, size, request.seed)
     return DrawnPicture(model.mime_type, b64encode(_encode(image, model.mime_type)), *size)
+
+
+def _mask(prompt: str, inputs: list[Image.Image]) -> Image.Image | None:
+    """Where the first picture may change, if the words speak of a mask and the last picture can be one."""
+    first, last = inputs[0], inputs[-1]
+    if len(inputs) < 2 or not any(word in prompt.lower() for word in WORDS_FOR_MASK) or not _is_transparent(last):
+        return None
+    if abs(first.width * last.height / (first.height * last.width) - 1) > SAME_SHAPE:
+        return None
+    opaque = last.convert("RGBA").getchannel("A")
+    if opaque.getextrema() == (255, 255):
+        return None
+    opaque.thumbnail((WORKING_SIDE, WORKING_SIDE))
+    return ImageOps.invert(opaque)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
 
 
 def _working_copy(picture: InputPicture, image: Image.Image) -> Image.Image:
     if picture.uri:
         return draw_picture(picture.uri, IMAGINED_SIZE)
     copy = ImageOps.exif_transpose(image)
-    if copy.mode in ("RGBA", "LA", "PA") or "transparency" in copy.info:
+    if _is_transparent(copy):
         layer = copy.convert("RGBA")
         copy = Image.new("RGBA", layer.size, "white")
         copy.alpha_composite(layer)

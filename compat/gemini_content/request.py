@@ -11,7 +11,7 @@ from marshmallow import INCLUDE, Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import ImageRequest, InputImage
-from compat.validation import Complaint, JsonField, Listed, Mapped, complaints, instance_of
+from compat.validation import Complaint, JsonField, Listed, Mapped, complain, complaints, instance_of
 
 MASK_INSTRUCTION = (
     "The last image is a mask for the first one: change the first image only where the mask is transparent, and keep "
@@ -19,6 +19,7 @@ MASK_INSTRUCTION = (
 )
 
 
+MOST_MEMBERS = 10_000  # of an array, and parts of all contents: looking at more would keep a worker from its callers
 ASPECT_RATIO = re.compile(r"\d{1,4}:\d{1,4}", re.ASCII)  # what can be told in a header; what is asked for is Google's
 
 
@@ -71,6 +72,11 @@ class ProtoMessage(Mapped):
         return super()._deserialize(value, attr, data, **options)
 
 
+def several(member: JsonField) -> Listed:
+    """An array, or one value in its place."""
+    return Listed(member, or_one=True, longest=MOST_MEMBERS)
+
+
 def snake_case(name: str) -> str:
     """`inlineData` -> `inline_data`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
@@ -83,7 +89,7 @@ PART = message(
     thought=flag(),
     thoughtSignature=string(),
 )
-CONTENT = message(role=string(), parts=Listed(PART, or_one=True))
+CONTENT = message(role=string(), parts=several(PART))
 IMAGE_CONFIG = message(aspectRatio=string(), imageSize=string())
 GENERATION_CONFIG = message(
     candidateCount=number(),
@@ -92,16 +98,16 @@ GENERATION_CONFIG = message(
     topP=number(),
     topK=number(),
     seed=number(),
-    stopSequences=Listed(string(), or_one=True),
-    responseModalities=Listed(enum(), or_one=True),
+    stopSequences=several(string()),
+    responseModalities=several(enum()),
     imageConfig=IMAGE_CONFIG,
 )
 SAFETY_SETTING = message(category=enum(), threshold=enum())
 REQUEST_PARTS: dict[str, JsonField] = message(
     systemInstruction=CONTENT,
-    safetySettings=Listed(SAFETY_SETTING, or_one=True),
+    safetySettings=several(SAFETY_SETTING),
     generationConfig=GENERATION_CONFIG,
-    tools=Listed(message(), or_one=True),
+    tools=several(message()),
     toolConfig=message(),
     cachedContent=string(),
 ).parts  # type: ignore[assignment]
@@ -118,13 +124,29 @@ class LenientSchema(Schema):
         unknown = INCLUDE
 
 
-class ContentsField(Listed):
-    """The contents of a request: one or several, and not none."""
+class CountedContents(Listed):
+    """One content or several, whose parts are counted before any of them is looked at."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(CONTENT, or_one=True, longest=MOST_MEMBERS, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        parts = number_of_parts(value)
+        if parts > MOST_MEMBERS:
+            raise complain(
+                ErrorKind.ARRAY_TOO_LONG,
+                f"Invalid '{{param}}': at most {MOST_MEMBERS} parts are accepted in all, and there are {parts}.",
+            )
+        return super()._deserialize(value, attr, data, **options)
+
+
+class ContentsField(CountedContents):
+    """The contents of a request, and not none."""
 
     default_error_messages = {"required": CONTENTS_MISSING, "null": CONTENTS_MISSING}
 
     def __init__(self) -> None:
-        super().__init__(CONTENT, or_one=True, required=True)
+        super().__init__(required=True)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
         if value == []:
@@ -132,14 +154,22 @@ class ContentsField(Listed):
         return super()._deserialize(value, attr, data, **options)
 
 
+def number_of_parts(contents: Any) -> int:
+    """How many parts the contents have together, whatever they are."""
+    if not isinstance(contents, list):
+        return 0
+    found = (content["parts"] for content in contents if isinstance(content, dict) and "parts" in content)
+    return sum(len(parts) for parts in found if isinstance(parts, list))
+
+
 GenerateContentSchema = LenientSchema.from_dict(
     {"contents": ContentsField(), **REQUEST_PARTS}, name="GenerateContentSchema"
 )
 CountTokensSchema = LenientSchema.from_dict(
     {
-        "contents": Listed(CONTENT, or_one=True),
-        "generateContentRequest": message(contents=Listed(CONTENT, or_one=True)),
-        "generate_content_request": message(contents=Listed(CONTENT, or_one=True)),
+        "contents": CountedContents(),
+        "generateContentRequest": message(contents=CountedContents()),
+        "generate_content_request": message(contents=CountedContents()),
     },
     name="CountTokensSchema",
 )

@@ -359,6 +359,13 @@ def read_image_size(wishes: list[ShapeWish], model: ImageModel) -> str | None:
 
 # Wishes that are left out
 
+GOOGLES_NAMES = {  # of the fields of ImageRequest
+    "aspect_ratio": "generationConfig.imageConfig.aspectRatio",
+    "image_size": "generationConfig.imageConfig.imageSize",
+    "seed": "generationConfig.seed",
+    "temperature": "generationConfig.temperature",
+}
+
 
 def left_out(fields: Mapping[str, Any], config: Mapping[str, Any], model: ImageModel) -> Iterator[str]:
     """The names of the wishes that a server without Google's API cannot be told."""

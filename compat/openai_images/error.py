@@ -22,11 +22,12 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str, str | None]] = {  # kind -> HTTP s
     ErrorKind.MISSING_PARAMETER: (400, INVALID, "missing_required_parameter"),
     ErrorKind.INVALID_TYPE: (400, INVALID, "invalid_type"),
     ErrorKind.INVALID_VALUE: (400, INVALID, "invalid_value"),
+    ErrorKind.INVALID_SIZE: (400, "image_generation_user_error", "invalid_value"),
     ErrorKind.INVALID_IMAGE: (400, "image_generation_user_error", "invalid_image_file"),
     ErrorKind.NUMBER_TOO_LARGE: (400, INVALID, "integer_above_max_value"),
     ErrorKind.NUMBER_TOO_SMALL: (400, INVALID, "integer_below_min_value"),
     ErrorKind.STRING_TOO_LONG: (400, INVALID, "string_above_max_length"),
-    ErrorKind.STRING_TOO_SHORT: (400, INVALID, "string_below_min_length"),
+    ErrorKind.STRING_EMPTY: (400, INVALID, "empty_string"),
     ErrorKind.ARRAY_TOO_LONG: (400, INVALID, "array_above_max_length"),
     ErrorKind.ARRAY_TOO_SHORT: (400, INVALID, "array_below_min_length"),
     ErrorKind.MODEL_NOT_FOUND: (404, INVALID, "model_not_found"),
@@ -73,8 +74,8 @@ CODES: Mapping[str, ErrorKind] = {
     "decimal_above_max_value": ErrorKind.NUMBER_TOO_LARGE,
     "decimal_below_min_value": ErrorKind.NUMBER_TOO_SMALL,
     "string_above_max_length": ErrorKind.STRING_TOO_LONG,
-    "string_below_min_length": ErrorKind.STRING_TOO_SHORT,
-    "empty_string": ErrorKind.STRING_TOO_SHORT,
+    "string_below_min_length": ErrorKind.INVALID_VALUE,
+    "empty_string": ErrorKind.STRING_EMPTY,
     "array_above_max_length": ErrorKind.ARRAY_TOO_LONG,
     "array_below_min_length": ErrorKind.ARRAY_TOO_SHORT,
     "empty_array": ErrorKind.ARRAY_TOO_SHORT,
@@ -128,7 +129,7 @@ UNKNOWN_MODEL = re.compile(
 SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 LONGEST_WORDS = 300  # characters of an error that has no form of OpenAI's
 
-# OpenAI's fields in the words of a caller who spoke Gemini's: one who spoke OpenAI's reads the answer as it came.
+# OpenAI's fields in the words of Gemini's.
 PARAMS: Mapping[str, str] = {
     "prompt": "contents",
     "image": "contents",
@@ -152,7 +153,7 @@ def parse_error(status: int, body: bytes, retry_after: str | None = None) -> Api
     told = told_error(body)
     message = words_of(told) or f"The upstream answered with status {status}."
     kind = kind_of(status, message, told)
-    error = ApiError(kind, message, param=param_of(told.get("param")))
+    error = ApiError(kind, message, param=told["param"] if isinstance(told.get("param"), str) else None)
     if kind is ErrorKind.MODEL_NOT_FOUND:
         error.param = "model"
     elif kind is ErrorKind.UPSTREAM_REJECTED:
@@ -224,6 +225,6 @@ def kind_of(status: int, message: str, told: dict[str, Any]) -> ErrorKind:
     return ErrorKind.UPSTREAM_REJECTED if 400 <= status < 500 else ErrorKind.UPSTREAM_BROKEN
 
 
-def param_of(param: object) -> str | None:
-    """The caller's word for a field such as `size` or `images[0].image_url`, where it can be told."""
-    return PARAMS.get(re.split(r"[.\[]", param)[0]) if isinstance(param, str) else None
+def googles_word(field: str | None) -> str | None:
+    """What a caller of Gemini's calls a field such as `size` or `images[0].image_url`, where it can be told."""
+    return PARAMS.get(re.split(r"[.\[]", field)[0]) if field else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
-from compat.input_images import MOST_IMAGES, read_input_images
+from compat.input_images import MOST_IMAGES, read_input_image
 from compat.validation import Flag, JsonField, Mapped, Number
 
 MOST_LEVELS = 10  # of the name of a text part: one[two][three]
@@ -37,7 +37,7 @@ class Form:
 def read_pictures(form: Form) -> tuple[tuple[InputImage, ...], InputImage | None]:
     """The pictures of a form, as files or as texts, and its mask. Raises MISSING_PARAMETER if it has no picture."""
     parts = [(file.name, file.data) for file in form.files] + list(form.texts)
-    pictures = [part for name, part in parts if IMAGE_NAME.fullmatch(name) and part]
+    pictures = [(name, part) for name, part in parts if IMAGE_NAME.fullmatch(name) and part]
     masks = [part for name, part in parts if name == "mask" and part]
     if not pictures:
         raise ApiError(ErrorKind.MISSING_PARAMETER, "Missing required parameter: 'image'.", param="image")
@@ -48,7 +48,11 @@ def read_pictures(form: Form) -> tuple[tuple[InputImage, ...], InputImage | None
             f"with length {len(pictures)} instead.",
             param="image",
         )
-    return read_input_images(pictures, "image"), next(iter(read_input_images(masks[-1:], "mask")), None)
+    alone = [name for name, _ in pictures] == ["image"]
+    images = tuple(
+        read_input_image(part, "image" if alone else f"image[{index}]") for index, (_, part) in enumerate(pictures)
+    )
+    return images, read_input_image(masks[-1], "mask") if masks else None
 
 
 def read_texts(form: Form, known: Mapping[str, JsonField]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.ignored_names import tellable
 from compat.image_models import ModelCatalogue, Pixels, ServedModel
 from compat.images import MOST_PICTURES, ImageRequest, InputImage
-from compat.input_images import MOST_IMAGES, check_mask, read_input_images
+from compat.input_images import MOST_IMAGES, check_mask, read_input_image
 from compat.openai_images.form import Form, read_pictures, read_texts
 from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
 from compat.validation import (
@@ -43,19 +43,21 @@ VARIATION_PROMPT = (
 class ImageField(JsonField):
     """One picture as a string, or several."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> list[str]:
-        values = value if isinstance(value, list) else [value]
-        for one in values:
-            if not isinstance(one, str):
-                raise ValidationError(wrong_type("a string or an array of strings", one))
-        return Listed(Text(), shortest=1, longest=MOST_IMAGES).deserialize(values)  # type: ignore[no-any-return]
+    one = Text(filled=True)
+    several = Listed(Text(required=True, filled=True), shortest=1, longest=MOST_IMAGES)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str | list[str]:
+        if not isinstance(value, str | list):
+            raise ValidationError(wrong_type("a string or an array of strings", value))
+        field = self.one if isinstance(value, str) else self.several
+        return field.deserialize(value)  # type: ignore[no-any-return]
 
 
 class ImageReference(Mapped):
     """A picture of a JSON edit: an object with its address or data URL. File ids are refused: we keep no files."""
 
     def __init__(self, **options: Any):
-        super().__init__({"file_id": NoFile(), "image_url": Text(required=True, shortest=1)}, **options)
+        super().__init__({"file_id": NoFile(), "image_url": Text(required=True, filled=True)}, **options)
 
 
 class NoFile(JsonField):
@@ -68,7 +70,7 @@ class NoFile(JsonField):
 RESPONSE_FORMATS = ("url", "b64_json")
 FIT_FOR_OPENAI = ("output_format", "output_compression")  # of our fields, those that OpenAI has as well
 GOOGLE = Mapped({"generationConfig": Mapped(), "generation_config": Mapped()})
-PROMPT = Text(required=True, shortest=1, longest=LONGEST_PROMPT)
+PROMPT = Text(required=True, filled=True, longest=LONGEST_PROMPT)
 COMMON: Mapping[str, JsonField] = {
     "model": Text(longest=LONGEST_MODEL),
     "n": Integer(lowest=1, highest=MOST_PICTURES),
@@ -127,22 +129,30 @@ class OpenAIRequest:
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A generation from its JSON body. `default_format` is what callers get who do not ask for url or b64_json."""
     checked = check(GenerationSchema, body)
-    images = read_input_images(checked.get("image", ()), "image")
+    told = checked.get("image", [])
+    places = {"image": told} if isinstance(told, str) else {f"image[{index}]": one for index, one in enumerate(told)}
+    images = tuple(read_input_image(one, place) for place, one in places.items())
     return read_request(checked, GenerationSchema, images, None, catalogue, default_format)
 
 
 def parse_edit(body: Any, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its JSON body."""
     checked = check(JsonEditSchema, body)
-    images = read_input_images([one["image_url"] for one in checked["images"]], "images")
-    masks = read_input_images([checked["mask"]["image_url"]] if "mask" in checked else (), "mask")
-    return read_request(checked, JsonEditSchema, images, next(iter(masks), None), catalogue, "b64_json")
+    images = tuple(
+        read_input_image(one["image_url"], f"images[{index}].image_url") for index, one in enumerate(checked["images"])
+    )
+    mask = read_input_image(checked["mask"]["image_url"], "mask.image_url") if "mask" in checked else None
+    if mask:
+        check_mask(mask, images[0], "mask.image_url", "images[0].image_url")
+    return read_request(checked, JsonEditSchema, images, mask, catalogue, "b64_json")
 
 
 def parse_edit_form(form: Form, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its form."""
     checked = check(FormEditSchema, read_texts(form, COMMON))
     images, mask = read_pictures(form)
+    if mask:
+        check_mask(mask, images[0], "mask", "image")
     return read_request(checked, FormEditSchema, images, mask, catalogue, "b64_json")
 
 
@@ -177,15 +187,13 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that checked fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
-    if mask:
-        check_mask(mask, images[0])
     size = checked.get("size", "auto")
     resize = checked.get("resize")
     pixels = parse_pixels(size)
     if resize:
         check_resize(pixels)
     if "aspect_ratio" in checked:
-        aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream, param="aspect_ratio")
+        aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream)
     else:
         aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
     return OpenAIRequest(

@@ -38,7 +38,7 @@ CODES = {  # what OpenAI calls a broken rule
     "enum": "invalid_value",
     "minimum": "integer_below_min_value",
     "maximum": "integer_above_max_value",
-    "minLength": "string_below_min_length",
+    "minLength": "empty_string",
     "maxLength": "string_above_max_length",
     "minItems": "array_below_min_length",
     "maxItems": "array_above_max_length",

@@ -112,13 +112,13 @@ MUTANTS: Mapping[str, Mutant] = {
         "compat.openai_images.response",
         "self.usage = self.usage + usage if self.usage else usage",
         "self.usage = usage",
-        (),
+        ("openai_generations/usage_is_summed/*",),
     ),
     "flat error in a stream": Mutant(
         "compat.openai_images.response",
         '{"type": "error", **build_error(failed)[1], "sequence_number": number}',
         '{"type": "error", **build_error(failed)[1]["error"], "sequence_number": number}',
-        (),
+        ("openai_streams/one_of_two/*",),
     ),
     "response_format not obeyed": Mutant(
         "compat.openai_images.request",

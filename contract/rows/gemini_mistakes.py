@@ -44,25 +44,21 @@ WRONG: list[dict[str, Any]] = [
 
 @row(GROUP, GEMINI, HTTP, "{words} is a 400 in Google's form", operation=OPERATION, each=WRONG)
 def wrong_body(trial: Trial, words: str, body: Any) -> None:
-    path = f"/{trial.server.gemini_version}/models/{trial.model}:generateContent"
-    is_googles_error(trial, trial.http("POST", path, "x-goog-api-key", json=body), (400,), "INVALID_ARGUMENT")
+    is_googles_error(trial, trial.post_method(OPERATION, json=body), (400,), "INVALID_ARGUMENT")
 
 
 @row(GROUP, GEMINI, HTTP, "a body that is no JSON is a 400 in Google's form", operation=OPERATION)
 def not_json(trial: Trial) -> None:
-    path = f"/{trial.server.gemini_version}/models/{trial.model}:generateContent"
-    answer = trial.http("POST", path, "x-goog-api-key", data="{", headers={"Content-Type": "application/json"})
+    answer = trial.post_method(OPERATION, data="{", headers={"Content-Type": "application/json"})
     is_googles_error(trial, answer, (400,), "INVALID_ARGUMENT")
 
 
 @row(GROUP, GEMINI, HTTP, "a call without a key is refused in Google's form", operation=OPERATION)
 def no_key(trial: Trial) -> None:
-    path = f"/{trial.server.gemini_version}/models/{trial.model}:generateContent"
     body = {"contents": [{"parts": [{"text": trial.prompt()}]}]}
-    is_googles_error(trial, trial.http("POST", path, None, json=body), (403,), "PERMISSION_DENIED")
+    is_googles_error(trial, trial.post_method(OPERATION, None, json=body), (403,), "PERMISSION_DENIED")
 
 
 @row(GROUP, GEMINI, HTTP, "a method that nobody has is a 404 in Google's form", operation=OPERATION)
 def unknown_method(trial: Trial) -> None:
-    path = f"/{trial.server.gemini_version}/models/{trial.model}:paintContent"
-    is_googles_error(trial, trial.http("POST", path, "x-goog-api-key", json={}), (404,), "NOT_FOUND")
+    is_googles_error(trial, trial.post_method("paintContent", json={}), (404,), "NOT_FOUND")

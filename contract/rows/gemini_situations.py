@@ -95,7 +95,7 @@ def both_ways(trial: Trial, situation: Situation) -> tuple[dict[str, Any], dict[
     trial.requests.append(f"{path}(model={trial.model!r}, contents={prompt!r})")
     reference = trial.server.reference.url
     if "continuationToken" in situation.text:
-        address = f"/{trial.server.gemini_version}/models/{trial.model}:{operation}"
+        address = trial.method_path(operation)
         return (
             seen_by_hand(reference + address, KEY_IN_ERRORS, directly),
             seen_by_hand(trial.server.gemini_root + address, trial.server.key, prompt),

@@ -37,7 +37,7 @@ def chat(trial: Trial) -> None:
 
 @row(GROUP, GEMINI, HTTP, "with `alt=sse` the stream is server-sent events", operation=OPERATION)
 def sse(trial: Trial) -> None:
-    answer = trial.http("POST", path_of(trial), "x-goog-api-key", params={"alt": "sse"}, json=body_for(trial))
+    answer = trial.post_method(OPERATION, params={"alt": "sse"}, json=body_for(trial))
     trial.equal("status 200", 200, answer.status_code)
     content_type = answer.headers.get("content-type", "")
     trial.claim("content type text/event-stream", content_type.startswith("text/event-stream"), content_type)
@@ -46,7 +46,7 @@ def sse(trial: Trial) -> None:
 
 @row(GROUP, GEMINI, HTTP, "without `alt=sse` the stream is one JSON array", operation=OPERATION)
 def array(trial: Trial) -> None:
-    answer = trial.http("POST", path_of(trial), "x-goog-api-key", json=body_for(trial))
+    answer = trial.post_method(OPERATION, json=body_for(trial))
     trial.equal("status 200", 200, answer.status_code)
     content_type = answer.headers.get("content-type", "")
     trial.claim("content type application/json", content_type.startswith("application/json"), content_type)
@@ -57,11 +57,6 @@ def array(trial: Trial) -> None:
 def unknown_model(trial: Trial) -> None:
     error = trial.raises(errors.ClientError, STREAM, model="no-such-model-image", contents=trial.prompt())
     trial.equal("code 404", 404, getattr(error, "code", None))
-
-
-def path_of(trial: Trial) -> str:
-    """The address of a streamed call."""
-    return f"/{trial.server.gemini_version}/models/{trial.model}:streamGenerateContent"
 
 
 def body_for(trial: Trial) -> dict[str, object]:

@@ -15,11 +15,6 @@ GROUP = "Other clients of Google's API"
 OPERATION = "generateContent"
 
 
-def path_of(trial: Trial, model: str | None = None) -> str:
-    """The address of a call."""
-    return f"/{trial.server.gemini_version}/models/{model or trial.model}:generateContent"
-
-
 def contents(trial: Trial, *parts: dict[str, Any], **role: str) -> dict[str, Any]:
     """A request by hand."""
     return {"contents": [{"parts": [{"text": trial.prompt("make it blue")}, *parts], **role}]}
@@ -50,7 +45,7 @@ def has_picture(trial: Trial, answer: requests.Response) -> dict[str, Any]:
     ],
 )
 def ways_to_bring_a_key(trial: Trial, credential: str, words: str) -> None:
-    has_picture(trial, trial.http("POST", path_of(trial), credential, json=contents(trial, role="user")))
+    has_picture(trial, trial.post_method(OPERATION, credential, json=contents(trial, role="user")))
     for call in trial.went_up_times(1):
         trial.equal("the upstream got exactly one credential", 1, len(call.credentials))
         trial.claim("and not in an address", "key" not in call.query)
@@ -58,14 +53,14 @@ def ways_to_bring_a_key(trial: Trial, credential: str, words: str) -> None:
 
 @row(GROUP, GEMINI, HTTP, "contents without a role, as Open WebUI sends them", operation=OPERATION)
 def without_a_role(trial: Trial) -> None:
-    has_picture(trial, trial.http("POST", path_of(trial), "x-goog-api-key", json=contents(trial)))
+    has_picture(trial, trial.post_method(OPERATION, json=contents(trial)))
 
 
 @row(GROUP, GEMINI, HTTP, "names in snake_case, as Google takes them", operation=OPERATION)
 def snake_case(trial: Trial) -> None:
     inline = {"inline_data": {"mime_type": "image/png", "data": base64.b64encode(drawn()).decode()}}
     body = {**contents(trial, inline, role="user"), "generation_config": {"response_modalities": ["IMAGE"]}}
-    has_picture(trial, trial.http("POST", path_of(trial), "x-goog-api-key", json=body))
+    has_picture(trial, trial.post_method(OPERATION, json=body))
     for call in trial.went_up_times(1):
         trial.equal("the upstream got the picture", [drawn()], call.pictures)
 
@@ -74,7 +69,7 @@ def snake_case(trial: Trial) -> None:
 def url_safe(trial: Trial) -> None:
     content = drawn(file_type="JPEG")
     inline = {"inlineData": {"mimeType": "image/jpeg", "data": base64.urlsafe_b64encode(content).decode()}}
-    has_picture(trial, trial.http("POST", path_of(trial), "x-goog-api-key", json=contents(trial, inline, role="user")))
+    has_picture(trial, trial.post_method(OPERATION, json=contents(trial, inline, role="user")))
     for call in trial.went_up_times(1):
         trial.equal("the upstream got the picture", [content], call.pictures)
 
@@ -83,12 +78,12 @@ def url_safe(trial: Trial) -> None:
 def ai_sdk(trial: Trial) -> None:
     config = {"responseModalities": ["IMAGE"], "imageConfig": {"aspectRatio": "16:9"}}
     body = {**contents(trial, role="user"), "generationConfig": config}
-    has_picture(trial, trial.http("POST", path_of(trial), "x-goog-api-key", json=body))
+    has_picture(trial, trial.post_method(OPERATION, json=body))
 
 
 @row(GROUP, GEMINI, HTTP, "the answer's members are written in camelCase", operation=OPERATION)
 def camel_case(trial: Trial) -> None:
-    body = has_picture(trial, trial.http("POST", path_of(trial), "x-goog-api-key", json=contents(trial, role="user")))
+    body = has_picture(trial, trial.post_method(OPERATION, json=contents(trial, role="user")))
     trial.claim("`usageMetadata`", "usageMetadata" in body, sorted(body))
     trial.claim("`finishReason`", body.get("candidates") and "finishReason" in body["candidates"][0])
 
@@ -96,15 +91,14 @@ def camel_case(trial: Trial) -> None:
 @row(GROUP, GEMINI, HTTP, "a body goes up as it came, unknown members and all", operation=OPERATION)
 def body_as_it_came(trial: Trial) -> None:
     body = {**contents(trial, role="user"), "serviceTier": "standard", "generationConfig": {"seed": 7}}
-    has_picture(trial, trial.http("POST", path_of(trial), "x-goog-api-key", json=body))
+    has_picture(trial, trial.post_method(OPERATION, json=body))
     for call in trial.went_up_times(1):
         trial.equal("the upstream got the same body", body, call.json)
 
 
 @row(GROUP, GEMINI, HTTP, "countTokens of a whole generateContentRequest", operation="countTokens")
 def count_whole_request(trial: Trial) -> None:
-    path = f"/{trial.server.gemini_version}/models/{trial.model}:countTokens"
     body = {"generateContentRequest": {"model": f"models/{trial.model}", **contents(trial, role="user")}}
-    answer = trial.http("POST", path, "x-goog-api-key", json=body)
+    answer = trial.post_method("countTokens", json=body)
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("`totalTokens`", answer.ok and answer.json().get("totalTokens"))

@@ -8,12 +8,11 @@ import openai
 
 from contract.suite.pictures import data_url, drawn
 from contract.suite.row import BOTH_OPENAI, HTTP, OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
-from contract.suite.trial import Trial
+from contract.suite.trial import NotTold, Trial
 
 GROUP = "Generations"
 OPERATION = "images/generations"
 GENERATE = "images.generate"
-GENERATIONS = "/v1/images/generations"
 SIZES = [  # size, its words, width and height of the shape
     {"size": "1024x1024", "words": "a square", "wide": 1, "high": 1},
     {"size": "512x512", "words": "a square", "wide": 1, "high": 1},
@@ -125,6 +124,19 @@ def usage_is_told(trial: Trial) -> None:
     trial.claim("what went in is text", details and details.text_tokens > 0 and details.image_tokens == 0, details)
 
 
+@row(GROUP, OPENAI, BOTH_OPENAI, "`usage` of `n=3` is the sum of three answers", operation=OPERATION)
+def usage_is_summed(trial: Trial) -> None:
+    prompt = trial.prompt("three kites to be counted")
+    one = trial.ask(GENERATE, model=trial.model, prompt=prompt).usage
+    three = trial.ask(GENERATE, model=trial.model, prompt=prompt, n=3).usage
+    if not one or not three:
+        raise NotTold("the server tells no `usage`")
+    if trial.server.shows_situations:  # each answer to the same words costs the same there
+        for name in ("input_tokens", "output_tokens", "total_tokens"):
+            trial.equal(f"`{name}` three times", 3 * getattr(one, name), getattr(three, name))
+    trial.claim("more came out than of two", three.output_tokens > 2 * one.output_tokens, three)
+
+
 @row(GROUP, OPENAI, BOTH_OPENAI, "the SDK's own strict check of types accepts the answer", operation=OPERATION)
 def strict_types(trial: Trial) -> None:
     trial.strict = True
@@ -160,14 +172,14 @@ def long_prompt(trial: Trial) -> None:
 
 @row(GROUP, OPENAI, HTTP, "the answer has an `x-request-id` to name in a complaint", operation=OPERATION)
 def request_id(trial: Trial) -> None:
-    answer = trial.http("POST", GENERATIONS, json={"model": trial.model, "prompt": trial.prompt()})
+    answer = trial.post_generation()
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("the header `x-request-id`", answer.headers.get("x-request-id"))
 
 
 @row(GROUP, OPENAI, HTTP, "absent members are left out, not null, for typed clients", operation=OPERATION)
 def nothing_is_null(trial: Trial) -> None:
-    answer = trial.http("POST", GENERATIONS, json={"model": trial.model, "prompt": trial.prompt()})
+    answer = trial.post_generation()
     trial.equal("status 200", 200, answer.status_code)
     for item in answer.json()["data"]:
         trial.claim("an item of `data` has no null", None not in item.values(), item)

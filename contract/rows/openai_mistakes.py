@@ -34,6 +34,12 @@ def wrong_parameter(trial: Trial, wish: str, param: str, arguments: dict[str, An
     trial.went_up_times(0)
 
 
+@row(GROUP, OPENAI, OPENAI_SDK, "the code of an empty `prompt` is OpenAI's own, empty_string", operation=GENERATIONS)
+def empty_prompt(trial: Trial) -> None:
+    error = trial.raises(openai.BadRequestError, GENERATE, model=trial.model, prompt="")
+    trial.equal("the code says so", "empty_string", getattr(error, "code", None))
+
+
 @row(GROUP, OPENAI, BOTH_OPENAI, "a model that is not served raises NotFoundError", operation=GENERATIONS)
 def unknown_model(trial: Trial) -> None:
     error = trial.raises(openai.NotFoundError, GENERATE, model="no-such-model", prompt=trial.prompt())

@@ -67,22 +67,15 @@ def unknown_parameter(trial: Trial) -> None:
 
 @row(GROUP, OPENAI, HTTP, "what Open WebUI sends: `size` 512x512 and `response_format` b64_json", operation=OPERATION)
 def open_webui(trial: Trial) -> None:
-    body = {"model": trial.model, "prompt": trial.prompt(), "n": 1, "size": "512x512", "response_format": "b64_json"}
-    answer = trial.http("POST", "/v1/images/generations", json=body)
+    answer = trial.post_generation(n=1, size="512x512", response_format="b64_json")
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("base64 in the first item", answer.ok and answer.json()["data"][0].get("b64_json"))
 
 
 @row(GROUP, OPENAI, HTTP, "what n8n and LibreChat send: `output_compression` with a webp", operation=OPERATION)
 def compressed_webp(trial: Trial) -> None:
-    body = {
-        "model": trial.model,
-        "prompt": trial.prompt(),
-        "output_format": "webp",
-        "output_compression": 40,
-        "response_format": "b64_json",
-        "background": "auto",
-    }
-    answer = trial.http("POST", "/v1/images/generations", json=body)
+    answer = trial.post_generation(
+        output_format="webp", output_compression=40, response_format="b64_json", background="auto"
+    )
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("a webp in base64", answer.ok and answer.json()["data"][0].get("b64_json", "").startswith("UklGR"))

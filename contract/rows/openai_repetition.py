@@ -64,8 +64,7 @@ def waits(trial: Trial) -> None:
 
 def told_delay(trial: Trial, situation: str) -> requests.Response:
     """The answer to a rate limit."""
-    body = {"model": trial.model, "prompt": trial.prompt(situation=situation)}
-    answer = trial.http("POST", "/v1/images/generations", json=body)
+    answer = trial.post_generation(prompt=trial.prompt(situation=situation))
     trial.saw(f"retry-after: {answer.headers.get('retry-after')}")
     trial.equal("status 429", 429, answer.status_code)
     return answer

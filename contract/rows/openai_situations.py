@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ GROUPS = {
     "NO_IMAGE": "Answers without a picture",
     "UPSTREAM_BROKEN": "Broken answers",
 }
+DRAFT_TOLD_LATE = re.compile(r'"inlineData": \{[^{}]*\},\s*"thought": true')
 PICTURES, ERRORS = "Forms of an answer", "Errors of the upstream"
 
 
@@ -112,10 +114,9 @@ def reasons_in(situation: Situation) -> list[str]:
 def delivered(trial: Trial, situation: Situation) -> None:
     """Every picture arrives with its type and pixels, and the tokens are told.
 
-    A draft may be told apart only after its last byte, and base64 that flows cannot be taken back: there it is not
-    asked for.
+    Where a draft is known for one only after its last byte, base64 is not asked for: what flows cannot be taken back.
     """
-    wish = {} if '"thought": true' in situation.text else {"response_format": "b64_json"}
+    wish = {} if DRAFT_TOLD_LATE.search(situation.text) else {"response_format": "b64_json"}
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name), **wish)
     expected = situation.expect["pictures"]
     pictures = trial.pictures(answer, count=len(expected))

@@ -71,8 +71,7 @@ def event_members(trial: Trial) -> None:
 
 @row(GROUP, OPENAI, HTTP, "the events are framed as OpenAI frames them", operation=GENERATIONS)
 def frames(trial: Trial) -> None:
-    body = {"model": trial.model, "prompt": trial.prompt(), "stream": True}
-    answer = trial.http("POST", "/v1/images/generations", json=body)
+    answer = trial.post_generation(stream=True)
     trial.equal("status 200", 200, answer.status_code)
     content_type = answer.headers.get("content-type", "")
     trial.claim("content type text/event-stream", content_type.startswith("text/event-stream"), content_type)
@@ -103,6 +102,25 @@ def refusal(trial: Trial) -> None:
     error = trial.raises(openai.APIError, GENERATE, model=trial.model, prompt=prompt, stream=True)
     trial.equal("its code says why", "moderation_blocked", getattr(error, "code", None))
     trial.went_up_times(1)
+
+
+@row(
+    GROUP,
+    OPENAI,
+    BOTH_OPENAI,
+    "of two streamed pictures one fails: the other arrives, then APIError is raised",
+    operation=GENERATIONS,
+    situations=True,
+)
+def one_of_two(trial: Trial) -> None:
+    prompt = trial.prompt(f"two kites for {trial.row.sdk}", situation="picture|refused_image_safety")
+    events, error = trial.streamed(GENERATE, model=trial.model, prompt=prompt, stream=True, n=2)
+    completed(trial, events, "image_generation.completed")
+    trial.equal("no other event", 1, len(events))
+    trial.claim("APIError", isinstance(error, openai.APIError), error)
+    trial.equal("its code says why", "moderation_blocked", getattr(error, "code", None))
+    trial.claim("its message says IMAGE_SAFETY", "IMAGE_SAFETY" in str(error), error)
+    trial.went_up_times(2)
 
 
 @row(

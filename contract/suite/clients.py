@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -33,25 +33,11 @@ class Clients:
 
     def openai(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> OpenAI:
         """OpenAI's SDK. `strict` makes it hold every answer against its own types."""
-        return OpenAI(
-            base_url=base_url,
-            api_key=key,
-            max_retries=retries,
-            timeout=SECONDS,
-            http_client=self._http,
-            _strict_response_validation=strict,
-        )
+        return OpenAI(http_client=self._http, **openai_options(base_url, key, retries, strict))
 
     def openai_async(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> AsyncOpenAI:
         """The same, asynchronous."""
-        return AsyncOpenAI(
-            base_url=base_url,
-            api_key=key,
-            max_retries=retries,
-            timeout=SECONDS,
-            http_client=self._http_async,
-            _strict_response_validation=strict,
-        )
+        return AsyncOpenAI(http_client=self._http_async, **openai_options(base_url, key, retries, strict))
 
     def google(self, base_url: str, key: str, version: str) -> genai.Client:
         """Google's SDK; its asynchronous half is `.aio`."""
@@ -66,10 +52,24 @@ class Clients:
         if inspect.isawaitable(value):
             value = self.wait(value)
         if inspect.isasyncgen(value) or isinstance(value, AsyncStream):
-            return self.wait(collected(value))
+            return self.wait(collected(value, []))
         if inspect.isgenerator(value) or isinstance(value, Stream):
             return list(value)
         return value
+
+    def events(self, call: Callable[[], Any]) -> tuple[list[Any], Exception | None]:
+        """The events of a call that streams, and the exception that it ends in, if it does."""
+        found: list[Any] = []
+        try:
+            stream = call()
+            stream = self.wait(stream) if inspect.isawaitable(stream) else stream
+            if isinstance(stream, AsyncStream):
+                self.wait(collected(stream, found))
+            else:
+                found.extend(stream)
+        except Exception as error:
+            return found, error
+        return found, None
 
     def wait(self, awaitable: Awaitable[Any]) -> Any:
         """The result of something asynchronous."""
@@ -88,14 +88,27 @@ class Clients:
         self._loop.close()
 
 
+def openai_options(base_url: str, key: str, retries: int, strict: bool) -> dict[str, Any]:
+    """What both halves of OpenAI's SDK are told."""
+    return {
+        "base_url": base_url,
+        "api_key": key,
+        "max_retries": retries,
+        "timeout": SECONDS,
+        "_strict_response_validation": strict,
+    }
+
+
 async def awaited(awaitable: Awaitable[Any]) -> Any:
     """Any awaitable as a coroutine."""
     return await awaitable
 
 
-async def collected(stream: Any) -> list[Any]:
-    """All that an asynchronous stream brings."""
-    return [event async for event in stream]
+async def collected(stream: Any, found: list[Any]) -> list[Any]:
+    """All that an asynchronous stream brings, added to what was found."""
+    async for event in stream:
+        found.append(event)  # noqa: PERF401 - what came before an error is kept
+    return found
 
 
 def note_attempt(request: Any) -> None:

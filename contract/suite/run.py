@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from contract.suite.row import Row, State
 from contract.suite.server import Server
-from contract.suite.trial import Broken, Trial, error_line
+from contract.suite.trial import Broken, NotTold, Trial, error_line
 
 AT_ONCE = 8
 
@@ -51,6 +51,8 @@ def try_row(row: Row, server: Server, started: Callable[[Row], None] = lambda ro
     reason = ""
     try:
         row(trial)
+    except NotTold as missing:
+        return Result(row, State.UNSUPPORTED, str(missing), trial.requests, seconds=round(time.monotonic() - begun, 3))
     except Broken as broken:
         reason = str(broken)
     except Exception as error:

@@ -28,6 +28,10 @@ class Broken(Exception):
     """The row cannot go on: what came is not what the rest of it speaks of."""
 
 
+class NotTold(Exception):
+    """The server leaves out what it may leave out, and the row is about that."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """Something that must be so, and whether it is."""
@@ -102,6 +106,15 @@ class Trial:
         self.saw(line(answer))
         return answer
 
+    def streamed(self, path: str, **arguments: Any) -> tuple[list[Any], Exception | None]:
+        """Call a method of the SDK that streams: its events, and the exception that ended them, if one did."""
+        self.requests.append(call_line(path, arguments))
+        events, error = self.server.clients.events(lambda: method_of(self.client, path)(**arguments))
+        self.came += map(line, events)
+        if error:
+            self.saw(error_line(error))
+        return events, error
+
     def run(self, call: Callable[[], Any]) -> Any:
         """The outcome of a call of either half of an SDK."""
         return self.server.clients.finish(call())
@@ -134,11 +147,28 @@ class Trial:
         self.saw(f"{answer.status_code} {answer.headers.get('content-type')}: {line(body_of(answer))}")
         return answer
 
+    def post_generation(self, **fields: Any) -> Response:
+        """Ask OpenAI's surface for a picture by hand; `fields` are those of the body beside the model's name."""
+        return self.http(
+            "POST", "/v1/images/generations", json={"model": self.model, "prompt": self.prompt(), **fields}
+        )
+
+    def post_method(self, method: str, credential: str | None = "x-goog-api-key", **arguments: Any) -> Response:
+        """Call a method of the model on Google's surface by hand."""
+        return self.http("POST", self.method_path(method), credential, **arguments)
+
+    def method_path(self, method: str) -> str:
+        """The address of a method of the model on Google's surface."""
+        return f"/{self.server.gemini_version}/models/{self.model}:{method}"
+
     # What came
 
     def pictures(self, answer: Any, count: int | None = 1) -> list[Picture]:
         """The pictures of an answer, wherever they are, each claimed to be one, and as many as were asked for."""
-        found = [self.picture_of(item) for item in getattr(answer, "data", None) or []]
+        return self.opened([self.picture_of(item) for item in getattr(answer, "data", None) or []], count)
+
+    def opened(self, found: list[Picture], count: int | None) -> list[Picture]:
+        """The same pictures, claimed to be so many and each to be one."""
         self.came += [f"picture: {picture}" for picture in found]
         if count is not None:
             self.equal(f"{count} picture{'s' * (count != 1)}", count, len(found))
@@ -171,14 +201,7 @@ class Trial:
             for part in answer.parts or []
             if part.inline_data and not part.thought
         ]
-        self.came += [f"picture: {picture}" for picture in found]
-        if count is not None:
-            self.equal(f"{count} picture{'s' * (count != 1)}", count, len(found))
-        for picture in found:
-            self.claim("every picture can be opened", bool(picture.format), str(picture))
-        if not found:
-            raise Broken("no picture came")
-        return found
+        return self.opened(found, count)
 
     def went_up(self) -> list[Call]:
         """What the replaying upstream got from this row; nothing if none stands behind the server."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -12,7 +13,7 @@ from flask import Blueprint, Response, request
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import MISSING_KEY_MESSAGE
 from compat.gemini_content.request import SCHEMAS, check_request
-from compat.gemini_content.request_reader import read_request
+from compat.gemini_content.request_reader import GOOGLES_NAMES, read_request
 from compat.gemini_content.response_writer import (
     ARRAY,
     EVENTS,
@@ -24,7 +25,9 @@ from compat.gemini_content.response_writer import (
     write_array,
     write_event_stream,
 )
+from compat.ignored_names import tellable
 from compat.image_models import Api, ServedModel
+from compat.openai_images.error import googles_word
 from compat.openai_images.request_writer import unsaid
 from proxy.callers import google_key
 from proxy.generation import generate
@@ -87,25 +90,26 @@ def translate(method: str, content: dict[str, Any], model: ServedModel, key: str
         )
     service, seen = the_service(), observation()
     asked = read_request(content, model)
-    ignored = (*asked.ignored, *unsaid(asked.image_request, model))
-    events = generate(
-        service.upstream_of(model),
-        asked.image_request,
-        model,
-        service.settings.key_of(model.upstream, key),
-        new_times=seen.call,
-    )
+    unsaid_wishes = (GOOGLES_NAMES.get(name, name) for name in unsaid(asked.image_request, model))
+    ignored = tellable((*asked.ignored, *unsaid_wishes))
     framing, write = framing_of(method)
     names = {"model_version": model.name, "response_id": secrets.token_urlsafe(16)}
     headers = {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
     if ignored:
         headers["x-twinlens-ignored"] = ", ".join(ignored)
     try:
+        events = generate(
+            service.upstream_of(model),
+            asked.image_request,
+            model,
+            service.settings.key_of(model.upstream, key),
+            new_times=seen.call,
+        )
         return flow(write(seen.events(events), **names), headers)
     except ApiError as error:
         refusal = build_refusal(error, **names)
         if not refusal:
-            raise
+            raise replace(error, param=googles_word(error.param)) from None
         seen.error = error.kind.name.lower()
         return flow(iter([frame(refusal, framing)]), headers)
 

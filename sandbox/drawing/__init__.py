@@ -8,7 +8,7 @@ from random import Random
 from PIL import Image
 
 from sandbox.drawing import canvas
-from sandbox.drawing.changes import changed, watercolor
+from sandbox.drawing.changes import changed, changed_within, watercolor
 from sandbox.drawing.palettes import PALETTES
 from sandbox.drawing.scenes import SCENES
 from sandbox.drawing.subjects import subject_of
@@ -30,10 +30,17 @@ def draw_picture(prompt: str, size: tuple[int, int], seed: int | None = None) ->
     return canvas.grain(image, r)
 
 
-def change_pictures(pictures: Sequence[Image.Image], prompt: str, size: tuple[int, int]) -> Image.Image:
-    """The given pictures (RGB, at least one) composed into one of the given size and changed as the prompt asks."""
+def change_pictures(
+    pictures: Sequence[Image.Image], prompt: str, size: tuple[int, int], mask: Image.Image | None = None
+) -> Image.Image:
+    """The given pictures (RGB, at least one) composed into one of the given size and changed as the prompt asks.
+
+    With a mask (L) it is the first picture as it was, changed only where the mask is light.
+    """
     drawn = _drawn_size(size)
     image = changed(pictures, prompt, drawn)
+    if mask:
+        image = changed_within(mask, pictures[0], image)
     return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
 
 

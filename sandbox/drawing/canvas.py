@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import ceil, hypot
+from math import ceil, hypot, sqrt
 from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -287,3 +287,21 @@ def vignette(image: Image.Image, strength: float) -> Image.Image:
     curve = [255 - round(255 * strength * max(0.0, (i - 90) / 165) ** 1.8) for i in range(256)]
     mask = Image.radial_gradient("L").point(curve).resize(image.size, Image.Resampling.BILINEAR)
     return ImageChops.multiply(image, Image.merge("RGB", (mask, mask, mask)))
+
+
+def shapes(
+    image: Image.Image, outlines: list[list[Point]], box: tuple[float, float, float, float], color: Color
+) -> None:
+    """Several outlines in one colour, drawn at once within a box."""
+
+    def draw(pen: ImageDraw.ImageDraw) -> None:
+        left, top = max(0, int(box[0])) * FINE, max(0, int(box[1])) * FINE
+        for outline in outlines:
+            pen.polygon([(x * FINE - left, y * FINE - top) for x, y in outline], fill=255)
+
+    stain(image, box, draw, color)
+
+
+def short_side(size: Size) -> float:
+    """The measure of large things in a picture of any shape."""
+    return min(size[0], size[1] * 1.15, sqrt(size[0] * size[1]))

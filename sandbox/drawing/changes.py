@@ -163,6 +163,11 @@ def changed(pictures: Sequence[Image.Image], prompt: str, size: tuple[int, int])
     return canvas.grain(change_for(prompt)(composed, r), r, 1)
 
 
+def changed_within(mask: Image.Image, before: Image.Image, after: Image.Image) -> Image.Image:
+    """The picture as it was before, and as it is after where the mask is light."""
+    return Image.composite(after, _fitted(before, after.size), _fitted_mask(mask, after.size))
+
+
 def _composed(pictures: Sequence[Image.Image], size: tuple[int, int], r: Random) -> Image.Image:
     if len(pictures) == 1:
         return _fitted(pictures[0], size)
@@ -171,14 +176,25 @@ def _composed(pictures: Sequence[Image.Image], size: tuple[int, int], r: Random)
 
 def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The picture in the size, nothing squeezed: what does not fit is cut when little, framed softly when much."""
-    shape, wanted = picture.width / picture.height, size[0] / size[1]
-    if max(shape, wanted) / min(shape, wanted) < 1.25:
+    if _has_about_the_shape(picture, size):
         return ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
     ground = ImageOps.fit(picture, (max(2, size[0] // 8), max(2, size[1] // 8)), Image.Resampling.BILINEAR)
     ground = ground.filter(ImageFilter.GaussianBlur(size[0] / 160)).resize(size, canvas.SMOOTH)
     whole = ImageOps.contain(picture, size, Image.Resampling.BICUBIC)
     ground.paste(whole, ((size[0] - whole.width) // 2, (size[1] - whole.height) // 2))
     return ground
+
+
+def _fitted_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The mask as its picture is fitted; what frames the picture stays as it is."""
+    if _has_about_the_shape(mask, size):
+        return ImageOps.fit(mask, size, Image.Resampling.BILINEAR)
+    return ImageOps.pad(mask, size, Image.Resampling.BILINEAR, color=0)
+
+
+def _has_about_the_shape(picture: Image.Image, size: tuple[int, int]) -> bool:
+    shape, wanted = picture.width / picture.height, size[0] / size[1]
+    return max(shape, wanted) / min(shape, wanted) < 1.25
 
 
 def _collage(pictures: Sequence[Image.Image], size: tuple[int, int], r: Random) -> Image.Image:

@@ -8,8 +8,8 @@ from random import Random
 
 from PIL import Image
 
-from sandbox.drawing.canvas import Point, disc, shape, smooth_line, stroke
-from sandbox.drawing.palettes import Color, mix
+from sandbox.drawing.canvas import Point, disc, shape, short_side, smooth_line, stroke
+from sandbox.drawing.palettes import Color, Palette, mix
 
 SITTING_BODY = (
     (0.0, 0.0), (0.24, 0.0), (0.335, 0.07), (0.335, 0.20), (0.285, 0.36), (0.21, 0.50), (0.155, 0.60), (0.13, 0.70),
@@ -155,3 +155,23 @@ def _girth(place: float) -> float:
     if place < 0.45:
         return float(sin(pi * place / 0.9) ** 0.62)
     return max(0.17, float(cos(pi * (place - 0.45) / 1.22) ** 0.9))
+
+
+def lit_cat(
+    image: Image.Image, foot: Point, tall: float, dark: Color, rim: Color, from_right: bool, walking: bool = False
+) -> None:
+    """A cat with a thin line of light on one side."""
+    draw = walking_cat if walking else sitting_cat
+    shift = tall * (0.008 if from_right else -0.008)
+    draw(image, (foot[0] + shift, foot[1] - tall * 0.008), tall, rim, from_right)
+    draw(image, foot, tall, dark, from_right)
+
+
+def cat_on_ledge(image: Image.Image, palette: Palette, r: Random, light: Point) -> None:
+    """A cat that looks at the picture from its lower edge."""
+    width, height = image.size
+    ledge = height * 0.93
+    shape(image, [(-2, ledge), (width + 2, ledge), (width + 2, height + 2), (-2, height + 2)], palette.near)
+    tall = short_side(image.size) * 0.40
+    x = width * (0.68 if light[0] < width / 2 else 0.32)
+    lit_cat(image, (x, ledge + 2), tall, palette.near, mix(palette.light, palette.sky[-1], 0.3), light[0] > x)

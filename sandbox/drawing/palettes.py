@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 Color = tuple[int, int, int]
 
+WHITE: Color = (255, 255, 255)
+BLACK: Color = (0, 0, 0)
+
 
 @dataclass(frozen=True)
 class Palette:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sandbox.drawing.scenes import Wish
+from sandbox.drawing.scenes.wish import Wish
 
 CAT = ("cat", "kitten", "고양이", "냥이")
 WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -25,7 +25,7 @@ def served(*, tiers: bool = False, fields: tuple[str, ...] = (), **server: Any) 
         output_mime_type="image/png",
         tiers=TIERS if tiers else {},
         upstream_name="flux",
-        openai=OpenAIServer("http://127.0.0.1:8080/v1", fields=frozenset(fields), **server),
+        openai=OpenAIServer("http://127.0.0.1:8080/v1", fields=frozenset(fields), **{"image_urls": True, **server}),
     )
     return ServedModel(row.name, row.name, "flux", row)
 

@@ -134,7 +134,7 @@ HEIC = from_bytes(b"\0\0\0\x18ftypheic" + bytes(20), "image")
     ids=["PNG", "JPEG", "an address", "a type that is not read", "a mask at an address"],
 )
 def test_a_mask_that_fits_is_accepted(mask: InputImage, image: InputImage) -> None:
-    check_mask(mask, image)
+    check_mask(mask, image, "mask", "image")
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_a_mask_that_fits_is_accepted(mask: InputImage, image: InputImage) -> No
 )
 def test_a_mask_that_does_not_fit_is_refused(mask: InputImage, image: InputImage) -> None:
     with pytest.raises(ApiError) as caught:
-        check_mask(mask, image)
+        check_mask(mask, image, "mask", "image")
     assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_IMAGE, "mask")

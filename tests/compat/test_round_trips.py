@@ -16,7 +16,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import response as gemini_response
 from compat.gemini_content import response_writer
 from compat.gemini_content.request import MASK_INSTRUCTION, build_request, check_request, write_request
-from compat.gemini_content.request_reader import GeminiRequest, read_request
+from compat.gemini_content.request_reader import GOOGLES_NAMES, GeminiRequest, read_request
 from compat.image_models import PIXELS_2_5, PIXELS_3_1, ModelCatalogue, ServedModel
 from compat.images import (
     Event,
@@ -33,6 +33,7 @@ from compat.images import (
 from compat.losses import LOSSES, Fate, Loss, Way
 from compat.openai_images import request_writer, response_reader
 from compat.openai_images import response as openai_response
+from compat.openai_images.error import googles_word
 from compat.openai_images.request import OpenAIRequest, parse_edit, parse_edit_form, parse_generation
 from tests.compat.gemini_answers import JSON, PICTURES
 from tests.compat.openai_images.test_response_reader import (
@@ -337,6 +338,9 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "pictures to start from, where the server has no edits": lambda: request_writer.write_request(
         saying(WORDS, PICTURE).image_request, served(edits=False)
     ),
+    "addresses of pictures, where the server opens none": lambda: request_writer.write_request(
+        saying(WORDS, {"fileData": {"fileUri": "https://example.com/a.png"}}).image_request, served(image_urls=False)
+    ),
     "a size that is far from every aspect ratio": lambda: openai_asking(size="3000x1000"),
     "a file that OpenAI keeps": lambda: parse_edit({"prompt": "a", "images": [{"file_id": "x"}]}, ModelCatalogue()),
 }
@@ -529,12 +533,13 @@ def rows(fate: Fate, named: bool = True) -> list[Any]:
 def test_what_is_refused_is_refused_by_its_name(row: Loss) -> None:
     with pytest.raises(ApiError) as caught:
         REFUSALS[row.what]()
-    assert re.sub(r"\[\d+\]", "[]", caught.value.param or "") == row.field
+    param = re.sub(r"\[\d+\]", "[]", caught.value.param or "")
+    assert row.field in (param, googles_word(param) if row.way is Way.GEMINI_REQUEST else None)
 
 
 @pytest.mark.parametrize("row", rows(Fate.LEFT_OUT))
 def test_what_is_left_out_is_named(row: Loss) -> None:
-    assert NAMED[row.what]() == (row.field,)
+    assert tuple(GOOGLES_NAMES.get(name, name) for name in NAMED[row.what]()) == (row.field,)
 
 
 @pytest.mark.parametrize("row", [*rows(Fate.LEFT_OUT, named=False), *rows(Fate.BECOMES, named=False)])

@@ -92,7 +92,7 @@ def test_a_size_is_drawn_in_the_nearest_aspect_ratio(size: str, ratio: str | Non
 def test_a_size_that_is_far_from_all_ratios_or_is_none_is_refused_by_name(size: str) -> None:
     with pytest.raises(ApiError) as caught:
         aspect_ratio_of_size(size, MODEL)
-    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "size")
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_SIZE, "size")
     assert "21:9" in caught.value.message
 
 
@@ -133,7 +133,7 @@ def test_no_ratio_is_nearer_than_the_nearest(width: int, height: int) -> None:
 
 def test_an_unknown_aspect_ratio_is_refused_naming_those_there_are() -> None:
     with pytest.raises(ApiError) as caught:
-        known_aspect_ratio("7:7", MODEL, param="aspect_ratio")
+        known_aspect_ratio("7:7", MODEL)
     assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "aspect_ratio")
     assert all(f"'{ratio}'" in caught.value.message for ratio in PIXELS_2_5)
 

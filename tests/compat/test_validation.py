@@ -35,7 +35,7 @@ def load(field: JsonField, value: Any) -> Any:
 
 ACCEPTED: list[tuple[JsonField, Any, Any]] = [
     (Text(), "", ""),
-    (Text(shortest=1, longest=2), "ab", "ab"),
+    (Text(filled=True, longest=2), "ab", "ab"),
     (Text(longest=2), "🖼🖼", "🖼🖼"),
     (Choice("url", "b64_json"), "url", "url"),
     (Integer(lowest=1, highest=10), 1, 1),
@@ -63,7 +63,7 @@ REFUSED: list[tuple[JsonField, Any, ErrorKind, str, str]] = [
     (Text(), 1, ErrorKind.INVALID_TYPE, "it", "expected a string, but got an integer instead."),
     (Text(required=True), None, ErrorKind.MISSING_PARAMETER, "it", "Missing required parameter: 'it'."),
     (Text(longest=2), "abc", ErrorKind.STRING_TOO_LONG, "it", "maximum length 2, but got a string with length 3"),
-    (Text(shortest=1), "", ErrorKind.STRING_TOO_SHORT, "it", "minimum length 1, but got a string with length 0"),
+    (Text(filled=True), "", ErrorKind.STRING_EMPTY, "it", "at least one character"),
     (Choice("a", "b"), "c", ErrorKind.INVALID_VALUE, "it", "Invalid value: 'c'. Supported values are: 'a', 'b'."),
     (Choice("a", "b"), "{param}{0}%s", ErrorKind.INVALID_VALUE, "it", "{0}%s"),
     (Choice("a"), ["a"], ErrorKind.INVALID_TYPE, "it", "expected a string, but got an array instead."),

@@ -53,6 +53,14 @@ def test_a_situation_comes_in_the_form_that_is_asked_for(google: ReplayingUpstre
     assert ask(google, "[[streamed_picture]]").json()["candidates"][0]["content"]["parts"]
 
 
+@pytest.mark.parametrize(("situation", "status"), [("error_mid_stream", 503), ("bare_error_mid_stream", 500)])
+def test_an_error_in_the_middle_of_a_stream_is_the_whole_answer(
+    google: ReplayingUpstream, situation: str, status: int
+) -> None:
+    answer = ask(google, f"[[{situation}]]")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, status)
+
+
 def test_an_unknown_situation_is_told(google: ReplayingUpstream) -> None:
     answer = ask(google, "[[no_such_thing]]")
     assert (answer.status_code, "no_such_thing" in answer.text) == (400, True)

@@ -1,6 +1,7 @@
 """The contract suite in front of our own server, in each of its modes, and in front of other servers."""
 
 import ast
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,10 @@ import pytest
 
 from contract.replay import ReplayingUpstream
 from contract.rows import all_rows
+from contract.suite.clients import Clients
+from contract.suite.row import State
+from contract.suite.run import try_row
+from contract.suite.server import Server
 from contract.suite.situations import COUNT, FOLDER, GENERATE, STREAM
 from tests.contract.odd_server import odd_server
 from tests.contract.suite_process import PROJECT, Run, run_suite
@@ -97,6 +102,18 @@ def test_a_server_that_says_yes_to_everything_fails(tmp_path: Path) -> None:
     assert {row["api"] for row in run.report["rows"]} == {"gemini"}
     assert run.report["counts"]["fail"] > run.report["counts"]["pass"]
     assert run.exit_code == 1
+
+
+def test_a_server_that_tells_no_usage_is_not_blamed_for_its_sum() -> None:
+    row = next(row for row in all_rows() if row.attempt.__name__ == "usage_is_summed" and row.sdk == "openai")
+    clients = Clients()
+    body = {"created": 1, "data": [{"b64_json": "aGk="}]}
+    try:
+        with odd_server(200, json.dumps(body).encode()) as url, ReplayingUpstream().running() as upstream:
+            result = try_row(row, Server(url, KEY, "any-model", clients, reference=upstream))
+    finally:
+        clients.close()
+    assert (result.state, result.reason) == (State.UNSUPPORTED, "the server tells no `usage`")
 
 
 @pytest.mark.parametrize(

@@ -27,26 +27,10 @@ KEY = "AIzaSy-a-key-for-derived-requests"
 MODEL = "gemini-2.5-flash-image"
 FILES = sorted(FOLDER.rglob("*.json"))
 
-# What is refused in other words than the document's. A row that is not needed any more fails.
-DEVIATIONS = {
-    "createImage-image[1]: type": "param is image, without the place",
-    "createImage-image[1]: minLength": "code is invalid_image_file; images[1].image_url has string_below_min_length",
-    "createImageEdit-images[1].image_url: refused": "param is images[1]; for a wrong type it is images[1].image_url",
-    "createImageEdit-mask.image_url: refused": "param is mask; for a wrong type it is mask.image_url",
-}
-
 
 def cases(kind: str) -> list[Any]:
     """All cases of a kind, each named after its operation."""
-    return [
-        pytest.param(path, case, id=f"{path.stem}-{case['case']}", marks=deviates(f"{path.stem}-{case['case']}"))
-        for path in FILES
-        for case in load(path)[kind]
-    ]
-
-
-def deviates(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(reason=why, strict=True) for start, why in DEVIATIONS.items() if name.startswith(start)]
+    return [pytest.param(path, case, id=f"{path.stem}-{case['case']}") for path in FILES for case in load(path)[kind]]
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,6 @@ def decoded(text: str) -> bytes:
 
 ALL = [Fixture(path) for path in sorted(FOLDER.glob("*/*.json"))]
 GENERATED = [one for one in ALL if one.path.parent.name in ("generate_content", "stream_generate_content")]
-FOR_OPENAI = [one for one in GENERATED if one.path.stem != "bare_error_mid_stream"]  # has no other form than a stream's
 FOR_GOOGLE = [one for one in GENERATED if one.path.stem != "finish_continuation"]  # which the SDK follows for ever
 COUNTED = [one for one in ALL if one.path.parent.name == "count_tokens"]
 LISTED = [one for one in ALL if one.path.parent.name == "models"]
@@ -143,7 +142,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
 
 
 @pytest.mark.parametrize("wish", WISHES)
-@pytest.mark.parametrize("fixture", FOR_OPENAI, ids=str)
+@pytest.mark.parametrize("fixture", GENERATED, ids=str)
 def test_openais_sdk_makes_of_it_what_the_fixture_says(proxy: ProxyServer, fixture: Fixture, wish: str) -> None:
     kind, wishes = WISHES[wish]
     told, noted = ask_openai(

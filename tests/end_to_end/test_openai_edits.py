@@ -331,8 +331,8 @@ def test_a_file_id_is_refused_by_name(
         (["x"], "invalid_type", "images[0]"),
         ("x", "invalid_type", "images"),
         ([{"image_url": data_url(PNG)}] * 17, "array_above_max_length", "images"),
-        ([{"image_url": data_url(PNG)}, {"image_url": "!"}], "invalid_image_file", "images[1]"),
-        ([{"image_url": data_url(GIF)}], "invalid_image_file", "images"),
+        ([{"image_url": data_url(PNG)}, {"image_url": "!"}], "invalid_image_file", "images[1].image_url"),
+        ([{"image_url": data_url(GIF)}], "invalid_image_file", "images[0].image_url"),
     ],
     ids=lambda value: str(value)[:24],
 )
@@ -400,7 +400,7 @@ def test_a_mask_that_is_none_is_refused(
     assert (caught.value.code, caught.value.param) == ("invalid_image_file", "mask")
     images = [{"image_url": data_url(PNG)}]
     error = error_of(edit(client, json={"prompt": "x", "images": images, "mask": {"image_url": data_url(mask)}}))
-    assert (error["code"], error["param"]) == ("invalid_image_file", "mask")
+    assert (error["code"], error["param"]) == ("invalid_image_file", "mask.image_url")
     assert upstream.calls == []
 
 

@@ -136,7 +136,7 @@ def test_a_size_far_from_every_ratio_is_refused_on_every_way_to_ask(
         answer = way(client, size=size, **fields)
         assert answer.status_code == 400, f"{size}: {answer.text[:300]}"
         error = answer.json()["error"]
-        assert (error["type"], error["param"]) == ("invalid_request_error", "size"), size
+        assert (error["type"], error["param"]) == ("image_generation_user_error", "size"), size
         assert "21:9" in error["message"]
     assert upstream.calls == []
 
@@ -205,7 +205,7 @@ def test_what_is_wrong_is_told_with_openais_own_code_and_the_name_of_the_field(
     [
         ({}, "missing_required_parameter", None),
         ({"prompt": None, "images": [{"image_url": DATA_URL}]}, "missing_required_parameter", "prompt"),
-        ({"prompt": "", "images": [{"image_url": DATA_URL}]}, "string_below_min_length", "prompt"),
+        ({"prompt": "", "images": [{"image_url": DATA_URL}]}, "empty_string", "prompt"),
         ({"prompt": ["a cat"], "images": [{"image_url": DATA_URL}]}, "invalid_type", "prompt"),
         ([], "invalid_type", None),
         ("a cat", "invalid_type", None),

@@ -8,45 +8,21 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.end_to_end.keys import keys_in, new_key
 from tests.end_to_end.proxy_server import ProxyServer
+from tests.rig import Start, google, key, proxies, upstream
 from tests.window.raw_upstream import RawUpstream
 
 SECONDS = 3.0
 SPARE = 4  # descriptors that may be open or not at any time: idle connections, a thread's wake-up
 
-Start = Callable[..., ProxyServer]
+__all__ = ["google", "key", "upstream"]
 
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Starts proxies that live until the end of the module. None may have printed a key or a traceback."""
-    started: list[ProxyServer] = []
-
-    def start(folder: Path, configuration: str = "gunicorn.conf.py", **environment: str) -> ProxyServer:
-        started.append(ProxyServer(folder, configuration, **environment).__enter__())
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.terminate()
-    for server in started:
-        server.__exit__()
-        assert not keys_in(server.output()), f"keys in the output of {server.environment}:\n{server.output()}"
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[RawUpstream]:
-    """The server that plays Google, on the level of bytes."""
-    with RawUpstream().running() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def upstream(google: RawUpstream) -> RawUpstream:
-    """The server that plays Google, before the first request."""
-    google.answers()
-    return google
+    """Starts proxies that live until the end of the module."""
+    with proxies() as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +30,6 @@ def server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathF
     """A proxy with one worker, little patience and a small appetite."""
     limits = {"UPSTREAM_TIMEOUT_SECONDS": "1", "MAX_ANSWER_BYTES": "4000000", "MAX_REQUEST_BYTES": "6000000"}
     return start(tmp_path_factory.mktemp("faults"), GEMINI_BASE_URL=google.url, **limits)
-
-
-@pytest.fixture
-def key() -> str:
-    """A key that no other test uses."""
-    return new_key()
 
 
 @pytest.fixture

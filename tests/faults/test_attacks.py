@@ -121,6 +121,11 @@ JSON_BOMBS = {
     "a number of 100,000 digits": '{"prompt": "a", "n": ' + "9" * 100_000 + ', "contents": ' + "9" * 100_000 + "}",
     "a number with a huge exponent": '{"prompt": "a", "n": 1e999999999, "contents": 1e999999999}',
     "a million zeros": '{"prompt": "a", "contents": [' + "0," * 1_000_000 + '0], "n": [' + "0," * 500_000 + "0]}",
+    "150,000 good pictures and parts": '{"prompt": "a", "image": ['
+    + '"https://x/a.png",' * 150_000
+    + '"https://x/a.png"], "contents": [{"parts": ['
+    + '{"text": "a"},' * 150_000
+    + '{"text": "a"}]}]}',
     "200,000 members": '{"prompt": 5, ' + ",".join(f'"x{number}": 1' for number in range(200_000)) + "}",
     "the same member again and again": "{" + '"prompt": [],' * 200_000 + '"contents": 1}',
     "half a surrogate": '{"prompt": 5, "contents": "\\ud800"}',

@@ -16,7 +16,8 @@ from proxy.settings import Settings
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import code, edit, generate, generate_content
-from tests.faults.conftest import Start, until
+from tests.faults.conftest import until
+from tests.rig import Start
 from tests.window.raw_upstream import RawUpstream, http_answer
 
 HEAVY = pictures.heavy_png()

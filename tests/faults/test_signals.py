@@ -105,7 +105,7 @@ def test_sighup_under_load_costs_no_call(mortal: ProxyServer, upstream: RawUpstr
     until(lambda: not set(old) & set(workers(mortal)), "old workers", 30)
     until(lambda: len(workers(mortal)) == 2, "new workers", 30)
     assert len(ask(mortal, key, 0)) == len(BODY)
-    assert in_flight(mortal) == 0
+    until(lambda: in_flight(mortal) == 0, "places in flight")
     assert "Traceback" not in mortal.output()
 
 

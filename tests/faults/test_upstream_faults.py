@@ -22,8 +22,9 @@ from google.genai import errors, types
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import CUT, MODEL, code, generate, generate_content
-from tests.faults.conftest import Start, memory
+from tests.faults.conftest import memory
 from tests.proxy.tls_server import tls_server
+from tests.rig import Start
 from tests.window.raw_upstream import JSON, RawAnswer, RawUpstream, chunk, http_answer, http_head
 
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))

@@ -179,6 +179,52 @@ def test_both_casings_and_both_alphabets(adapted: Client) -> None:
     assert one == two
 
 
+def mask(size: tuple[int, int], opaque: int = 0) -> bytes:
+    """A mask whose right half is transparent, or as opaque as is said."""
+    image = Image.new("RGBA", size, (0, 0, 0, 255))
+    image.paste((0, 0, 0, opaque), (size[0] // 2, 0, *size))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def halves(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """What is left and right of the middle, without the pixels at the edge of a mask."""
+    middle = image.width // 2
+    return image.crop((0, 0, middle - 8, image.height)), image.crop((middle + 8, 0, *image.size))
+
+
+IN_WORDS = "make it blue\n\nThe last image is a mask for the first one: change it only where the mask is transparent."
+
+
+@pytest.mark.parametrize("ratio", [None, "9:16"])
+def test_a_mask_says_where_a_picture_may_change(adapted: Client, ratio: str | None) -> None:
+    config = {"imageConfig": {"aspectRatio": ratio}} if ratio else {}
+    before = inline(png((320, 240)))
+    (masked,) = pictures_of(adapted.call(asking(before, inline(mask((320, 240))), IN_WORDS, **config)).json())
+    (nothing,) = pictures_of(adapted.call(asking(before, inline(mask((320, 240), 254)), IN_WORDS, **config)).json())
+    (changed,) = pictures_of(adapted.call(asking(before, "make it blue", **config)).json())
+    kept, new = halves(masked)
+    assert masked.size == changed.size
+    assert difference(kept, halves(nothing)[0]) == 0
+    assert difference(new, halves(nothing)[1]) > 6
+    assert difference(kept, halves(changed)[0]) > 6
+
+
+@pytest.mark.parametrize(
+    ("words", "content"),
+    [("make it blue", mask((320, 240))), (IN_WORDS, mask((320, 240), 255)), (IN_WORDS, mask((240, 320)))],
+    ids=["no words of a mask", "an opaque picture", "another shape"],
+)
+def test_what_is_no_mask_is_one_more_picture(adapted: Client, words: str, content: bytes) -> None:
+    sources = [Image.open(io.BytesIO(one)) for one in (png((320, 240)), content)]
+    (changed,) = pictures_of(adapted.call(asking(inline(png((320, 240))), inline(content), words)).json())
+    white = Image.new("RGBA", sources[1].size, "white")
+    white.alpha_composite(sources[1])
+    expected = change_pictures([sources[0].convert("RGB"), white.convert("RGB")], words, changed.size)
+    assert difference(changed, expected) == 0
+
+
 def test_a_chat_changes_its_latest_picture(adapted: Client) -> None:
     first = adapted.call(asking("golden dunes")).json()
     history = [

@@ -16,7 +16,7 @@ from PIL import Image
 from sandbox_clients import FIXTURES, KEY, Client, asking, events_of
 from urllib3.exceptions import ProtocolError
 
-from sandbox.situations import OPERATIONS, known_situations
+from sandbox.situations import OPERATIONS, REMEMBERED_PROMPTS, Turns, known_situations
 
 METHODS = {
     "generate_content": "generateContent",
@@ -178,6 +178,14 @@ def test_a_stream_as_a_whole_answer(client: Client) -> None:
     assert client.call(asking("[[array_stream]]")).json() == answer
 
 
+@pytest.mark.parametrize(("situation", "status"), [("error_mid_stream", 503), ("bare_error_mid_stream", 500)])
+def test_an_error_in_the_middle_of_a_stream_is_the_whole_answer(client: Client, situation: str, status: int) -> None:
+    shown = client.call(asking(f"[[{situation}]]"))
+    assert (shown.status_code, shown.json()["error"]["code"]) == (status, status)
+    array = client.call(asking(f"[[{situation}]]"), method="streamGenerateContent")
+    assert [next(iter(event)) for event in array.json()] == ["candidates", "error"]
+
+
 def test_an_error_on_a_stream_keeps_its_status(client: Client) -> None:
     shown = client.call(asking("[[overloaded]]"), method="streamGenerateContent", query="?alt=sse")
     assert shown.status_code == 503
@@ -194,6 +202,21 @@ def test_an_unknown_situation_lists_the_known_ones(client: Client) -> None:
     assert shown.status_code == 400
     message = shown.json()["error"]["message"]
     assert all(situation in message for situation in known_situations())
+
+
+def test_several_situations_take_turns(client: Client) -> None:
+    prompt = "a kite for each [[picture|overloaded|picture]]"
+    assert [client.call(asking(prompt)).status_code for _ in range(6)] == [200, 503, 200] * 2
+    assert client.call(asking("another prompt [[overloaded|picture]]")).status_code == 503
+
+
+def test_turns_are_counted_for_some_prompts_only() -> None:
+    turns = Turns()
+    assert turns.situation("the first [[one|two]]") == "one"
+    for number in range(REMEMBERED_PROMPTS):
+        turns.situation(f"{number} [[one|two]]")
+    assert turns.situation("the first [[one|two]]") == "one"
+    assert len(turns._calls) == REMEMBERED_PROMPTS
 
 
 def test_no_way_out_of_the_folder(adapted: Client) -> None:

@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from spec_validators import SCHEMA_PREFIX, validator
 
 import spec
+from proxy.image_store import NAME
 
 DOCUMENTS = {**{name: spec.load(name) for name in spec.NAMES}, "openapi": spec.openapi()}
 
@@ -289,3 +290,8 @@ def test_a_picture_is_answered_in_one_form(item, accepted):
 def test_an_empty_success_is_none():
     schema = {"$ref": SCHEMA_PREFIX + "ImagesResponse"}
     assert not validator(spec.load("openai_images"), schema).is_valid({"created": 1, "data": []})
+
+
+def test_an_example_of_an_answer_has_an_address_as_the_store_makes_it() -> None:
+    (example,) = DOCUMENTS["openai_images"]["components"]["schemas"]["ImagesResponse"]["examples"]
+    assert NAME.fullmatch(example["data"][0]["url"].rpartition("/")[2])

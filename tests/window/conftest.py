@@ -1,50 +1,25 @@
 """The servers of these tests, each started when the first test asks for it, and the SDKs in their environments."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.keys import keys_in, new_key
 from tests.end_to_end.proxy_server import ProxyServer
+from tests.rig import Start, google, key, proxies, upstream
 from tests.window.raw_upstream import RawUpstream
 from tests.window.sdk_client import SdkClient
 from tests.window.sdk_environments import CannotBeMade, make_all
 
-Start = Callable[..., ProxyServer]
+__all__ = ["google", "key", "upstream"]
 
 
 @pytest.fixture(scope="session")
 def start() -> Iterator[Start]:
-    """Starts proxies that live until the end. Then they are all stopped at once, and none has printed a key."""
-    started: list[ProxyServer] = []
-
-    def start(folder: Path, **environment: str) -> ProxyServer:
-        started.append(ProxyServer(folder, **environment).__enter__())
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.terminate()
-    for server in started:
-        server.__exit__()
-        assert not keys_in(server.output()), f"keys in the output of {server.environment}:\n{server.output()}"
-        assert "Traceback" not in server.output(), server.output()
-
-
-@pytest.fixture(scope="session")
-def google() -> Iterator[RawUpstream]:
-    """The server that plays Google, for the whole run."""
-    with RawUpstream().running() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def upstream(google: RawUpstream) -> RawUpstream:
-    """The server that plays Google, before the first request."""
-    google.answers()
-    return google
+    """Starts proxies that live until the end. None has printed a traceback by then."""
+    with proxies("Traceback") as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +38,6 @@ def gzip_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.Temp
 def sandbox_server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy that answers the key `sandbox` by itself."""
     return start(tmp_path_factory.mktemp("sandbox"), SANDBOX="1")
-
-
-@pytest.fixture
-def key() -> str:
-    """A key that no other test uses."""
-    return new_key()
 
 
 @pytest.fixture(scope="session")

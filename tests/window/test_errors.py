@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
-from tests.window.conftest import Start
+from tests.rig import Start
 from tests.window.raw_caller import A_CAT, call
 from tests.window.raw_upstream import JSON, SSE, RawAnswer, RawUpstream, http_answer
 from tests.window.recordings import ABSENT, Recording, recordings

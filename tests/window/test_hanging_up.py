@@ -10,7 +10,7 @@ import pytest
 
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
-from tests.window.conftest import Start
+from tests.rig import Start
 from tests.window.raw_caller import A_CAT, Reply, call, left_hanging, read_at_least
 from tests.window.raw_upstream import JSON, SILENCE, SSE, RawUpstream, http_answer
 

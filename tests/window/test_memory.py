@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.proxy_server import ProxyServer
-from tests.window.conftest import Start
+from tests.rig import Start
 from tests.window.raw_caller import A_CAT, left_hanging
 from tests.window.raw_upstream import SSE, RawAnswer, RawRequest, RawUpstream, chunk, http_head
 

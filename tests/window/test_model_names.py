@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.end_to_end.proxy_server import ProxyServer
-from tests.window.conftest import Start
+from tests.rig import Start
 from tests.window.raw_caller import A_CAT, call
 from tests.window.raw_upstream import RawUpstream, http_answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.request import MASK_INSTRUCTION, SCHEMAS, build_request, check_request
+from compat.gemini_content.request import MASK_INSTRUCTION, MOST_MEMBERS, SCHEMAS, build_request, check_request
 from compat.images import ImageRequest, InputImage
 
 CONTENTS = [{"role": "user", "parts": [{"text": "a red sun"}]}]
@@ -119,6 +120,45 @@ def refusal(method: str, body: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
         check_request(method, body)
     return caught.value
+
+
+MILLION = 1_000_000
+LONG: dict[str, tuple[str, dict[str, Any], str]] = {
+    "parts": ("generateContent", {"contents": [{"parts": [{"text": "a"}] * MILLION}]}, "contents"),
+    "parts of many contents": ("generateContent", {"contents": [{"parts": [{"text": "a"}] * 100}] * 101}, "contents"),
+    "parts of one content": ("generateContent", {"contents": {"parts": [{}] * MILLION}}, "contents.parts"),
+    "contents": ("streamGenerateContent", {"contents": [{}] * MILLION}, "contents"),
+    "contents that are none": ("generateContent", {"contents": [0] * MILLION}, "contents"),
+    "counted contents": ("countTokens", {"contents": CONTENTS * MILLION}, "contents"),
+    "contents of a counted request": (
+        "countTokens",
+        {"generateContentRequest": {"contents": CONTENTS * MILLION}},
+        "generate_content_request.contents",
+    ),
+    "words to stop at": (
+        "generateContent",
+        {"contents": CONTENTS, "generationConfig": {"stopSequences": ["a"] * MILLION}},
+        "generation_config.stop_sequences",
+    ),
+    "tools": ("generateContent", {"contents": CONTENTS, "tools": [{}] * MILLION}, "tools"),
+}
+
+
+@pytest.mark.parametrize(("method", "body", "param"), LONG.values(), ids=LONG.keys())
+def test_an_endless_array_is_refused_before_its_members_are_looked_at(
+    method: str, body: dict[str, Any], param: str
+) -> None:
+    started = time.monotonic()
+    error = refusal(method, body)
+    assert time.monotonic() - started < 1
+    assert [path for path, _ in error.violations] == [param]
+    assert str(MOST_MEMBERS) in error.message
+
+
+def test_as_many_parts_as_are_accepted_are_looked_at_in_time() -> None:
+    started = time.monotonic()
+    check_request("generateContent", {"contents": [{"parts": [{"text": "a"}] * 10}] * (MOST_MEMBERS // 10)})
+    assert time.monotonic() - started < 1
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

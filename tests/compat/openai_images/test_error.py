@@ -10,7 +10,7 @@ import pytest
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
-from compat.openai_images.error import NOT_TO_REPEAT, build_error, parse_error
+from compat.openai_images.error import NOT_TO_REPEAT, build_error, googles_word, parse_error
 
 # As DESIGN.md and OpenAI's documentation tell them: kind, status, type, code
 TOLD = [
@@ -23,10 +23,12 @@ TOLD = [
     (ErrorKind.MISSING_PARAMETER, 400, "invalid_request_error", "missing_required_parameter"),
     (ErrorKind.INVALID_TYPE, 400, "invalid_request_error", "invalid_type"),
     (ErrorKind.INVALID_VALUE, 400, "invalid_request_error", "invalid_value"),
+    (ErrorKind.INVALID_SIZE, 400, "image_generation_user_error", "invalid_value"),
     (ErrorKind.INVALID_IMAGE, 400, "image_generation_user_error", "invalid_image_file"),
     (ErrorKind.NUMBER_TOO_LARGE, 400, "invalid_request_error", "integer_above_max_value"),
     (ErrorKind.NUMBER_TOO_SMALL, 400, "invalid_request_error", "integer_below_min_value"),
     (ErrorKind.STRING_TOO_LONG, 400, "invalid_request_error", "string_above_max_length"),
+    (ErrorKind.STRING_EMPTY, 400, "invalid_request_error", "empty_string"),
     (ErrorKind.MODEL_NOT_FOUND, 404, "invalid_request_error", "model_not_found"),
     (ErrorKind.NOT_FOUND, 404, "invalid_request_error", None),
     (ErrorKind.METHOD_NOT_ALLOWED, 405, "invalid_request_error", "method_not_supported"),
@@ -110,7 +112,7 @@ MEANT = [
     (400, answer(code="unknown_parameter", param="response_format"), ErrorKind.INVALID_ARGUMENT),
     (400, answer(code="invalid_image_file"), ErrorKind.INVALID_IMAGE),
     (400, answer(code="unsupported_file_mimetype"), ErrorKind.INVALID_IMAGE),
-    (400, answer(code="empty_string"), ErrorKind.STRING_TOO_SHORT),
+    (400, answer(code="empty_string"), ErrorKind.STRING_EMPTY),
     (413, answer(code="request_too_large"), ErrorKind.BODY_TOO_LARGE),
     (402, answer(), ErrorKind.UPSTREAM_REJECTED),
     (422, b'{"detail":[{"loc":["body","n"],"msg":"n is odd"}]}', ErrorKind.UPSTREAM_REJECTED),
@@ -144,6 +146,7 @@ def test_an_internal_error_that_cannot_be_read_may_have_been_paid(body: bytes) -
 OURS_ALONE = {  # that no server tells as such: what an upstream means with the envelope is another kind
     ErrorKind.MISSING_KEY: ErrorKind.INVALID_KEY,
     ErrorKind.INVALID_JSON: ErrorKind.INVALID_ARGUMENT,
+    ErrorKind.INVALID_SIZE: ErrorKind.INVALID_VALUE,
     ErrorKind.NOT_FOUND: ErrorKind.UPSTREAM_REJECTED,
     ErrorKind.METHOD_NOT_ALLOWED: ErrorKind.UPSTREAM_REJECTED,
     ErrorKind.BODY_TOO_SLOW: ErrorKind.UPSTREAM_REJECTED,
@@ -197,7 +200,7 @@ def test_the_message_is_kept_in_whatever_form_it_comes(body: bytes, message: str
     ],
 )
 def test_the_field_is_told_in_the_words_of_a_gemini_caller(param: object, told: str | None) -> None:
-    assert parse_error(400, answer(param=param)).param == told
+    assert googles_word(parse_error(400, answer(param=param)).param) == told
 
 
 @pytest.mark.parametrize(

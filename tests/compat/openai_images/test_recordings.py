@@ -11,7 +11,7 @@ import pytest
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import Finish, ImageData, ImageStart, LinkedImage, RevisedPrompt
-from compat.openai_images.error import parse_error
+from compat.openai_images.error import googles_word, parse_error
 from compat.openai_images.response_reader import find_usage, read_answer
 from tests.compat.chunks import cut_every
 
@@ -29,7 +29,7 @@ MEANINGS: dict[str, tuple[ErrorKind, str | None]] = {
     "err_additional_params_invalid_output_format_is_rejected": (ErrorKind.INVALID_VALUE, None),
     "err_additional_params_invalid_quality_is_rejected": (ErrorKind.INVALID_VALUE, None),
     "err_additional_params_override_model": (ErrorKind.MODEL_NOT_FOUND, "model"),
-    "err_additional_params_override_prompt": (ErrorKind.STRING_TOO_SHORT, "contents"),
+    "err_additional_params_override_prompt": (ErrorKind.STRING_EMPTY, "contents"),
     "err_additional_params_override_size": (
         ErrorKind.INVALID_VALUE,
         "generation_config.image_config.aspect_ratio",
@@ -60,7 +60,7 @@ def load(path: Path) -> tuple[int, dict[str, Any], bytes]:
 def test_a_recorded_error_is_understood(path: Path) -> None:
     status, told, body = load(path)
     error = parse_error(status, body)
-    assert (error.kind, error.param) == MEANINGS[name_of(path)]
+    assert (error.kind, googles_word(error.param)) == MEANINGS[name_of(path)]
     assert error.message == told["error"]["message"]
 
 

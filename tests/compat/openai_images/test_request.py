@@ -145,7 +145,7 @@ def test_every_size_is_read_alike(ask: Callable[..., OpenAIRequest], size: str, 
 @pytest.mark.parametrize("size", [size for size in REFUSED_SIZES if size])
 def test_a_size_that_cannot_be_drawn_is_refused_alike(ask: Callable[..., OpenAIRequest], size: str) -> None:
     error = refusal(ask, size=size)
-    assert (error.kind, error.param) == (ErrorKind.INVALID_VALUE, "size")
+    assert (error.kind, error.param) == (ErrorKind.INVALID_SIZE, "size")
 
 
 @every_way
@@ -289,7 +289,7 @@ def test_what_a_variation_does_not_take_is_named() -> None:
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": 1}, "invalid_type", "prompt"),
     ({"prompt": ["a"]}, "invalid_type", "prompt"),
-    ({"prompt": ""}, "string_below_min_length", "prompt"),
+    ({"prompt": ""}, "empty_string", "prompt"),
     ({"prompt": "x" * 32001}, "string_above_max_length", "prompt"),
     ({"prompt": None}, "missing_required_parameter", "prompt"),
     ({"model": 1}, "invalid_type", "model"),
@@ -403,17 +403,29 @@ def test_a_generation_may_start_from_pictures(image: Any, inputs: tuple[InputIma
     [
         ("no picture", "invalid_image_file", "image"),
         ([PNG_TEXT, "no picture"], "invalid_image_file", "image[1]"),
-        (["no picture"], "invalid_image_file", "image"),
+        (["no picture"], "invalid_image_file", "image[0]"),
         ([], "array_below_min_length", "image"),
         ([PNG_TEXT] * 17, "array_above_max_length", "image"),
         ({"url": ADDRESS}, "invalid_type", "image"),
-        ([PNG_TEXT, None], "invalid_type", "image"),
+        ([PNG_TEXT, None], "missing_required_parameter", "image[1]"),
+        ([PNG_TEXT, 1], "invalid_type", "image[1]"),
+        ([PNG_TEXT, ""], "empty_string", "image[1]"),
+        ("", "empty_string", "image"),
         (1, "invalid_type", "image"),
     ],
 )
 def test_a_generation_with_a_wrong_picture_names_it(image: Any, code: str, param: str) -> None:
     _, body = build_error(refusal(generation, image=image))
     assert (body["error"]["code"], body["error"]["param"]) == (code, param)
+
+
+@pytest.mark.parametrize("ask", [lambda urls: generation(image=urls), lambda urls: edit(images=[{}] * len(urls))])
+def test_a_million_pictures_are_refused_before_they_are_looked_at(ask: Any) -> None:
+    started = time.monotonic()
+    error = refusal(ask, [ADDRESS] * 1_000_000)
+    assert time.monotonic() - started < 1
+    assert error.kind is ErrorKind.ARRAY_TOO_LONG
+    assert "maximum length 16" in error.message
 
 
 def test_a_json_edit_has_pictures_and_a_mask() -> None:
@@ -433,16 +445,16 @@ def test_a_json_edit_has_pictures_and_a_mask() -> None:
         ({"images": [None]}, "missing_required_parameter", "images[0]"),
         ({"images": [{}]}, "missing_required_parameter", "images[0].image_url"),
         ({"images": [{"image_url": ADDRESS}, {"image_url": 1}]}, "invalid_type", "images[1].image_url"),
-        ({"images": [{"image_url": ""}]}, "string_below_min_length", "images[0].image_url"),
+        ({"images": [{"image_url": ""}]}, "empty_string", "images[0].image_url"),
         ({"images": [{"file_id": "file-1"}]}, "invalid_value", "images[0].file_id"),
         ({"images": [{"image_url": ADDRESS, "file_id": "file-1"}]}, "invalid_value", "images[0].file_id"),
         ({"mask": {"file_id": "file-1"}}, "invalid_value", "mask.file_id"),
         ({"mask": {}}, "missing_required_parameter", "mask.image_url"),
         ({"mask": ADDRESS}, "invalid_type", "mask"),
-        ({"mask": {"image_url": JPEG_TEXT}}, "invalid_image_file", "mask"),
-        ({"mask": {"image_url": base64_of(draw("PNG", 3, 4, "RGBA"))}}, "invalid_image_file", "mask"),
-        ({"images": [{"image_url": "x"}]}, "invalid_image_file", "images"),
-        ({"images": [{"image_url": ADDRESS}, {"image_url": "x"}]}, "invalid_image_file", "images[1]"),
+        ({"mask": {"image_url": JPEG_TEXT}}, "invalid_image_file", "mask.image_url"),
+        ({"mask": {"image_url": base64_of(draw("PNG", 3, 4, "RGBA"))}}, "invalid_image_file", "mask.image_url"),
+        ({"images": [{"image_url": "x"}]}, "invalid_image_file", "images[0].image_url"),
+        ({"images": [{"image_url": ADDRESS}, {"image_url": "x"}]}, "invalid_image_file", "images[1].image_url"),
     ],
 )
 def test_a_json_edit_with_a_wrong_picture_names_it(fields: dict[str, Any], code: str, param: str) -> None:

@@ -185,7 +185,7 @@ def test_any_prompt_survives_json(prompt: str) -> None:
 def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
     request = write_request(
         replace(SUN, input_images=(PNG_INPUT, ADDRESS_INPUT), mask=mask, openai={"quality": "low"}),
-        served(image_urls=True),
+        PLAIN,
         stream=True,
     )
     assert (request.path, request.content_type) == ("images/edits", "application/json")
@@ -206,7 +206,7 @@ def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
 
 def test_a_server_that_opens_no_addresses_is_sent_none() -> None:
     with pytest.raises(ApiError, match="own-model") as caught:
-        write_request(replace(SUN, input_images=(ADDRESS_INPUT,)), PLAIN)
+        write_request(replace(SUN, input_images=(ADDRESS_INPUT,)), served(image_urls=False))
     assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "image")
 
 
