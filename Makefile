@@ -62,7 +62,7 @@ record: .venv/test ## record what Google really answers, and how that differs: A
 	@API_KEY="$$API_KEY" $(BIN)/python -m contract.record $(if $(UPSTREAM),--upstream "$(UPSTREAM)") \
 		$(if $(MODEL),--model "$(MODEL)") $(if $(INTO),--into "$(INTO)")
 
-mutants: .venv/test ## put small faults into the service: every row of the suite against every fault (ten minutes)
+mutants: .venv/test ## put small faults into the service: every row of the suite against every fault (three minutes)
 	@$(BIN)/python -m contract.mutants
 
 format: .venv/test ## format the code

@@ -152,8 +152,8 @@ def _events(text: str) -> list[dict[str, Any]] | None:
     """The answers that a body holds, however they are framed; None where it holds no JSON."""
     try:
         if text.lstrip().startswith("data:"):
-            frames = [frame.removeprefix("data:") for frame in _FRAME_END.split(text)]
-            return [json.loads(frame) for frame in frames if frame.strip()]
+            frames = [frame for frame in _FRAME_END.split(text) if frame.strip() and not frame.startswith(":")]
+            return [json.loads(frame.removeprefix("data:")) for frame in frames]
         value = json.loads(text)
     except ValueError:
         return None

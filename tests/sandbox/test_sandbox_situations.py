@@ -186,6 +186,12 @@ def test_an_error_in_the_middle_of_a_stream_is_the_whole_answer(client: Client, 
     assert [next(iter(event)) for event in array.json()] == ["candidates", "error"]
 
 
+def test_comments_of_a_stream_are_no_part_of_the_whole_answer(client: Client) -> None:
+    answer = client.call(asking("[[streamed_line_feeds]]")).json()
+    parts = answer["candidates"][0]["content"]["parts"]
+    assert [list(part) for part in parts] == [["text"]] * 3 + [["inlineData"]]
+
+
 def test_an_error_on_a_stream_keeps_its_status(client: Client) -> None:
     shown = client.call(asking("[[overloaded]]"), method="streamGenerateContent", query="?alt=sse")
     assert shown.status_code == 503
