@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
+from traceback import walk_tb
 from typing import Any
 
 import requests
@@ -231,10 +232,13 @@ def without_answer(error: Exception) -> ApiError:
 
 
 def nothing_was_sent(error: Exception) -> bool:
-    """Whether no connection came about at all."""
+    """Whether no connection came about at all, or one whose TLS handshake did not end in time."""
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
         return True
     cause = error.args[0] if error.args else None
+    if isinstance(cause, ReadTimeoutError) and isinstance(cause.__cause__, TimeoutError):
+        # urllib3 tells a handshake that stalls as it tells an answer that does: only where it waited differs.
+        return any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(cause.__cause__.__traceback__))
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 

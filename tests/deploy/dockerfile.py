@@ -125,7 +125,6 @@ def sent_files(context: Path) -> list[Path]:
 
 def run(image: Image, command: str) -> None:
     """RUN in the image's working folder, with its Python first in the path."""
-    command = re.sub(r"--mount=\S+ ", "", command)
     if os.geteuid():
         command = re.sub(r"--(owner|group)=\d+ ", "", command)
     ours = {name: value for name, value in AT_THE_START.items() if not name.startswith("PYTHON")}

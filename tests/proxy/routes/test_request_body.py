@@ -1,5 +1,6 @@
 """Bodies as gunicorn hands them on: from a socket, in pieces, slowly, or not at all."""
 
+import base64
 import json
 import socket
 import threading
@@ -183,3 +184,23 @@ def test_a_caller_who_leaves_in_the_middle_is_no_fault_of_ours(
     assert response.status_code in (400, 499)
     assert "unforeseen" not in caplog.text
     assert not gemini.calls
+
+
+def test_a_form_is_the_same_wherever_its_reads_end(
+    client: FlaskClient, gemini: Gemini, monkeypatch: pytest.MonkeyPatch
+):
+    """Werkzeug by itself takes the line break before a delimiter for data, if a read ends in the delimiter's end."""
+    gemini.answers(DRAWN)
+    prompt_last = (
+        FORM.removesuffix(b"--\r\n") + b' \t\r\nContent-Disposition: form-data; name="user"\r\n\r\nme\r\n--x \r\n'
+        b'Content-Disposition: form-data; name="n"\r\n\r\n1\r\n--x--\r\n'
+    )
+    for size in range(1, len(prompt_last)):
+        monkeypatch.setattr(request_body, "MIB", size)
+        response = client.post(EDITS, data=prompt_last, headers={**WITH_KEY, "Content-Type": FORM_TYPE})
+        assert response.status_code == 200, (size, response.get_data())
+        response.close()
+    parts = [json.loads(call.body)["contents"][0]["parts"] for call in gemini.calls]
+    assert len(parts) == len(prompt_last) - 1
+    assert all(one == parts[0] for one in parts)
+    assert base64.b64decode(parts[0][0]["inlineData"]["data"]) == PICTURE
