@@ -1,4 +1,4 @@
-"""A WSGI app that answers as Google's generativelanguage endpoint does."""
+"""A WSGI app that answers as Google's generativelanguage endpoint does; what speaks OpenAI is answered next door."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sandbox import errors
 from sandbox.answers import array_answer, count_answer, prepare_answer, sse_answer, whole_answer
 from sandbox.image_models import IMAGE_MODELS, RETIRED, ImageModel
 from sandbox.messages import Request, Response, read_request, replayed, whole
+from sandbox.openai_images import OpenAIEndpoint, openai_headers, speaks_openai
 from sandbox.request import parse_count, parse_generate
 from sandbox.situations import pretty, replay, situation_in
 from sandbox.studio import Studio
@@ -38,13 +39,18 @@ _NOT_FOUND_PAGE = (
 
 def create_app(latency: float = 0.0) -> WSGIApplication:
     """The sandbox as a WSGI callable. `latency` is how many seconds a picture seems to take."""
-    google = _Endpoint(latency)
+    google, openai = _Endpoint(latency), OpenAIEndpoint(latency)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
-        response = google.answer(read_request(environ))
-        headers = {**_google_headers(response, started), **response.headers}
-        start_response(response.status_line, list(headers.items()))
+        request = read_request(environ)
+        if speaks_openai(request):
+            response = openai.answer(request)
+            usual = openai_headers(started)
+        else:
+            response = google.answer(request)
+            usual = _google_headers(response, started)
+        start_response(response.status_line, list({**usual, **response.headers}.items()))
         return response.body
 
     return app
