@@ -1,4 +1,4 @@
-"""A sandbox that plays Google's Gemini image API: no network, no key, no bill, the same wire format."""
+"""A sandbox that plays Google's Gemini image API and OpenAI's Images API: no network, no key, no bill."""
 
 from sandbox.app import create_app
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from socketserver import ThreadingMixIn
+from typing import IO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sandbox import create_app
 
@@ -52,10 +55,30 @@ class QuietHandler(WSGIRequestHandler):
         """Everything else stays unsaid."""
 
 
+def unchunked(app: WSGIApplication) -> WSGIApplication:
+    """The app for callers who send a body in chunks (OpenAI's SDK for Node does): wsgiref leaves them as they came."""
+
+    def with_whole_body(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+            body = b"".join(_chunks(environ["wsgi.input"]))
+            environ = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return app(environ, start_response)
+
+    return with_whole_body
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while size := int(file.readline().partition(b";")[0], 16):
+        yield file.read(size)
+        file.readline()
+    while file.readline().strip():
+        pass  # trailers
+
+
 def make_server(host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> SandboxServer:
     """A server that is bound and not yet serving."""
     server = SandboxServer((host, port), QuietHandler)
-    server.set_app(create_app(latency=latency))
+    server.set_app(unchunked(create_app(latency=latency)))
     return server
 
 
@@ -88,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Serve a stand-in for Google's Gemini image API: any key is good but one that contains 'invalid', "
-        "and a prompt with [[situation]] is answered by the contract fixture of that name.",
+        description="Serve a stand-in for Google's Gemini image API and OpenAI's Images API: any key is good but one "
+        "that contains 'invalid', and a prompt with [[situation]] is answered by the contract fixture of that name.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8001, help="port, 0 for any free one (default: %(default)s)")

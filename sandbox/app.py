@@ -1,4 +1,4 @@
-"""A WSGI app that answers as Google's generativelanguage endpoint does."""
+"""A WSGI app that answers as Google's generativelanguage endpoint does; what speaks OpenAI is answered next door."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import re
 import time
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sandbox import errors
 from sandbox.answers import array_answer, count_answer, prepare_answer, sse_answer, whole_answer
 from sandbox.image_models import IMAGE_MODELS, RETIRED, ImageModel
+from sandbox.messages import Request, Response, read_request, replayed, whole
+from sandbox.openai_images import OpenAIEndpoint, openai_headers, speaks_openai
 from sandbox.request import parse_count, parse_generate
-from sandbox.situations import MISSING_BYTES, Replay, Turns, pretty, replay, situation_in
+from sandbox.situations import Turns, pretty, replay, situation_in
 from sandbox.studio import Studio
 
-JSON_TYPE = "application/json; charset=UTF-8"
 EVENT_STREAM = "text/event-stream"
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 1000
@@ -38,39 +37,20 @@ _NOT_FOUND_PAGE = (
 )
 
 
-@dataclass
-class Response:
-    """What goes out: the body is a series of chunks, drawn from as it is sent."""
-
-    body: Iterable[bytes]
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=lambda: {"content-type": JSON_TYPE})
-
-
-@dataclass(frozen=True)
-class Request:
-    """What came in, as far as the endpoint looks at it."""
-
-    verb: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def sse(self) -> bool:
-        return self.query.get("alt") == "sse"
-
-
 def create_app(latency: float = 0.0) -> WSGIApplication:
     """The sandbox as a WSGI callable. `latency` is how many seconds a picture seems to take."""
-    endpoint = _Endpoint(latency)
+    google, openai = _Endpoint(latency), OpenAIEndpoint(latency)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
-        response = endpoint.answer(_read(environ))
-        headers = {**_google_headers(response, started), **response.headers}
-        start_response(f"{response.status} {_phrase(response.status)}", list(headers.items()))
+        request = read_request(environ)
+        if speaks_openai(request):
+            response = openai.answer(request)
+            usual = openai_headers(started)
+        else:
+            response = google.answer(request)
+            usual = _google_headers(response, started)
+        start_response(response.status_line, list({**usual, **response.headers}.items()))
         return response.body
 
     return app
@@ -110,35 +90,22 @@ class _Endpoint:
         _check_deadline(request.headers)
         operation = _OPERATIONS[method]
         if situation := self._turns.situation(_latest_prompt(request.body)):
-            return _replayed(replay(situation, operation, sse=request.sse, key=key))
+            return replayed(replay(situation, operation, sse=request.sse, key=key))
         if method == "countTokens":
             return _json(count_answer(parse_count(request.body, model, version), model))
         generate = parse_generate(request.body, model, version)
         answer = prepare_answer(generate, model, self._studio.prepare(generate, model))
         time.sleep(self._latency)
         if method == "generateContent":
-            return _whole(list(whole_answer(answer)))
+            return whole(list(whole_answer(answer)))
         if request.sse:
             return Response(sse_answer(answer), headers=_event_stream_headers())
         return Response(array_answer(answer))
 
 
-def _read(environ: WSGIEnvironment) -> Request:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    return Request(
-        verb=environ["REQUEST_METHOD"],
-        path=environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace"),
-        query={name: values[0] for name, values in query.items()},
-        headers={name[5:].lower().replace("_", "-"): v for name, v in environ.items() if name.startswith("HTTP_")},
-        body=environ["wsgi.input"].read(length) if length else b"",
-    )
-
-
 def _credential(request: Request, version: str, method: str) -> str:
     """The key that came, judged as Google judges it."""
-    header, query = request.headers.get("x-goog-api-key"), request.query.get("key")
-    _, _, token = request.headers.get("authorization", "").partition(" ")
+    header, query, token = request.headers.get("x-goog-api-key"), request.query.get("key"), request.bearer
     given = [credential for credential in (header, query, token) if credential]
     if not given:
         raise errors.missing_key()
@@ -193,7 +160,7 @@ def _latest_text(body: Any) -> str:
 def _models(request: Request, key: str, version: str, name: str | None) -> Response:
     token = request.query.get("pageToken", "")
     if situation := situation_in(name or token):
-        return _replayed(replay(situation, "models", sse=False, key=key))
+        return replayed(replay(situation, "models", sse=False, key=key))
     if name:
         return _json(_model(name, version, "getModel").record())
     size = _page_size(request.query.get("pageSize") or request.query.get("page_size") or "0")
@@ -222,12 +189,7 @@ def _page_start(token: str) -> int:
 
 
 def _json(value: Any) -> Response:
-    return _whole([pretty(value).encode()])
-
-
-def _whole(chunks: list[bytes]) -> Response:
-    length = sum(len(chunk) for chunk in chunks)
-    return Response(chunks, headers={"content-type": JSON_TYPE, "content-length": str(length)})
+    return whole([pretty(value).encode()])
 
 
 def _event_stream_headers() -> dict[str, str]:
@@ -243,14 +205,8 @@ def _refusal(error: errors.GoogleError, request: Request) -> Response:
     return response
 
 
-def _replayed(shown: Replay) -> Response:
-    promised = len(shown.body) + (MISSING_BYTES if shown.cut else 0)
-    return Response([shown.body], shown.status, {**dict(shown.headers), "content-length": str(promised)})
-
-
 def _page_not_found() -> Response:
-    page = _NOT_FOUND_PAGE.encode()
-    return Response([page], 404, {"content-type": "text/html; charset=UTF-8", "content-length": str(len(page))})
+    return whole([_NOT_FOUND_PAGE.encode()], 404, "text/html; charset=UTF-8")
 
 
 def _google_headers(response: Response, started: float) -> dict[str, str]:
@@ -264,10 +220,3 @@ def _google_headers(response: Response, started: float) -> dict[str, str]:
     if response.status == HTTPStatus.OK:
         headers["x-gemini-service-tier"] = "standard"
     return headers
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

@@ -65,9 +65,28 @@ class Turns:
             return before
 
 
-def known_situations(folder: Path = FOLDER) -> list[str]:
+def known_situations(folder: Path = FOLDER, operations: Sequence[str] = OPERATIONS) -> list[str]:
     """Every name that can be asked for."""
-    return sorted({path.stem for operation in OPERATIONS for path in (folder / operation).glob("*.json")})
+    return sorted({path.stem for operation in operations for path in (folder / operation).glob("*.json")})
+
+
+def find_fixture(
+    situation: str, operation: str, folder: Path = FOLDER, operations: Sequence[str] = OPERATIONS
+) -> tuple[str, dict[str, Any]] | None:
+    """A situation's fixture and the operation it was written for: the one asked for, else any that has the name."""
+    for found in sorted(operations, key=lambda name: name != operation):
+        path = folder / found / f"{situation}.json"
+        if path.is_file():
+            return found, json.loads(path.read_text(encoding="utf-8"))
+    return None
+
+
+def recorded(response: dict[str, Any], key: str, content_type: str) -> tuple[str, dict[str, str]]:
+    """A fixture's body and headers as they are sent to the owner of a key."""
+    body_text = _body_text(response).replace(KEY_PLACEHOLDER, json.dumps(key)[1:-1])
+    headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
+    headers.setdefault("content-type", content_type)
+    return body_text, headers
 
 
 def replay(situation: str, operation: str, *, sse: bool, key: str, folder: Path = FOLDER) -> Replay:
@@ -76,11 +95,11 @@ def replay(situation: str, operation: str, *, sse: bool, key: str, folder: Path 
     A fixture of the same operation is sent as it stands. An answer recorded for the other way of generating is brought
     into the form of this one; anything else is sent as it stands.
     """
-    found, fixture = _find(situation, operation, folder)
-    response = fixture["response"]
-    body_text = _body_text(response).replace(KEY_PLACEHOLDER, json.dumps(key)[1:-1])
-    headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
-    headers.setdefault("content-type", "application/json; charset=UTF-8")
+    known = find_fixture(situation, operation, folder)
+    if known is None:
+        raise errors.invalid_argument(unknown_situation(situation, known_situations(folder)))
+    found, response = known[0], known[1]["response"]
+    body_text, headers = recorded(response, key, "application/json; charset=UTF-8")
     status = response["status"]
     generating = {found, operation} == {"generate_content", "stream_generate_content"}
     if operation == "stream_generate_content" and (generating or _is_sse(headers) != sse):
@@ -91,13 +110,9 @@ def replay(situation: str, operation: str, *, sse: bool, key: str, folder: Path 
     return Replay(status, tuple(headers.items()), body_text.encode(), cut)
 
 
-def _find(situation: str, operation: str, folder: Path) -> tuple[str, dict[str, Any]]:
-    for found in sorted(OPERATIONS, key=lambda name: name != operation):
-        path = folder / found / f"{situation}.json"
-        if path.is_file():
-            return found, json.loads(path.read_text(encoding="utf-8"))
-    known = ", ".join(known_situations(folder))
-    raise errors.invalid_argument(f"No situation is called '{situation}'. Known situations: {known}")
+def unknown_situation(situation: str, known: Sequence[str]) -> str:
+    """What is said to who asks for a situation that nobody wrote."""
+    return f"No situation is called '{situation}'. Known situations: {', '.join(known)}"
 
 
 def _body_text(response: dict[str, Any]) -> str:
@@ -107,7 +122,7 @@ def _body_text(response: dict[str, Any]) -> str:
 
 
 def pretty(value: Any) -> str:
-    """JSON as Google writes it: two spaces, a newline at the end, text unescaped but for line separators."""
+    """JSON as both write it: two spaces, a newline at the end, text unescaped but for line separators."""
     return _plain_lines(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
