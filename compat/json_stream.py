@@ -19,6 +19,7 @@ MAX_TEXT = 8 * 1024 * 1024  # bytes of JSON around the strings that are taken ou
 MAX_DEPTH = 100  # objects and arrays within one another
 
 BETWEEN = re.compile(rb'["{}\[\],]')
+PLAIN = re.compile(rb'([ !#-\[\]-~]*)"')  # the rest of a string in which every character stands for itself
 WHOLE_CHARACTERS = re.compile(rb'[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*', re.DOTALL)
 SPACE = re.compile(rb"[ \t\r\n]*")
 LONGEST_ESCAPE = 6  # \u002b
@@ -133,23 +134,29 @@ class JsonReader:
         return position
 
     def structure(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
-        found = BETWEEN.search(chunk, position)
-        end = found.start() if found else len(chunk)
-        self.keep(chunk[position:end])
-        if not found:
-            return end
-        character = chunk[end]
-        if character == 0x22:
-            self.start_string()
-            if self.inside == self.streamed:
-                yield StringStart(self.path(), self.enclosing())
-        elif character in CLOSERS:
-            self.open(character)
-        elif character == 0x2C:
-            self.next_member()
-        else:
-            yield from self.shut(character)
-        return end + 1
+        """Reads on to the document's end, or into a string that is not simply kept."""
+        while self.containers and not self.inside:
+            found = BETWEEN.search(chunk, position)
+            end = found.start() if found else len(chunk)
+            self.keep(chunk[position:end])
+            if not found:
+                return end
+            character, position = chunk[end], end + 1
+            if character == 0x22:
+                taken = self.taken()
+                if not taken and (plain := PLAIN.match(chunk, position)):
+                    position = self.keep_plain(plain)
+                else:
+                    self.start_string(taken)
+                    if taken is Take.STREAM:
+                        yield StringStart(self.path(), self.enclosing())
+            elif character in CLOSERS:
+                self.open(character)
+            elif character == 0x2C:
+                self.next_member()
+            else:
+                yield from self.shut(character)
+        return position
 
     # Objects and arrays
 
@@ -197,15 +204,25 @@ class JsonReader:
 
     # Strings
 
-    def start_string(self) -> None:
-        self.string_at = len(self.text)
-        container = self.containers[-1]
+    def taken(self) -> Take | None:
+        """What happens to the string that begins; None if it is kept, as keys are."""
+        return None if self.expects_key or self.containers[-1].key is None else self.take(self.path())
+
+    def keep_plain(self, plain: re.Match[bytes]) -> int:
+        """Keeps a whole string of plain characters at once: most are short names and words."""
+        self.keep(b'"' + plain[0])
         if self.expects_key:
-            self.inside = self.key
+            self.containers[-1].key = plain[1].decode("ascii")
+            self.expects_key = False
+        return plain.end()
+
+    def start_string(self, taken: Take | None) -> None:
+        self.string_at = len(self.text)
+        if taken:
+            self.inside = self.streamed if taken is Take.STREAM else self.skipped
         else:
-            taken = self.take(self.path()) if container.key is not None else None
-            self.inside = {None: self.kept, Take.STREAM: self.streamed, Take.SKIP: self.skipped}[taken]
-        self.keep(b'"' if self.inside in (self.key, self.kept) else b'""')
+            self.inside = self.key if self.expects_key else self.kept
+        self.keep(b'""' if taken else b'"')
 
     def kept(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
         end = end_of(WHOLE_CHARACTERS, chunk, position)

@@ -19,10 +19,10 @@ from typing import Any
 import gevent
 import pytest
 from gunicorn.config import Config
-from gunicorn.http import errors
+from gunicorn.http import errors, wsgi
 
 from proxy.greenlets import CallerGone
-from proxy.worker import QuietLogger, Worker, drop_query, send_error
+from proxy.worker import QuietLogger, Worker, drop_query, send_error, send_together
 from tests.proxy.socket_upstream import free_port, http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
@@ -309,3 +309,56 @@ def test_callers_who_hang_up_in_the_middle_are_no_errors_and_give_their_places_b
     assert "Listening at" in written
     assert "Traceback" not in written
     assert KEY not in written
+
+
+# Writes
+
+
+class Narrow:
+    """A connection that takes a few bytes of what is gathered, and everything of what is sent alone."""
+
+    def __init__(self, width: int):
+        self.width = width
+        self.taken = b""
+
+    def sendmsg(self, pieces: tuple[bytes, ...]) -> int:
+        self.taken = b"".join(pieces)[: self.width]
+        return len(self.taken)
+
+    def sendall(self, data: bytes) -> None:
+        self.taken += data
+
+
+@pytest.mark.parametrize("width", range(11))
+def test_pieces_that_are_sent_together_arrive_whole_and_in_order(width: int):
+    connection = Narrow(width)
+    send_together(connection, b"", b"head", b"5\r\n", b"x", b"\r\n")
+    assert connection.taken == b"head5\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "told", "pieces", "body"),
+    [
+        ("GET", "200 OK", [], [b"ab", b"", b"c"], b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
+        ("GET", "200 OK", [("Content-Length", "3")], [b"ab", b"cd"], b"abc"),
+        ("GET", "200 OK", [("Content-Length", "0")], [b"ab"], b""),
+        ("HEAD", "200 OK", [("Content-Length", "2")], [b"ab"], b""),
+        ("GET", "204 No Content", [], [b"ab"], b""),
+        ("GET", "200 OK", [], [], b"0\r\n\r\n"),
+    ],
+)
+def test_an_answer_has_one_head_and_the_body_it_may_have(
+    method: str, status: str, told: list[tuple[str, str]], pieces: list[bytes], body: bytes
+):
+    connection = Narrow(7)
+    request = SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
+    response = wsgi.Response(request, connection, Config())
+    response.start_response(status, told)
+    for piece in pieces:
+        before, connection.taken = connection.taken, b""
+        response.write(piece)
+        connection.taken = before + connection.taken
+    response.close()
+    head, _, rest = connection.taken.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status.encode())
+    assert rest == body
