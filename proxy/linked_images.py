@@ -26,9 +26,10 @@ def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, ti
 
 def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
+    base = upstream.base_for(key)
     try:
-        url = urljoin(f"{upstream.base_url}/", link)
-        is_its_own = origin(url) == origin(upstream.base_url)
+        url = urljoin(f"{base}/", link)
+        is_its_own = origin(url) == origin(base)
     except ValueError:
         is_its_own = False
     if not is_its_own:

@@ -25,7 +25,8 @@ from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 from proxy.observation import UpstreamTimes
 from proxy.settings import SANDBOX_KEY
 
-SANDBOX_URLS = {Api.GEMINI: "sandbox://gemini/v1beta", Api.OPENAI: "sandbox://openai/v1"}
+SANDBOX = "http://sandbox.invalid"  # an address that no network has
+SANDBOX_URLS = {Api.GEMINI: f"{SANDBOX}/v1beta", Api.OPENAI: f"{SANDBOX}/v1"}
 CREDENTIALS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
 
 # Only a connection that could not be made is tried once more: nothing can have been sent on it.
@@ -102,7 +103,7 @@ class Upstream:
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
         if sandbox:
-            self.session.mount("sandbox://", sandbox)
+            self.session.mount(SANDBOX, sandbox)
 
     def call(
         self,
@@ -123,11 +124,14 @@ class Upstream:
         a compressed answer is opened, as that of an error always is; in `times` it is noted how long was waited.
         Raises an ApiError when there is no answer; reading `chunks` raises one when the answer breaks off.
         """
-        base = SANDBOX_URLS[self.api] if self.has_sandbox and key == SANDBOX_KEY else self.base_url
-        url = f"{base}/{path}{'?' if query else ''}{query}"
+        url = f"{self.base_for(key)}/{path}{'?' if query else ''}{query}"
         length = len(body) if isinstance(body, bytes) else sum(map(len, body))
         told = {"content-type": content_type, "content-length": str(length), **(headers or {})}
         return self.ask("POST", url, body, {**told, **self.credential(key)}, timeout, decode, times)
+
+    def base_for(self, key: str | None) -> str:
+        """The base URL that a caller's key leads to: the sandbox's own to the sandbox."""
+        return SANDBOX_URLS[self.api] if self.has_sandbox and key == SANDBOX_KEY else self.base_url
 
     def get(self, url: str, key: str | None, *, timeout: float | None = None) -> UpstreamAnswer:
         """What is at an address of this server."""
