@@ -9,13 +9,26 @@ from typing import Any
 from compat.errors import ApiError
 from compat.event_stream import write_event
 from compat.image_models import Prices
-from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Silence, StoredImage, Text, Usage
+from compat.images import (
+    Event,
+    Failure,
+    Finish,
+    ImageData,
+    ImageEnd,
+    ImageStart,
+    RevisedPrompt,
+    Silence,
+    StoredImage,
+    Text,
+    Usage,
+)
 from compat.openai_images.error import build_error
 
 FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 KEEP_ALIVE = b": the model is drawing\n\n"
 
 Picture = ImageStart | StoredImage
+Words = Text | RevisedPrompt
 
 
 class DraftSent(Exception):
@@ -28,13 +41,13 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
     `created` is in seconds since 1970. Raises DraftSent.
     """
     summary = Summary(prices)
-    before: list[str] = []  # words that wait for the picture they introduce
-    words: list[str] | None = None  # of the item that is open
+    before: list[Words] = []  # that wait for the picture they introduce
+    words: list[Words] | None = None  # of the item that is open
     ending = b""  # of the item before, which leaves with what follows it
     for event in events:
         match event:
-            case Text(text):
-                before.append(text)
+            case Text() | RevisedPrompt():
+                before.append(event)
             case ImageStart() | StoredImage():
                 if words is not None:
                     ending = end_item(words)
@@ -61,13 +74,21 @@ def start_item(picture: Picture, summary: Summary) -> bytes:
     fields: dict[str, Any] = {}
     if summary.first and size_of(picture) != size_of(summary.first):
         fields["size"] = size_of(picture)
-    told = {"url": picture.url} if isinstance(picture, StoredImage) else {"b64_json": ""}
-    return dumps({**fields, **told})[:-2]
+    fields |= {"url": picture.url} if isinstance(picture, StoredImage) else {"b64_json": ""}
+    return dumps(fields)[:-2]
 
 
-def end_item(words: list[str]) -> bytes:
+def end_item(words: list[Words]) -> bytes:
     """The rest of an item: the words that came along, if there are any."""
-    return b'",' + dumps({"text": "".join(words)})[1:] if words else b'"}'
+    fields = told(words)
+    return b'",' + dumps(fields)[1:] if fields else b'"}'
+
+
+def told(words: list[Words]) -> dict[str, str]:
+    """The members of an item or an event that hold words."""
+    revised = [one.prompt for one in words if isinstance(one, RevisedPrompt)]
+    text = "".join(one.text for one in words if isinstance(one, Text))
+    return {**({"revised_prompt": revised[-1]} if revised else {}), **({"text": text} if text else {})}
 
 
 class Summary:
@@ -105,12 +126,12 @@ def write_event_stream(
     started = False
     errors: list[ApiError] = []
     pictures: list[HeldPicture] = []
-    words: list[str] = []
+    words: list[Words] = []
     try:
         for event in events:
             match event:
-                case Text(text):
-                    words.append(text)
+                case Text() | RevisedPrompt():
+                    words.append(event)
                 case ImageStart():
                     pictures.append(HeldPicture(event))
                 case ImageData(data):
@@ -143,7 +164,9 @@ class HeldPicture:
         self.start = start
         self.chunks: list[bytes] = []
 
-    def write(self, name: str, created: int, usage: Usage, prices: Prices | None, words: list[str]) -> Iterator[bytes]:
+    def write(
+        self, name: str, created: int, usage: Usage, prices: Prices | None, words: list[Words]
+    ) -> Iterator[bytes]:
         """The whole event; usage and words of an answer are told with its first picture."""
         fields = {
             "type": name,
@@ -151,7 +174,7 @@ class HeldPicture:
             **picture_fields(self.start),
             "quality": "auto",
             "usage": build_usage(usage, prices),
-            **({"text": "".join(words)} if words else {}),
+            **told(words),
             "b64_json": "",
         }
         yield b"event: " + name.encode() + b"\ndata: " + dumps(fields)[:-2]

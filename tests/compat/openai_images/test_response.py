@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Prices
-from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Silence, StoredImage, Text, Usage
+from compat.images import (
+    Event,
+    Failure,
+    Finish,
+    ImageData,
+    ImageEnd,
+    ImageStart,
+    RevisedPrompt,
+    Silence,
+    StoredImage,
+    Text,
+    Usage,
+)
 from compat.openai_images.response import DraftSent, write_answer, write_event_stream
 from tests.compat.gemini_answers import texts
 
@@ -95,6 +107,20 @@ def test_an_answer(events: list[Event], answer: dict[str, Any]) -> None:
 )
 def test_the_format_is_told_in_openais_words_or_not_at_all(mime_type: str, output_format: str | None) -> None:
     assert written([*flowing(ImageStart(mime_type, 1, 1), b"AAAA"), Finish()]).get("output_format") == output_format
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [RevisedPrompt("a red fox"), STORED, Finish()],
+        [STORED, RevisedPrompt("a red fox"), Finish()],
+        [STORED, RevisedPrompt("a fox"), RevisedPrompt("a red fox"), Finish()],
+    ],
+)
+def test_a_prompt_that_the_server_rewrote_is_told_with_its_picture(events: list[Event]) -> None:
+    [first, second] = written([*events, STORED, Finish()])["data"]
+    assert first == {"url": STORED.url, "revised_prompt": "a red fox"}
+    assert second == {"url": STORED.url}
 
 
 def test_usage_is_summed_over_answers_and_costs_what_the_prices_say() -> None:
