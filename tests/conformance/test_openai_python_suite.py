@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import subprocess
-import sys
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from tests.conformance.environments import CACHE, PROJECT, environment, one_at_a_time, pip
+from tests.conformance.environments import CACHE, environment, one_at_a_time, pip
 from tests.end_to_end.proxy_server import ProxyServer
+from tests.end_to_end.sandbox_process import running_sandbox
 
 RELEASE = "openai-3.54.0"
 SHA256 = "2e393e63f8a38be6452806f9ef0b6534fecd6d41ab3b2165180dfce3599249cd"
@@ -70,15 +70,8 @@ def unpack(archive: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def google() -> Iterator[str]:
     """The address of a sandbox of its own, where every key is good: the suite's is `My API Key`."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0"]
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    with running_sandbox() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

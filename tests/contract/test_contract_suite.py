@@ -17,7 +17,9 @@ from contract.suite.server import Server
 from contract.suite.situations import COUNT, FOLDER, GENERATE, STREAM
 from tests.contract.odd_server import odd_server
 from tests.contract.suite_process import PROJECT, Run, run_suite
+from tests.end_to_end.house_models import models_file
 from tests.end_to_end.proxy_server import ProxyServer, free_port
+from tests.end_to_end.sandbox_process import running_sandbox
 
 KEY = "AIzaContractSuiteKey0123456789"
 FEWEST_ROWS = 80
@@ -87,6 +89,25 @@ def test_a_server_without_situations_is_tested_with_what_can_be_asked_of_it(tmp_
     assert states["skipped"] == needing
     assert states["pass"] == len(all_rows()) - needing - 1
     assert run.exit_code == 1
+
+
+def test_the_front_of_a_chain_passes_all_that_can_be_asked_of_it(tmp_path: Path) -> None:
+    """A Twinlens whose model is drawn by a second one in OpenAI's API, and that by a sandbox which knows good keys."""
+    (tmp_path / "front").mkdir()
+    with (
+        running_sandbox() as google,
+        ProxyServer(tmp_path / "back", GEMINI_BASE_URL=google) as back,
+        ProxyServer(tmp_path / "front", MODELS_FILE=models_file(tmp_path / "front", f"{back.url}/v1")) as front,
+    ):
+        run = run_suite(tmp_path / "report", "--base-url", front.url, "--api-key", KEY)
+    states = Counter(row["state"] for row in run.report["rows"])
+    unsupported = [row["reason"] for row in run.report["rows"] if row["state"] == "unsupported"]
+    assert run.exit_code == 0, run.output[-3000:]
+    assert states["fail"] == 0
+    assert states["pass"] > 190
+    assert all(":countTokens is answered with 501" in reason for reason in unsupported), (
+        "its server has nothing that counts"
+    )
 
 
 def test_what_a_server_does_not_have_is_unsupported_and_no_failure(tmp_path: Path) -> None:
