@@ -14,6 +14,7 @@ MOST_FORM_PARTS = 200
 HEADER_WAIT_SECONDS = 75  # an idle connection is kept, and a request line and its headers are waited for
 READINESS_SECONDS = 5.0  # for which /readyz remembers what it found
 REACH_SECONDS = 3.0  # to connect to the upstream, for /readyz
+STORE_SECONDS = 3.0  # for the store to take a probe, for /readyz
 SWEEP_SECONDS = 60.0  # between two looks for expired pictures
 LEFTOVER_SECONDS = 3600.0  # after which an unfinished picture of a killed worker is deleted
 MOST_PIXELS = 100_000_000  # of a picture that is decoded
