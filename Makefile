@@ -29,9 +29,13 @@ pytest: .venv/test
 	@echo "== pytest: units, both SDKs over real sockets against a running gunicorn"
 	@$(BIN)/python -m pytest -n 2 --dist loadscope
 
-fuzz: .venv/test ## hold both APIs against /openapi.json with 500 requests for each operation (FUZZ_EXAMPLES)
+fuzz: .venv/test ## made-up requests and answers: 5,000 for each property, 500 for each operation (FUZZ_EXAMPLES), five minutes (FUZZ_SECONDS)
+	@echo "== hypothesis: every property of compat, 5,000 examples"
+	@$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=fuzz tests/compat
 	@echo "== schemathesis: good and bad requests made up from /openapi.json"
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-500} $(BIN)/python -m pytest tests/conformance/test_schemathesis.py
+	@echo "== atheris: streams of JSON and forms, whatever bytes reach a branch that was not reached before"
+	@$(BIN)/python -m tests.fuzz
 
 contract: .venv/test ## hold any server against both APIs: BASE_URL=... API_KEY=... [ONLY=openai|gemini] [MODEL=...] [UPSTREAM_PORT=...]
 	@CONTRACT_API_KEY="$$API_KEY" $(BIN)/python -m contract --base-url "$(BASE_URL)" $(if $(ONLY),--only "$(ONLY)") \

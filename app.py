@@ -76,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(cors.answer_preflight)
     app.after_request(cors.allow_origin)
     app.after_request(observing.end)
+    metrics.note_models(app.extensions[EXTENSION].catalogue.models())
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
     app.register_blueprint(models.blueprint)

@@ -15,11 +15,12 @@ os.environ.setdefault("LOG_SALT", secrets.token_hex(16))
 from prometheus_client.multiprocess import mark_process_dead
 
 from proxy.image_store import is_remote, open_folder
-from proxy.limits import HEADER_WAIT_SECONDS
+from proxy.limits import HEADER_WAIT_SECONDS, MORE_CONNECTIONS
 from proxy.logs import configure as configure_logs
+from proxy.open_files import make_room
 from proxy.settings import Settings, SettingsError
 from proxy.welcome import welcome
-from proxy.worker import QuietLogger, Worker
+from proxy.worker import JsonLogger, QuietLogger, Worker
 
 try:
     settings = Settings.from_environ()
@@ -30,12 +31,12 @@ except SettingsError as error:
 
 wsgi_app = "app:create_app()"
 worker_class = Worker
-logger_class = QuietLogger
+logger_class = JsonLogger if settings.log_format == "json" else QuietLogger
 bind = f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
 
 # A caller above MAX_IN_FLIGHT must still reach the app, to be told so, and /healthz must not wait behind him.
-worker_connections = settings.max_in_flight + 500
+worker_connections = settings.max_in_flight + MORE_CONNECTIONS
 keepalive = HEADER_WAIT_SECONDS
 graceful_timeout = settings.upstream_timeout_seconds + 30
 timeout = 120
@@ -48,6 +49,12 @@ forwarder_headers = ""
 control_socket_disable = True
 
 # No preload_app: connections, threads and metrics belong behind the fork.
+
+
+def on_starting(server):
+    """Before there are workers: they inherit the limit of open files."""
+    if shortage := make_room(settings.max_in_flight):
+        server.log.warning(shortage)
 
 
 def post_fork(server, worker):
@@ -72,6 +79,6 @@ def on_exit(server):
 
 
 def when_ready(server):
-    """Tells a new user what to do next."""
-    if settings.sandbox:
+    """Tells a new user what to do next; whoever wants JSON is none."""
+    if settings.sandbox and settings.log_format == "text":
         print(welcome(settings), flush=True)

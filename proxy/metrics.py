@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeVar
 
 from prometheus_client import REGISTRY as THIS_PROCESS
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
+from compat.image_models import ServedModel
 from proxy.observation import Observation
 
 Metric = TypeVar("Metric", Counter, Histogram)
@@ -40,6 +43,19 @@ BYTES_OUT = Counter("twinlens_bytes_out", "Bytes of answers.", ["surface"])
 IN_FLIGHT = Gauge("twinlens_in_flight", "Calls that are being answered.", multiprocess_mode="livesum")
 STORE_PICTURES = Gauge("twinlens_store_pictures", "Pictures in the store.", multiprocess_mode="mostrecent")
 STORE_BYTES = Gauge("twinlens_store_bytes", "Bytes of the pictures in the store.", multiprocess_mode="mostrecent")
+
+READY = Gauge(
+    "twinlens_ready",
+    "Whether the last look of /readyz found that this can be used.",
+    ["what"],
+    multiprocess_mode="mostrecent",
+)
+MODEL_RETIRES = Gauge(
+    "twinlens_model_retires_timestamp_seconds",
+    "When the upstream ends the model, where it has said so.",
+    ["model"],
+    multiprocess_mode="mostrecent",
+)
 
 
 @lru_cache(maxsize=2048)
@@ -84,6 +100,19 @@ def note_store(size: tuple[int, int] | None) -> None:
     if size:
         STORE_PICTURES.set(size[0])
         STORE_BYTES.set(size[1])
+
+
+def note_ready(troubles: Collection[str]) -> None:
+    """What the service needs, and whether it is among the troubles."""
+    for what in ("store", "upstream"):
+        READY.labels(what).set(what not in troubles)
+
+
+def note_models(models: Iterable[ServedModel]) -> None:
+    """When the models that are served come to their end."""
+    for model in models:
+        if day := model.upstream.retires:
+            MODEL_RETIRES.labels(model.name).set(datetime.combine(day, datetime.min.time(), UTC).timestamp())
 
 
 def page() -> bytes:

@@ -24,6 +24,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles
+from proxy.logs import JsonFormatter
 
 STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the app sees it
     (errors.LimitRequestLine, 414, "URI Too Long"),
@@ -50,6 +51,15 @@ class QuietLogger(Logger):  # type: ignore[misc]
         atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
         hidden = {"q": "-", **{f"{{{name}}}i": "-" for name in CREDENTIALS}}
         return {**atoms, **{name: value for name, value in hidden.items() if name in atoms}}
+
+
+class JsonLogger(QuietLogger):
+    """The same with a line of JSON for each record, as Twinlens itself logs."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.setFormatter(JsonFormatter())
 
 
 def drop_query(record: logging.LogRecord) -> bool:

@@ -20,6 +20,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Whether pictures can be made now: 503 names what is missing."""
     troubles = the_service().readiness.troubles()
+    metrics.note_ready(troubles)
     response = jsonify({"status": "not ready" if troubles else "ok", **troubles})
     response.status_code = 503 if troubles else 200
     return response

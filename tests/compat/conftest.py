@@ -1,6 +1,20 @@
-"""How hypothesis runs here: a busy machine is no reason to fail."""
+"""How hypothesis runs here: a busy machine is no reason to fail, and `make fuzz` asks for more examples."""
 
-from hypothesis import settings
+import pytest
+from hypothesis import is_hypothesis_test, settings
 
 settings.register_profile("unhurried", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=5000)
 settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With --hypothesis-profile=fuzz a test's own number of examples, which goes before any profile's, is the least."""
+    if settings.get_current_profile_name() != "fuzz":
+        return
+    for item in items:
+        test = getattr(item, "obj", None)
+        if is_hypothesis_test(test):
+            own = test._hypothesis_internal_use_settings
+            more = max(own.max_examples, settings.default.max_examples)
+            test._hypothesis_internal_use_settings = settings(own, max_examples=more)

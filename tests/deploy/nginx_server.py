@@ -39,14 +39,14 @@ class Nginx:
         return "".join((self.folder / name).read_text() for name in ("access.log", "error.log"))
 
 
-def prepared(configuration: Path, folder: Path, service_port: int) -> Nginx:
-    """The configuration in a folder of its own."""
+def prepared(configuration: Path, folder: Path, *service_ports: int) -> Nginx:
+    """The configuration in a folder of its own, for one service or for several that share the callers."""
     nginx = Nginx(folder, free_port())
     pem = certificate(folder)
     text = configuration.read_text()
     for old, new in (
         (r"listen 443 ssl", f"listen 127.0.0.1:{nginx.port} ssl"),
-        (r"server 127\.0\.0\.1:8000", f"server 127.0.0.1:{service_port}"),
+        (r"server 127\.0\.0\.1:8000;", " ".join(f"server 127.0.0.1:{port};" for port in service_ports)),
         (r"/var/log/nginx", str(folder)),
         (r"/etc/twinlens/tls/\w+\.pem", str(pem)),
         (r"worker_processes auto", "worker_processes 1"),

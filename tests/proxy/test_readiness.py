@@ -1,6 +1,7 @@
 """What /readyz finds, and how seldom it looks."""
 
 import socket
+import threading
 
 from proxy.readiness import Readiness
 
@@ -26,6 +27,24 @@ def test_an_upstream_where_nobody_listens_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     assert Readiness(no_trouble, [url]).troubles() == {"upstream": "cannot be reached"}
+
+
+def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
+    monkeypatch.setattr("proxy.readiness.STORE_SECONDS", 0.1)
+    asked, answer = [], threading.Event()
+
+    def hang() -> None:
+        asked.append(1)
+        answer.wait(5)
+
+    readiness = Readiness(hang, ())
+    for _ in range(3):
+        assert readiness.look() == {"store": "did not answer in time"}
+    assert len(asked) == 1
+    answer.set()
+    readiness.store_is_asked.join(5)
+    assert readiness.look() == {}
+    assert len(asked) == 2
 
 
 def test_it_looks_once_in_a_while_however_often_it_is_asked():

@@ -1,0 +1,33 @@
+"""How many files and sockets a worker may have open, and how many it needs."""
+
+from __future__ import annotations
+
+import resource
+
+from proxy.limits import FILES_FOR_A_CALL, FILES_IN_RESERVE
+
+
+def files_needed(max_in_flight: int) -> int:
+    """What one worker has open when it has as many calls as it takes."""
+    return FILES_FOR_A_CALL * max_in_flight + FILES_IN_RESERVE
+
+
+def make_room(max_in_flight: int) -> str | None:
+    """Raises the limit of this process, and so of its workers, as far as is needed. Says so if it stays too low."""
+    needed = files_needed(max_in_flight)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if is_enough(soft, needed):
+        return None
+    allowed = needed if is_enough(hard, needed) else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed == needed:
+        return None
+    most = max(0, (allowed - FILES_IN_RESERVE) // FILES_FOR_A_CALL)
+    return (
+        f"MAX_IN_FLIGHT={max_in_flight} needs {needed} open files in each worker and {allowed} are allowed, enough for "
+        f"{most} calls: raise the limit (ulimit -n, LimitNOFILE) or lower MAX_IN_FLIGHT"
+    )
+
+
+def is_enough(limit: int, needed: int) -> bool:
+    return limit == resource.RLIM_INFINITY or limit >= needed

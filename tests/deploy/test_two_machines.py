@@ -1,0 +1,198 @@
+"""Two services behind nginx that share a bucket, one of which is killed under load as a machine is that loses power.
+
+What fails is what that one was doing; nothing is asked of Google twice; every picture that was told of is served by the
+other one, whole.
+"""
+
+import os
+import signal
+import ssl
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import openai
+import pytest
+import requests
+
+from proxy.image_store import NAME
+from tests.deploy.nginx_server import Nginx, prepared, running
+from tests.end_to_end import pictures
+from tests.end_to_end.keys import new_key
+from tests.end_to_end.proxy_server import ProxyServer
+from tests.end_to_end.replaying_upstream import Answer, Call, ReplayingUpstream
+from tests.proxy.object_store import BUCKET, object_store
+
+CALLERS = 24
+DYING = 1.0  # seconds until the last of its processes has ended
+MANY = 30  # pictures before the kill, and after it
+DRAWING = 0.25  # seconds that a picture takes
+Told = str | tuple[int, str | None]  # a URL; or a status, and whether to try again
+PICTURES = [pictures.heavy_png(seed) for seed in range(3)]
+DRAWN = [pictures.as_google_writes(pictures.drawn(pictures.picture_part(picture))) for picture in PICTURES]
+
+
+def number_of(prompt: str) -> int:
+    """Which picture is drawn for a prompt."""
+    return zlib.crc32(prompt.encode()) % len(PICTURES)
+
+
+def prompt_of(call: Call) -> str:
+    return str(call.json["contents"][0]["parts"][-1]["text"])
+
+
+@dataclass
+class Pair:
+    """Two services, told apart by the path below which they call Google, and what is in front of and behind them."""
+
+    one: ProxyServer
+    other: ProxyServer
+    nginx: Nginx
+    google: ReplayingUpstream
+    bucket: Path
+
+
+@pytest.fixture
+def pair(deploy: Path, tmp_path: Path) -> Iterator[Pair]:
+    (tmp_path / "nginx").mkdir()
+    with ReplayingUpstream().running() as google, object_store(tmp_path / "s3") as environment:
+        google.answers(lambda call: Answer(DRAWN[number_of(prompt_of(call))], delay=DRAWING))
+        shared = {**environment, "IMAGE_STORE_URL": f"s3://{BUCKET}/twinlens", "TRUSTED_PROXIES": "127.0.0.1"}
+        with (
+            ProxyServer(tmp_path / "one", GEMINI_BASE_URL=f"{google.url}/one", **shared) as one,
+            ProxyServer(tmp_path / "other", GEMINI_BASE_URL=f"{google.url}/other", **shared) as other,
+            running(prepared(deploy / "nginx.conf", tmp_path / "nginx", one.port, other.port)) as nginx,
+        ):
+            yield Pair(one, other, nginx, google, tmp_path / "s3" / BUCKET / "twinlens")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A call that brought no picture: when it began and ended, and what was told."""
+
+    began: float
+    ended: float
+    status: int
+    should_retry: str | None
+
+
+@dataclass
+class Load:
+    """Callers who ask again as soon as they are answered; every second one uses OpenAI's SDK."""
+
+    nginx: Nginx
+    urls: dict[str, str] = field(default_factory=dict)  # by prompt
+    failures: dict[str, Failure] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def wait_for_more(self, count: int, seconds: float = 20) -> None:
+        """Returns when so many more pictures have been told of."""
+        wanted, end = len(self.urls) + count, time.monotonic() + seconds
+        while len(self.urls) < wanted:
+            assert time.monotonic() < end, f"no {count} pictures in {seconds} s"
+            time.sleep(0.02)
+
+    def call(self, caller: int) -> None:
+        """One caller's calls."""
+        ask = self.with_sdk() if caller % 2 else self.without_sdk()
+        for count in range(10_000):
+            if self.over.is_set():
+                return
+            prompt, began = f"caller {caller}, picture {count}", time.monotonic()
+            told = ask(prompt)
+            if isinstance(told, str):
+                self.urls[prompt] = told
+                if count % 3 == 0 and not self.is_served_at_last(prompt):
+                    self.missing.append(prompt)
+            else:
+                self.failures[prompt] = Failure(began, time.monotonic(), *told)
+
+    def with_sdk(self) -> Callable[[str], Told]:
+        """How a prompt is asked with OpenAI's SDK, which is to try nothing again."""
+        context = ssl.create_default_context(cafile=self.nginx.authority)
+        http_client = openai.DefaultHttpxClient(verify=context)
+        client = openai.OpenAI(
+            base_url=f"{self.nginx.url}/v1", api_key=new_key(), max_retries=0, http_client=http_client
+        )
+
+        def ask(prompt: str) -> Told:
+            try:
+                return client.images.generate(prompt=prompt, response_format="url").data[0].url
+            except openai.APIStatusError as error:
+                return error.status_code, error.response.headers.get("x-should-retry")
+
+        return ask
+
+    def without_sdk(self) -> Callable[[str], Told]:
+        """How a prompt is asked without any SDK."""
+        session, headers = requests.Session(), {"Authorization": f"Bearer {new_key()}"}
+        url, verify = f"{self.nginx.url}/v1/images/generations", self.nginx.authority
+
+        def ask(prompt: str) -> Told:
+            body = {"prompt": prompt, "response_format": "url"}
+            answer = session.post(url, json=body, headers=headers, verify=verify, timeout=20)
+            if answer.status_code == 200:
+                return answer.json()["data"][0]["url"]
+            return answer.status_code, answer.headers.get("x-should-retry")
+
+        return ask
+
+    def is_served(self, prompt: str) -> bool:
+        """Whether the picture that was told of is there: the right one, and all of it."""
+        answer = requests.get(self.urls[prompt], verify=self.nginx.authority, timeout=20)
+        return answer.status_code == 200 and answer.content == PICTURES[number_of(prompt)]
+
+    def is_served_at_last(self, prompt: str) -> bool:
+        """The same, where a transfer that the kill has cut, and shows to be cut, is begun again."""
+        try:
+            return self.is_served(prompt)
+        except requests.exceptions.ChunkedEncodingError:
+            return self.is_served(prompt)
+
+
+def kill(server: ProxyServer) -> float:
+    """Ends all of its processes at once; says when."""
+    assert server.process is not None
+    os.killpg(server.process.pid, signal.SIGKILL)
+    return time.monotonic()
+
+
+def test_a_machine_that_dies_takes_only_its_own_calls_with_it(pair: Pair):
+    load = Load(pair.nginx)
+    with ThreadPoolExecutor(CALLERS) as threads:
+        calls = [threads.submit(load.call, caller) for caller in range(CALLERS)]
+        load.wait_for_more(MANY)
+        killed = kill(pair.one)
+        load.wait_for_more(MANY)
+        load.over.set()
+        for call in calls:
+            call.result()
+        sent = {prompt_of(call): call.target.split("/")[1] for call in pair.google.calls}
+        times = Counter(prompt_of(call) for call in pair.google.calls)
+        seconds = [failure.ended - killed for failure in load.failures.values()]
+        assert 0 < len(load.failures) <= CALLERS, load.failures
+
+        # What fails was in flight on the one that died, ended with it, and is not to be repeated.
+        assert {sent.get(prompt, "one") for prompt in load.failures} == {"one"}
+        assert max(failure.began for failure in load.failures.values()) < killed + DYING
+        assert -DYING < min(seconds) <= max(seconds) < 2 * DYING, seconds
+        assert {(failure.status, failure.should_retry) for failure in load.failures.values()} == {(502, "false")}
+
+        # Nobody paid twice, for a call that failed or for one that did not.
+        assert set(times.values()) == {1}
+        assert times.keys() == load.urls.keys() | (load.failures.keys() & times.keys())
+        assert {sent[prompt] for prompt in load.urls} == {"one", "other"}
+
+        # Every picture that was told of is there, from the other one, and none is there in part.
+        assert not load.missing
+        assert all(threads.map(load.is_served, load.urls))
+        for path in pair.bucket.iterdir():
+            served = requests.get(f"{pair.other.url}/images/{path.name}", timeout=10)
+            assert NAME.fullmatch(path.name) and served.status_code == 200
+            assert served.content in PICTURES, f"{path.name} is half a picture"

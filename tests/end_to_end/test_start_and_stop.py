@@ -1,0 +1,74 @@
+"""A real start and a real stop: every line is JSON where JSON is wanted, and there is room for every caller."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from proxy.open_files import files_needed
+from tests.end_to_end.proxy_server import PROJECT, ProxyServer, end_with_the_tests
+
+
+def test_with_json_every_line_from_start_to_stop_is_json(tmp_path: Path):
+    with ProxyServer(tmp_path, LOG_FORMAT="json", SANDBOX="1") as server:
+        requests.get(f"{server.url}/v1/models?key=a-secret", timeout=5)
+        server.says_to(b"nonsense\r\n\r\n")
+        server.terminate()
+        assert server.exit_code() == 0
+        lines = [json.loads(line) for line in server.output().splitlines()]
+    assert all(line.keys() >= {"time", "level", "message"} for line in lines)
+    told = "\n".join(line["message"] for line in lines)
+    for message in ("Starting gunicorn", "Listening at", "Booting worker", "request refused", "Shutting down: Master"):
+        assert message in told
+    assert "a-secret" not in str(lines)
+
+
+def test_with_json_a_fault_at_the_start_is_one_line(tmp_path: Path):
+    """A bucket whose credentials make no sense is noticed by the worker."""
+    environment = ProxyServer(tmp_path, LOG_FORMAT="json", IMAGE_STORE_URL="s3://").environment
+    command = [sys.executable, "-m", "gunicorn"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert any("Traceback" in line.get("traceback", "") for line in lines), done.stderr
+    assert not any(line.startswith(("Traceback", "  File")) for line in done.stderr.splitlines())
+
+
+@contextmanager
+def started(folder: Path, soft: int, hard: int) -> Iterator[tuple[int, ProxyServer]]:
+    """A gunicorn that begins with these limits of open files."""
+    server = ProxyServer(folder, LOG_FORMAT="json")
+    gunicorn = f"ulimit -Sn {soft} && ulimit -Hn {hard} && exec {shlex.quote(sys.executable)} -m gunicorn"
+    with (folder / "server.log").open("wb") as output:
+        server.process = subprocess.Popen(
+            ["sh", "-c", gunicorn],
+            cwd=PROJECT,
+            env=server.environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=end_with_the_tests,
+        )
+    try:
+        server._wait_until_healthy()
+        yield server.process.pid, server
+    finally:
+        server.__exit__()
+
+
+@pytest.mark.parametrize(("soft", "hard", "allowed"), [(256, 4500, files_needed(1000)), (256, 1000, 1000)])
+def test_room_is_made_for_every_caller_as_far_as_the_system_allows(tmp_path: Path, soft: int, hard: int, allowed: int):
+    with started(tmp_path, soft, hard) as (master, server):
+        [worker, *_] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        limits = Path(f"/proc/{worker}/limits").read_text()
+    assert re.search(rf"Max open files +{allowed} +{hard} ", limits), limits
+    warnings = [line["message"] for line in map(json.loads, server.output().splitlines()) if line["level"] == "warning"]
+    expected = f"MAX_IN_FLIGHT=1000 needs {files_needed(1000)} open files in each worker and 1000 are allowed"
+    assert [warning.partition(",")[0] for warning in warnings] == ([] if allowed > 1000 else [expected])
