@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -31,18 +32,28 @@ KEY = "a-key-that-is-never-told"
 PATHS = {b"edits": "/v1/images/edits", b"variations": "/v1/images/variations"}
 ERROR = {"message", "type", "param", "code"}
 ANSWER = as_bytes(DRAWN)
+CUT_AFTER = re.compile(rb"[-\r\n]")
 
 
 class Pieces:
-    """A body as a network delivers it: whole, or a few bytes at a time."""
+    """A body as a network delivers it: whole, or in pieces, many of which end where a delimiter may be cut."""
 
     def __init__(self, body: bytes, random: Random | None):
-        self.body = BytesIO(body)
+        self.body = body
         self.random = random
+        self.position = 0
 
     def read(self, size: int = -1) -> bytes:
         """Some bytes, not all that were asked for."""
-        return self.body.read(min(size, self.random.choice((1, 2, 3, 10, 100, 1000))) if self.random else size)
+        start = self.position
+        self.position = min(len(self.body), start + min(size, self.some()))
+        return self.body[start : self.position]
+
+    def some(self) -> int:
+        if not self.random:
+            return len(self.body)
+        found = CUT_AFTER.search(self.body, self.position)
+        return found.end() - self.position if found and self.random.random() < 0.8 else self.random.choice((1, 10, 100))
 
 
 class FormInput:
