@@ -1,12 +1,8 @@
-"""Connections to the upstream that cost less for each call: one write for a small request, no e-mail parser."""
+"""Connections to the upstream, on which a small request leaves in one write: each write wakes whoever reads."""
 
 from __future__ import annotations
 
-import http.client
-import re
-from http.client import HTTPException, HTTPMessage
-from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -17,33 +13,8 @@ from proxy.limits import KIB
 SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
 
 
-LONGEST_LINE = 65536  # and most headers: http.client's own limits
-MOST_HEADERS = 100
-HEADER = re.compile(r"([A-Za-z0-9_-]+):[ \t]*([^\r\n]*)\r?\n")
-
-parse_any_headers = http.client.parse_headers
-
-
-def parse_headers(file: IO[bytes], _class: type[HTTPMessage] = HTTPMessage) -> HTTPMessage:
-    """The headers of an answer. Only those that are odd are read as http.client does it: like those of an e-mail."""
-    lines: list[str] = []
-    while (line := file.readline(LONGEST_LINE + 1)) not in (b"\r\n", b"\n", b""):
-        if len(line) > LONGEST_LINE or len(lines) == MOST_HEADERS:
-            raise HTTPException("the headers are too long")
-        lines.append(line.decode("latin-1"))
-    headers = _class()
-    for text in lines:
-        if not (header := HEADER.fullmatch(text)):
-            return parse_any_headers(BytesIO("".join([*lines, "\r\n"]).encode("latin-1")), _class)
-        headers[header[1]] = header[2]
-    return headers
-
-
-http.client.parse_headers = parse_headers  # type: ignore[assignment]  # looked up there for every answer
-
-
 class OneWrite(HTTPConnection):
-    """Holds the head of a request back until its body is there: each write wakes whoever reads."""
+    """Holds the head of a request back until its body is there."""
 
     held: list[bytes] | None = None
 
