@@ -164,6 +164,8 @@ class JsonReader:
         return tuple(container.key for container in self.containers if container.key is not None)
 
     def open(self, opener: int) -> None:
+        if self.containers and self.expects_key:
+            raise MalformedJson("an object has something else where a key belongs")
         if len(self.containers) == MAX_DEPTH:
             raise MalformedJson(f"the JSON is nested deeper than {MAX_DEPTH} levels")
         cut_at = len(self.text) if self.containers and self.cut(self.path()) else None

@@ -122,7 +122,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "response_format not obeyed": Mutant(
         "compat.openai_images.request",
-        'response_format=checked.get("response_format", default_format)',
+        'response_format=wanted_format(checked.get("response_format"), model, default_format)',
         "response_format=default_format",
         ("openai_generations/base64_on_request/*", "openai_edits/answers_with_an_address/*"),
     ),
@@ -146,8 +146,8 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "key sent twice": Mutant(
         "proxy.upstream",
-        '"x-goog-api-key": key,\n',
-        '"x-goog-api-key": key,\n            "authorization": f"Bearer {key}",\n',
+        "return {name: scheme + key}",
+        'return {name: scheme + key, "authorization": f"Bearer {key}"}',
         ("openai_generations/one_credential/*", "gemini_generate/one_credential/*"),
     ),
     "body of the window written anew": Mutant(

@@ -61,7 +61,7 @@ def edits() -> Response:
     """Pictures from pictures and words, as a form or as JSON."""
     service, key = the_service(), caller_key()
     if is_form():
-        body, form = read_form(keep=service.has_windows)
+        body, form = read_form()
         return pass_form("edits", body, form, key, "b64_json") or answer(
             parse_edit_form(form, service.catalogue), key, "image_edit"
         )
@@ -78,7 +78,7 @@ def variations() -> Response:
     service, key = the_service(), caller_key()
     if not is_form():
         raise ApiError(ErrorKind.UNSUPPORTED_MEDIA_TYPE, NOT_A_FORM.format(request.mimetype))
-    body, form = read_form(keep=service.has_windows)
+    body, form = read_form()
     default = service.settings.default_response_format
     return pass_form("variations", body, form, key, default) or answer(
         parse_variation_form(form, service.catalogue, default), key, "image_edit"

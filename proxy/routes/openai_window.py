@@ -46,9 +46,9 @@ def pass_json(operation: str, body: bytes, content: Any, key: str, default_forma
 
 
 def pass_form(operation: str, body: bytes, form: Form, key: str, default_format: str) -> Response | None:
-    """The same for a multipart form, of which `body` is the whole as it came, or nothing if it was not kept."""
+    """The same for a multipart form, of which `body` is the whole as it came."""
     fields = dict(form.texts)
-    if not body or not (model := model_behind(fields)):
+    if not (model := model_behind(fields)):
         return None
     wanted = wanted_form(fields, model, default_format)
     if not fits(fields, operation, model, wanted):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from io import BytesIO
 from typing import IO, Any, cast
 
@@ -15,10 +14,8 @@ from werkzeug.formparser import MultiPartParser
 from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormFile
 from proxy.greenlets import time_limit
-from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
+from proxy.limits import BODY_SECONDS, KIB, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
 from proxy.routes.caller_watch import watch_caller
-
-LONGEST_PADDING = 64  # bytes of white space after a form's delimiter
 
 
 class TimedInput:
@@ -50,33 +47,6 @@ class TimedInput:
         return self.stream.readline(size)
 
 
-class UncutDelimiters:
-    """A form's body of which no read ends between a delimiter and the end of its line.
-
-    Werkzeug 3.1.9 would leave the line break before it in the part: a picture or a prompt with one byte more
-    (https://github.com/pallets/werkzeug/issues/3285, seen 2026-11-23).
-    """
-
-    def __init__(self, stream: IO[bytes], boundary: bytes):
-        self.stream = stream
-        self.unfinished = re.compile(rb"--%s(-|[^\S\r\n]{0,%d}\r?)\Z" % (re.escape(boundary), LONGEST_PADDING))
-        self.longest = len(b"--") + len(boundary) + LONGEST_PADDING + len(b"\r")
-        self.last = b""
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, a few more than were asked for where a delimiter would be cut."""
-        chunk = more = self.take(size)
-        while more and self.unfinished.search(self.last):
-            more = self.take(1)
-            chunk += more
-        return chunk
-
-    def take(self, size: int) -> bytes:
-        chunk = self.stream.read(size)
-        self.last = (self.last + chunk[-self.longest :])[-self.longest :]
-        return chunk
-
-
 def limit_body_time() -> None:
     """Before a request is read: from now on its body must keep coming."""
     environ = request.environ
@@ -105,30 +75,28 @@ def read_json_body() -> bytes:
     return read_body()
 
 
-def read_form(*, keep: bool) -> tuple[bytes, Form]:
-    """The body as a form, its files in memory and its parts in order. Raises INVALID_ARGUMENT for what is no form.
+def read_form() -> tuple[bytes, Form]:
+    """The body as it came, and as a form, its parts in order. Raises INVALID_ARGUMENT for what is no form.
 
-    With `keep` the whole body is there as well, as it came; without it, b"".
+    Werkzeug is given the whole body at once: 3.1.9 makes other parts of the same form where its reads end within a
+    delimiter (https://github.com/pallets/werkzeug/issues/3285, seen 2026-11-23).
     """
-    body = read_body() if keep else b""
+    body = read_body()
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: BytesIO(),
         max_form_memory_size=request.max_content_length,
         max_form_parts=MOST_FORM_PARTS,
-        buffer_size=MIB,
+        buffer_size=max(len(body), KIB),
     )
     try:
         boundary = request.mimetype_params.get("boundary", "").encode("ascii")
         if not boundary:
             raise ValueError("Missing boundary")
-        stream = cast(IO[bytes], UncutDelimiters(BytesIO(body) if keep else request.stream, boundary))
-        texts, files = parser.parse(stream, boundary, request.content_length)
+        texts, files = parser.parse(BytesIO(body), boundary, len(body))
     except RequestEntityTooLarge:
         raise too_large() from None
     except ValueError as error:
         raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {error}.") from None
-    if not keep:
-        watch_caller()  # the whole body was read here, and not before
     if any(not name for name in (*texts, *files)):
         raise ApiError(ErrorKind.INVALID_ARGUMENT, "The form cannot be read: a part has no name.")
     return body, Form(
