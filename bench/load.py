@@ -67,9 +67,9 @@ def native() -> Question:
     return Question("native", NATIVE, body, {**JSON, "x-goog-api-key": "bench-key"})
 
 
-def generation(response_format: str) -> Question:
+def generation(response_format: str, key: str = "bench-key") -> Question:
     body = json.dumps({"model": MODEL, "prompt": "a cat", "response_format": response_format}).encode()
-    return Question(response_format, GENERATIONS, body, {**JSON, "Authorization": "Bearer bench-key"})
+    return Question(response_format, GENERATIONS, body, {**JSON, "Authorization": f"Bearer {key}"})
 
 
 def edit(form: bytes, content_type: str) -> Question:

@@ -144,12 +144,12 @@ def contenders(plan: Plan) -> Iterator[list[Contender]]:
             Contender("native, by OpenAI", ours_of_the_house, load.native()),
             Contender("b64_json, by OpenAI", ours_of_the_house, load.generation("b64_json")),
         ]
-        for contender in (*surfaces(ours), *found[-2:]):
-            check(contender, pictures.png(PICTURE))
         if plan.with_litellm:
-            found.append(
-                Contender("LiteLLM", start(servers.litellm(plan.folder, instant)), load.generation("b64_json"))
-            )
+            question = load.generation("b64_json", key=servers.LITELLM_KEY)
+            found.append(Contender("LiteLLM", start(servers.litellm(plan.folder, instant)), question))
+        for contender in found:
+            if "nginx" not in contender.name and contender.name != "edit":
+                check(contender, pictures.png(PICTURE))
         yield found
 
 
@@ -163,7 +163,7 @@ def check(contender: Contender, picture: bytes) -> None:
         body = json.load(response)
     if "candidates" in body:
         data = base64.b64decode(body["candidates"][0]["content"]["parts"][0]["inlineData"]["data"])
-    elif "url" in body["data"][0]:
+    elif body["data"][0].get("url"):
         data = urllib.request.urlopen(body["data"][0]["url"], timeout=30).read()  # noqa: S310
     else:
         data = base64.b64decode(body["data"][0]["b64_json"])

@@ -15,7 +15,8 @@ from bench.processes import Process, free_port, running
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORKERS = 2
-LITELLM = "litellm[proxy]==1.79.3"
+LITELLM_VERSION = "1.106.2"
+LITELLM_KEY = "sk-bench"
 
 NGINX = """
 daemon off;
@@ -178,22 +179,22 @@ def empty_store(folder: Path) -> None:
 @contextmanager
 def litellm(folder: Path, upstream: Server) -> Iterator[Server]:
     """LiteLLM's proxy from an environment of its own, with two workers too."""
-    home = PROJECT / ".cache" / "bench-litellm"
+    home = PROJECT / ".cache" / f"bench-litellm-{LITELLM_VERSION}"
     if not (home / "bin" / "litellm").exists():
-        print(f"setting up {LITELLM} in {home.relative_to(PROJECT)} ...", flush=True)
+        print(f"setting up LiteLLM {LITELLM_VERSION} in {home.relative_to(PROJECT)} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)  # noqa: S603
-        subprocess.run([home / "bin" / "pip", "install", "--quiet", LITELLM], check=True)  # noqa: S603
+        subprocess.run([home / "bin" / "pip", "install", "--quiet", f"litellm[proxy]=={LITELLM_VERSION}"], check=True)  # noqa: S603
     configuration = folder / "litellm.yaml"
     configuration.write_text(
         "model_list:\n- model_name: gemini-2.5-flash-image\n  litellm_params:\n"
         f"    model: gemini/gemini-2.5-flash-image\n    api_key: bench\n    api_base: {upstream.url}/v1beta\n"
-        "litellm_settings:\n  telemetry: false\n"
+        "litellm_settings:\n  telemetry: false\n  drop_params: true\n"
     )
     port = free_port()
     command = [str(home / "bin" / "litellm"), "--config", str(configuration), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--num_workers", str(WORKERS)]
     environment = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "PWD": str(folder)}
-    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": LITELLM_KEY}
     url = f"http://127.0.0.1:{port}"
     with running(command, folder, "litellm", f"{url}/health/liveliness", environment) as process:
         yield Server(process, url)
