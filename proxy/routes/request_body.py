@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO
 from typing import IO, Any, cast
 
@@ -14,8 +15,10 @@ from werkzeug.formparser import MultiPartParser
 from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormFile
 from proxy.greenlets import time_limit
-from proxy.limits import BODY_SECONDS, KIB, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
+from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
 from proxy.routes.caller_watch import watch_caller
+
+LONGEST_PADDING = 64  # bytes of white space after a form's delimiter
 
 
 class TimedInput:
@@ -45,6 +48,33 @@ class TimedInput:
     def readline(self, size: int = -1) -> bytes:
         """WSGI asks for it; nobody here does."""
         return self.stream.readline(size)
+
+
+class UncutDelimiters:
+    """A form's body of which no read ends between a delimiter and the end of its line.
+
+    Werkzeug 3.1.9 would leave the line break before it in the part: a picture or a prompt with one byte more
+    (https://github.com/pallets/werkzeug/issues/3285, seen 2026-11-23).
+    """
+
+    def __init__(self, stream: IO[bytes], boundary: bytes):
+        self.stream = stream
+        self.unfinished = re.compile(rb"--%s(-|[^\S\r\n]{0,%d}\r?)\Z" % (re.escape(boundary), LONGEST_PADDING))
+        self.longest = len(b"--") + len(boundary) + LONGEST_PADDING + len(b"\r")
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, a few more than were asked for where a delimiter would be cut."""
+        chunk = more = self.take(size)
+        while more and self.unfinished.search(self.last):
+            more = self.take(1)
+            chunk += more
+        return chunk
+
+    def take(self, size: int) -> bytes:
+        chunk = self.stream.read(size)
+        self.last = (self.last + chunk[-self.longest :])[-self.longest :]
+        return chunk
 
 
 def limit_body_time() -> None:
@@ -78,21 +108,22 @@ def read_json_body() -> bytes:
 def read_form() -> tuple[bytes, Form]:
     """The body as it came, and as a form, its parts in order. Raises INVALID_ARGUMENT for what is no form.
 
-    Werkzeug is given the whole body at once: 3.1.9 makes other parts of the same form where its reads end within a
-    delimiter (https://github.com/pallets/werkzeug/issues/3285, seen 2026-11-23).
+    The form is parsed when all of it is there, so that what is made of it does not depend on how it arrived; in reads
+    of a MiB all the same, because Werkzeug searches a part much faster in which no delimiter is.
     """
     body = read_body()
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: BytesIO(),
         max_form_memory_size=request.max_content_length,
         max_form_parts=MOST_FORM_PARTS,
-        buffer_size=max(len(body), KIB),
+        buffer_size=MIB,
     )
     try:
         boundary = request.mimetype_params.get("boundary", "").encode("ascii")
         if not boundary:
             raise ValueError("Missing boundary")
-        texts, files = parser.parse(BytesIO(body), boundary, len(body))
+        stream = cast(IO[bytes], UncutDelimiters(BytesIO(body), boundary))
+        texts, files = parser.parse(stream, boundary, len(body))
     except RequestEntityTooLarge:
         raise too_large() from None
     except ValueError as error:
