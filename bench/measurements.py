@@ -27,6 +27,7 @@ THINKING = 5  # seconds of the upstream that makes callers wait
 SIZES = (0.2, 1.4, 8)
 CROWDS = (10, 100, 1000)
 MILLI = 1000
+WARMING_SECONDS = 1
 SETTLE_SECONDS = 15
 QUIET_SECONDS = 0.3
 
@@ -76,8 +77,9 @@ class Held:
 
 
 def burst(contender: Contender, folder: Path, callers: int, seconds: float) -> Burst:
-    """Load for a while. An error spoils a measurement."""
+    """Load for a while, after some that is not counted: what has been idle is cold. An error spoils a measurement."""
     process = contender.server.process
+    load.drive(contender.server.url, contender.question, folder, callers, WARMING_SECONDS)
     settle(process)
     before = process.cpu_seconds()
     with PeakMemory(process) as memory:
