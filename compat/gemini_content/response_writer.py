@@ -117,31 +117,33 @@ def write_answer(events: Iterable[Event], *, model_version: str, response_id: st
     """
     answer = Answer(model_version, response_id)
     started = opened = drawn = False  # whether there is a candidate, whether one is open, and has its picture
+    held = b""  # what leaves with that which follows it
     for event in events:
         answer.note(event)
         match event:
             case ImageStart(mime_type):
                 if drawn:
-                    yield END_PARTS + STOP
+                    held += END_PARTS + STOP
                     opened = drawn = False
                 if not opened:
-                    yield (b"," if started else START) + start_candidate(answer.pictures)
-                yield (b"," if opened else b"") + start_picture(answer.take_words(), mime_type)
+                    held += (b"," if started else START) + start_candidate(answer.pictures)
+                yield held + (b"," if opened else b"") + start_picture(answer.take_words(), mime_type)
                 started = opened = True
+                held = b""
             case ImageData(data):
                 yield data
             case ImageEnd(draft):
-                yield end_picture(draft)
+                held = end_picture(draft)
                 drawn = not draft
                 answer.pictures += drawn
             case Finish() if drawn:
-                yield b"".join(b"," + part for part in answer.take_words()) + END_PARTS + STOP
+                held += b"".join(b"," + part for part in answer.take_words()) + END_PARTS + STOP
                 opened = drawn = False
     if opened:
-        yield END_PARTS + STOP
+        held += END_PARTS + STOP
     failed = b",".join(map(dumps, answer.failed()))
-    yield (b"," if started and failed else b"" if started else START) + failed
-    yield b"]," + dumps(answer.about(with_usage=True))[1:]
+    held += (b"," if started and failed else b"" if started else START) + failed
+    yield held + b"]," + dumps(answer.about(with_usage=True))[1:]
 
 
 def write_event_stream(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
@@ -165,8 +167,8 @@ def write_responses(events: Iterable[Event], framing: Framing, answer: Answer) -
             answer.note(event)
             match event:
                 case ImageStart(mime_type):
-                    yield (framing.next if started else framing.first) + START
-                    yield start_candidate(answer.pictures) + start_picture(answer.take_words(), mime_type)
+                    begin = (framing.next if started else framing.first) + START + start_candidate(answer.pictures)
+                    yield begin + start_picture(answer.take_words(), mime_type)
                     started = drawing = True
                 case ImageData(data):
                     yield data
