@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -309,10 +310,14 @@ def in_flight(port: int) -> float:
     return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("twinlens_in_flight"))
 
 
+TRACEBACK = re.compile(r"^Traceback .*\n(?:[ \t].*\n|\n)*.*", re.MULTILINE)
+SEVERE = re.compile(r"^.* (?:ERROR|CRITICAL) .*", re.MULTILINE)
+
+
 def tracebacks(process: Process) -> list[str]:
     """What the server has written that it should never have to write."""
-    lines = process.log.read_text(errors="replace").splitlines()
-    return [line for line in lines if line.startswith("Traceback") or " ERROR " in line or " CRITICAL " in line]
+    text = process.log.read_text(errors="replace")
+    return SEVERE.findall(text) + TRACEBACK.findall(text)
 
 
 def main() -> int:

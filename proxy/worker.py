@@ -142,7 +142,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Called every second. Once the worker is to stop, nobody waits for callers who ask nothing."""
         super().notify()
         if not self.alive:
-            gevent.killall(list(self.idle), block=False)
+            for one in self.idle:
+                gevent.get_hub().loop.run_callback(self.end_idle, one)
+
+    def end_idle(self, one: gevent.Greenlet) -> None:
+        """Called by the hub, so that nothing comes in between: who has asked something meanwhile is answered."""
+        if one in self.idle:
+            one.throw(gevent.GreenletExit)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """Ctrl-C reaches a worker many times, from the terminal and from its master: once a second is enough."""

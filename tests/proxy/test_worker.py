@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors, wsgi
@@ -246,6 +247,29 @@ def test_a_request_that_fails_while_it_is_read_is_no_longer_waited_for():
     with pytest.raises(ValueError, match="no request"), worker.timeout_ctx():
         raise ValueError("no request")
     assert worker.idle == set()
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["asks nothing", "asks in that moment"])
+def test_a_worker_that_stops_ends_who_asks_nothing_and_answers_who_asks(asks: bool):
+    worker = waiting_worker(5)
+    asked = gevent.event.Event()
+    worker.alive, worker.tmp = False, SimpleNamespace(notify=lambda: None)
+    worker.ppid = os.getppid()
+    answers = []
+
+    def connection() -> None:
+        with worker.timeout_ctx():
+            asked.wait()
+        gevent.sleep(0.05)
+        answers.append("an answer")
+
+    greenlet = gevent.spawn(connection)
+    gevent.sleep(0.01)
+    if asks:
+        asked.set()
+    worker.notify()
+    greenlet.join(2)
+    assert answers == (["an answer"] if asks else [])
 
 
 # The real thing
