@@ -69,11 +69,17 @@ def ask_once(
             if answer.status >= 300:
                 raise language.read_error(answer.status, answer.read_error(), answer.headers)
             events = language.read(answer.chunks, answer.content_type)
-            yield from fetch_links(events, upstream, key, timeout)
+            yield from explain_failures(fetch_links(events, upstream, key, timeout), model, key)
         finally:
             answer.close()
     except ApiError as error:
         raise explained(error, model, key) from None
+
+
+def explain_failures(events: Iterable[Event], model: ServedModel, key: str | None) -> Iterator[Event]:
+    """The events, with every failure among them as a caller may see it."""
+    for event in events:
+        yield Failure(explained(event.error, model, key)) if isinstance(event, Failure) else event
 
 
 def explained(error: ApiError, model: ServedModel, key: str | None) -> ApiError:

@@ -11,12 +11,14 @@ from typing import Any
 from flask import Response, request
 
 from compat.image_models import Api, ServedModel
+from compat.images import MOST_PICTURES
 from compat.openai_images.form import Form
 from compat.openai_images.renaming import Pieces, form_with_model, json_with_model
 from compat.openai_images.request import LONGEST_MODEL, wanted_format
 from compat.openai_images.response import write_answer
 from compat.sizes import parse_pixels
 from proxy.callers import patience
+from proxy.generation import explain_failures
 from proxy.image_store import store_pictures
 from proxy.languages import LANGUAGES
 from proxy.linked_images import fetch_links
@@ -116,10 +118,10 @@ def pass_through(
     is_plain = answer.status == 200 and answer.content_type.startswith("application/json")
     if not is_plain or look_ahead(answer) in (wanted, None):
         if answer.status == 200:
-            seen.pictures = fields["n"] if isinstance(fields.get("n"), int) else 1
+            seen.pictures = min(int(n), MOST_PICTURES) if (n := str(fields.get("n"))).isdecimal() else 1
         return pass_on(answer, key_up, language)
     events = language.read(answer.chunks, answer.content_type)
-    events = fetch_links(events, upstream, key_up, None)
+    events = explain_failures(fetch_links(events, upstream, key_up, None), model, key_up)
     if wanted == "url":
         events = store_pictures(events, service.store, url_of_image())
     chunks = write_answer(seen.events(events), created=int(time.time()), prices=model.upstream.prices)

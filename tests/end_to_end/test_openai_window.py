@@ -190,13 +190,19 @@ def test_a_picture_that_breaks_off_is_a_broken_transfer(from_google: genai.Clien
     assert not isinstance(caught.value, AssertionError)
 
 
-def test_one_of_several_that_fails_costs_no_other(from_google: genai.Client, upstream: ReplayingUpstream):
-    failed = {"message": "Blocked.", "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
+def test_one_of_several_that_fails_costs_no_other(
+    house: ProxyServer, from_google: genai.Client, upstream: ReplayingUpstream
+):
+    told = f"Blocked for {HOUSE_KEY}."
+    failed = {"message": told, "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
     upstream.answers(Answer({**DRAWN, "errors": [failed]}))
     config = types.GenerateContentConfig(candidate_count=2)
     drawn, blocked = from_google.models.generate_content(model=MODEL, contents="x", config=config).candidates
     assert drawn.content.parts[0].inline_data.data == PICTURE
     assert blocked.finish_reason == types.FinishReason.IMAGE_SAFETY
+    url, body = f"{house.url}/v1beta/models/{MODEL}:generateContent", {"contents": [{"parts": [{"text": "x"}]}]}
+    answer = requests.post(url, json=body, headers={"x-goog-api-key": new_key()}, timeout=20)
+    assert answer.json()["candidates"][1]["finishMessage"] == "Blocked for [key]."
 
 
 def test_what_is_left_out_is_named(house: ProxyServer, upstream: ReplayingUpstream):
