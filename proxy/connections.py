@@ -1,60 +1,165 @@
-"""Connections to the upstream, on which a small request leaves in one write: each write wakes whoever reads."""
+"""Connections to the upstream on which a call costs little.
+
+urllib3 and http.client keep the connections, secure them and read the bodies; what they do for every call in the most
+general way is done here in the one way that this service needs. Whatever is out of the ordinary goes theirs.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import http.client
+import re
+import socket
+import termios
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from proxy.limits import KIB
 
 SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
+SERVER = re.compile(r"https?://[^/]+")
+HEAD = re.compile(  # of an answer that has a body, in lines that are whole
+    rb"HTTP/1\.1 ((?!204|304)[2-5]\d\d)(?: ([ -~]*))?\r\n"
+    rb"((?:[A-Za-z0-9!#$%&'*+.^_`|~-]+:[^\x00-\x08\x0a-\x1f]*\r\n){1,100})\r\n"
+)
+PLAIN_NUMBER = re.compile(r"[0-9]{1,18}")
+ESTABLISHED = 1  # what TCP_INFO begins with while neither side has ended the connection
+NOTHING = bytes(4)
 
 
-class OneWrite(HTTPConnection):
-    """Holds the head of a request back until its body is there."""
+class Answer(http.client.HTTPResponse):
+    """An answer whose head, if it comes at once and is plain, is not read by a parser of e-mails."""
 
-    held: list[bytes] | None = None
+    def begin(self) -> None:
+        """Reads the status and the headers."""
+        head = HEAD.match(self.fp.peek())
+        headers = read_headers(head[3].decode("latin-1")) if head else HTTPHeaderDict()
+        length, coding = headers.get("content-length", ""), headers.get("transfer-encoding")
+        chunked = coding == "chunked" and not length
+        if not head or not (chunked or (coding is None and PLAIN_NUMBER.fullmatch(length))):
+            super().begin()
+            return
+        self.fp.read(head.end())
+        self.version, self.status, self.reason = 11, int(head[1]), (head[2] or b"").decode("ascii")
+        self.headers = headers  # type: ignore[assignment]  # which are read by name, as those of an e-mail are
+        self.chunked, self.chunk_left = chunked, None
+        self.length = None if chunked else int(length)
+        self.will_close = "close" in headers.get("connection", "").lower()
 
-    def request(self, *args: Any, **options: Any) -> None:
-        self.held = []
-        try:
-            super().request(*args, **options)
-            pieces = self.held
-        finally:
-            self.held = None
+
+def read_headers(lines: str) -> HTTPHeaderDict:
+    """Headers from their lines."""
+    headers = HTTPHeaderDict()
+    for line in lines.split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        headers.add(name, value.lstrip(" \t"))
+    return headers
+
+
+class Connection(HTTPConnection):
+    """A connection on which a small request leaves in one write, since each write wakes whoever reads."""
+
+    method = ""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        **_: Any,
+    ) -> None:
+        """Writes a request whose headers are complete; its body is bytes, pieces of bytes, or None.
+
+        Raises ValueError if a header would be more than one.
+        """
+        if self.sock is None:
+            self.connect()
+        self.method = method
+        self.sock.settimeout(self.timeout)
+        lines = (f"{name}: {value}" for name, value in headers.items())
+        head = "\r\n".join((f"{method} {url} HTTP/1.1", *lines, "\r\n"))
+        if not head.count("\r") == head.count("\n") == len(headers) + 2:
+            raise ValueError("a header has more than one line")
+        pieces = [head.encode("latin-1"), *((body,) if isinstance(body, bytes) else body or ())]
         for piece in [b"".join(pieces)] if sum(map(len, pieces)) <= SMALL else pieces:
-            self.send(piece)
+            self.sock.sendall(piece)
 
-    def send(self, data: Any) -> None:
-        """Called for each piece of a request."""
-        if self.held is None:
-            super().send(data)
-        else:
-            self.held.append(data)
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 does
+        """The answer as soon as its head has been read."""
+        self.sock.settimeout(self.timeout)
+        answer = Answer(self.sock, method=self.method)
+        try:
+            answer.begin()
+        except BaseException:
+            answer.close()
+            self.close()
+            raise
+        if answer.will_close:
+            self.close()
+        return HTTPResponse(
+            body=answer,
+            headers=HTTPHeaderDict(answer.headers.items()),
+            status=answer.status,
+            version=answer.version,
+            reason=answer.reason,
+            preload_content=False,
+            decode_content=False,
+            original_response=answer,
+            request_method=self.method,
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether nothing has come since the last answer, be it the end. urllib3 polls, which gevent makes dear."""
+        if self.sock is None or not hasattr(socket, "TCP_INFO"):
+            return super().is_connected
+        state = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state == ESTABLISHED and fcntl.ioctl(self.sock, termios.FIONREAD, NOTHING) == NOTHING
 
 
-class SecureOneWrite(OneWrite, HTTPSConnection):
+class SecureConnection(Connection, HTTPSConnection):
     """The same with TLS."""
 
 
 class Pool(HTTPConnectionPool):
     """Keeps connections open between requests."""
 
-    ConnectionCls = OneWrite
+    ConnectionCls = Connection
 
 
 class SecurePool(HTTPSConnectionPool):
     """The same with TLS."""
 
-    ConnectionCls = SecureOneWrite
+    ConnectionCls = SecureConnection
 
 
 class Adapter(HTTPAdapter):
-    """What `requests` asks for a connection."""
+    """What `requests` asks for connections. All calls to a server are made with the same proxies and certificates."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+        self.pools: dict[str, Any] = {}
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+        """The pool of a server, which is looked up once."""
+        server = SERVER.match(request.url or "")
+        if not server:
+            return super().get_connection_with_tls_context(request, *args, **options)
+        if server[0] not in self.pools:
+            self.pools[server[0]] = super().get_connection_with_tls_context(request, *args, **options)
+        return self.pools[server[0]]
+
+    def build_response(self, request: requests.PreparedRequest, answer: Any) -> requests.Response:
+        """The answer as requests hands it out, without cookies."""
+        response = requests.Response()
+        response.request, response.url = request, request.url or ""
+        response.status_code = answer.status
+        response.headers = answer.headers
+        response.raw = answer
+        return response

@@ -11,6 +11,7 @@ from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from traceback import walk_tb
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
@@ -28,6 +29,8 @@ from proxy.settings import SANDBOX_KEY
 SANDBOX = "http://sandbox.invalid"  # an address that no network has
 SANDBOX_URLS = {Api.GEMINI: f"{SANDBOX}/v1beta", Api.OPENAI: f"{SANDBOX}/v1"}
 CREDENTIALS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
+
+ALWAYS_SENT = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "twinlens"}
 
 # Only a connection that could not be made is tried once more: nothing can have been sent on it.
 RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
@@ -90,6 +93,7 @@ class Upstream:
         one, each single wait is limited and not their sum.
         """
         self.base_url = base_url
+        self.host = urlsplit(base_url).netloc
         self.api = api
         self.timeout = timeout
         self.max_answer_bytes = max_answer_bytes
@@ -149,7 +153,7 @@ class Upstream:
     ) -> UpstreamAnswer:
         seconds = min(self.timeout, timeout or self.timeout)
         started = time.monotonic()
-        sent = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "twinlens", **headers}
+        sent = {"host": self.host, **ALWAYS_SENT, **headers}
         try:
             with self.time_limit(seconds, too_late):
                 response = self.send(method, url, body, sent, seconds)
