@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import gevent
@@ -58,7 +57,26 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
     return stop
 
 
-def time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[Any]:
-    """Raises the error in what is done within, wherever it waits, when the time is over."""
-    limit: AbstractContextManager[Any] = gevent.Timeout(max(seconds, 0.001), error())
-    return limit
+class time_limit:
+    """Raises the error in what is done within, wherever it waits, when so many seconds are over.
+
+    What gevent.Timeout does, with half the work: there is one for each piece of an answer.
+    """
+
+    __slots__ = ("error", "seconds", "timer")
+
+    def __init__(self, seconds: float, error: Callable[[], ApiError]):
+        self.seconds = max(seconds, 0.001)
+        self.error = error
+
+    def __enter__(self) -> None:
+        self.timer = gevent.get_hub().loop.timer(self.seconds)
+        self.timer.start(raise_in, gevent.getcurrent(), self.error, update=True)
+
+    def __exit__(self, *_: object) -> None:
+        self.timer.stop()
+        self.timer.close()
+
+
+def raise_in(waiting: gevent.Greenlet, error: Callable[[], ApiError]) -> None:
+    waiting.throw(error())
