@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from proxy.limits import KIB
 
 SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
-SERVER = re.compile(r"https?://[^/]+")
+SERVER = re.compile(r"https?://[^/?]+")
 HEAD = re.compile(  # of an answer that has a body, in lines that are whole
     rb"HTTP/1\.1 ((?!204|304)[2-5]\d\d)(?: ([ -~]*))?\r\n"
     rb"((?:[A-Za-z0-9!#$%&'*+.^_`|~-]+:[^\x00-\x08\x0a-\x1f]*\r\n){1,100})\r\n"
@@ -49,6 +49,23 @@ class Answer(http.client.HTTPResponse):
         self.chunked, self.chunk_left = chunked, None
         self.length = None if chunked else int(length)
         self.will_close = "close" in headers.get("connection", "").lower()
+
+
+class Body(HTTPResponse):
+    """The body of an answer. The pieces of one whose length is told are read without looking at each in every way."""
+
+    _original_response: Answer
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """The next bytes, up to so many; none at the end."""
+        answer, left = self._original_response, self.length_remaining
+        if decode_content or not amt or not left or amt >= left or answer.chunked:
+            return super().read1(amt, decode_content)
+        piece = answer.fp.read1(amt)
+        if not piece:
+            return super().read1(amt, decode_content)
+        answer.length = self.length_remaining = left - len(piece)
+        return piece
 
 
 def read_headers(lines: str) -> HTTPHeaderDict:
@@ -101,7 +118,7 @@ class Connection(HTTPConnection):
             raise
         if answer.will_close:
             self.close()
-        return HTTPResponse(
+        return Body(
             body=answer,
             headers=HTTPHeaderDict(answer.headers.items()),
             status=answer.status,
@@ -138,6 +155,12 @@ class SecurePool(HTTPSConnectionPool):
     ConnectionCls = SecureConnection
 
 
+def server_of(request: requests.PreparedRequest) -> str:
+    """The URL of a request without its path."""
+    server = SERVER.match(request.url or "")
+    return server[0] if server else ""
+
+
 class Adapter(HTTPAdapter):
     """What `requests` asks for connections. All calls to a server are made with the same proxies and certificates."""
 
@@ -148,12 +171,17 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         """The pool of a server, which is looked up once."""
-        server = SERVER.match(request.url or "")
-        if not server:
-            return super().get_connection_with_tls_context(request, *args, **options)
-        if server[0] not in self.pools:
-            self.pools[server[0]] = super().get_connection_with_tls_context(request, *args, **options)
-        return self.pools[server[0]]
+        server = server_of(request)
+        if server not in self.pools:
+            self.pools[server] = super().get_connection_with_tls_context(request, *args, **options)
+        return self.pools[server]
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """What a request line says: a path, or a whole URL to a proxy that reads it."""
+        server = server_of(request)
+        if self.pools[server].proxy:
+            return super().request_url(request, proxies)
+        return (request.url or "")[len(server) :] or "/"
 
     def build_response(self, request: requests.PreparedRequest, answer: Any) -> requests.Response:
         """The answer as requests hands it out, without cookies."""

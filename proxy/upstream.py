@@ -216,7 +216,7 @@ class Upstream:
                 if waited > seconds:
                     raise late
                 yield chunk
-        except ReadTimeoutError:
+        except (ReadTimeoutError, TimeoutError):
             raise late from None
         except (HTTPError, OSError):
             raise broken("The upstream's answer broke off.") from None

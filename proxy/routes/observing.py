@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 
 from flask import Response, g, request
 
@@ -23,7 +23,7 @@ def observation() -> Observation:
 def begin() -> None:
     """Before a request: it gets an id, the caller's own if that is a sane one."""
     told = request.headers.get("x-request-id", "")
-    seen = Observation(told if REQUEST_ID.fullmatch(told) else uuid.uuid4().hex, request.method)
+    seen = Observation(told if REQUEST_ID.fullmatch(told) else secrets.token_hex(16), request.method)
     if request.blueprint not in SERVICE:
         seen.surface = "gemini" if is_googles(request.path, request.headers, request.args) else "openai"
     if request.endpoint:

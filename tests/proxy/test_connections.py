@@ -1,14 +1,15 @@
 """proxy/connections.py: how a request leaves, how the head of an answer is read, when a connection is used again."""
 
 import http.client
+import random
 import socket
 import time
 from collections.abc import Iterator
 
 import pytest
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
-from proxy.connections import SMALL, Connection
+from proxy.connections import SMALL, Connection, Pool
 
 HEADERS = {"host": "here.test", "content-length": "0", "x-b": "c"}
 
@@ -136,3 +137,34 @@ def test_a_connection_is_not_used_again(pair, left: bytes):
         theirs.close()
     time.sleep(0.05)
     assert not connection.is_connected
+
+
+def read_whole(body: bytes, told: int, size: int) -> tuple[bytes, int]:
+    """What is read in pieces of a body of which so many bytes were told, and how many connections were given back."""
+    pool = Pool("here.test")
+    ours, theirs = socket.socketpair()
+    connection = pool.ConnectionCls("here.test", timeout=5)
+    connection.sock, connection.method = ours, "POST"
+    pool.pool.get()  # the place that it is given back to
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % told + body)
+        theirs.shutdown(socket.SHUT_WR)
+        answer = connection.getresponse()
+        answer._pool, answer._connection = pool, connection
+        pieces = list(iter(lambda: answer.read1(size), b""))
+    assert all(len(piece) <= size for piece in pieces)
+    return b"".join(pieces), sum(one is connection for one in pool.pool.queue)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 70_000])
+@pytest.mark.parametrize("length", [1, 4, 5, 20_000])
+def test_a_body_is_read_to_its_end_and_its_connection_given_back(length: int, size: int):
+    body = random.Random(length).randbytes(length)
+    assert read_whole(body, length, size) == (body, 1)
+
+
+@pytest.mark.parametrize("size", [1, 3, 70_000])
+@pytest.mark.parametrize("missing", [1, 2, 100])
+def test_a_body_that_is_shorter_than_it_was_told_is_broken(missing: int, size: int):
+    with pytest.raises(ProtocolError, match="IncompleteRead"):
+        read_whole(b"abcdefgh", 8 + missing, size)
