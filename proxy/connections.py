@@ -118,9 +118,10 @@ class Connection(HTTPConnection):
             raise
         if answer.will_close:
             self.close()
+        headers: Any = answer.headers
         return Body(
             body=answer,
-            headers=HTTPHeaderDict(answer.headers.items()),
+            headers=headers if isinstance(headers, HTTPHeaderDict) else HTTPHeaderDict(headers.items()),
             status=answer.status,
             version=answer.version,
             reason=answer.reason,

@@ -37,6 +37,7 @@ NAME = re.compile(r"([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}\.(png|jpeg|webp|gif)", re
 UNFINISHED = ".part"
 WORTH_A_WRITE = 64 * KIB  # bytes in chunks that are not held back for the next one
 MOST_TOGETHER = 64  # chunks
+BREATHE_AFTER = 20  # files that are looked at or deleted in one go
 
 REMOTE_SCHEMES = ("s3://", "gs://", "az://")
 RETRY_CONFIG: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
@@ -132,24 +133,30 @@ class FolderStore:
     def size(self) -> tuple[int, int]:
         """How many pictures there are, and their bytes."""
         sizes = []
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if NAME.fullmatch(entry.name):
-                        sizes.append(entry.stat().st_size)
+        for entry in self.entries():
+            with contextlib.suppress(OSError):
+                if NAME.fullmatch(entry.name):
+                    sizes.append(entry.stat().st_size)
         return len(sizes), sum(sizes)
 
     def sweep(self) -> int:
         """Deletes what has expired and what was left unfinished; returns how many files that were."""
         now = self.clock()
         swept = 0
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if self.is_over(entry, now):
-                        os.unlink(entry.path)
-                        swept += 1
+        for entry in self.entries():
+            with contextlib.suppress(OSError):
+                if self.is_over(entry, now):
+                    os.unlink(entry.path)
+                    swept += 1
         return swept
+
+    def entries(self) -> Iterator[os.DirEntry[str]]:
+        """All files. Among greenlets others come in between: a folder may hold a hundred thousand pictures."""
+        with os.scandir(self.folder) as entries:
+            for number, entry in enumerate(entries):
+                if number % BREATHE_AFTER == 0:
+                    time.sleep(0)
+                yield entry
 
     def is_over(self, entry: os.DirEntry[str], now: float) -> bool:
         if match := NAME.fullmatch(entry.name):

@@ -242,6 +242,17 @@ def test_a_sweep_deletes_what_a_killed_worker_left_but_not_what_is_being_written
     assert set(files(store)) == {whole, written.name}
 
 
+@pytest.mark.parametrize("look", [FolderStore.sweep, FolderStore.size])
+def test_a_look_at_many_pictures_lets_others_in_between(store: FolderStore, look, monkeypatch: pytest.MonkeyPatch):
+    """As a greenlet it would keep every caller of a worker waiting."""
+    pauses: list[float] = []
+    monkeypatch.setattr("proxy.image_store.time.sleep", pauses.append)
+    for number in range(100):
+        (store.folder / f"{number}.txt").touch()
+    look(store)
+    assert pauses == [0] * 5
+
+
 def test_two_sweeps_at_once_do_not_disturb_each_other(tmp_path: Path):
     FolderStore(tmp_path, 1, lambda: 1000.0).put("image/png", [PICTURE])
     stores = [FolderStore(tmp_path, 1) for _ in range(4)]
