@@ -11,6 +11,7 @@ import gevent
 from compat.errors import ApiError
 
 READABLE = 1  # what libev calls it
+AFTER_SOCKETS = -1  # the priority of a timer that must not overtake what has come meanwhile
 
 Result = TypeVar("Result")
 
@@ -70,7 +71,7 @@ class time_limit:
         self.error = error
 
     def __enter__(self) -> None:
-        self.timer = gevent.get_hub().loop.timer(self.seconds)
+        self.timer = gevent.get_hub().loop.timer(self.seconds, priority=AFTER_SOCKETS)
         self.timer.start(raise_in, gevent.getcurrent(), self.error, update=True)
 
     def __exit__(self, *_: object) -> None:

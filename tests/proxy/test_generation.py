@@ -461,3 +461,20 @@ def test_a_time_limit_interrupts_whatever_waits():
     with time_limit(0.05, slow):
         pass
     gevent.sleep(0.1)
+
+
+def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy():
+    ours, theirs = gevent.socket.socketpair()
+
+    def late() -> ApiError:
+        return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
+
+    def read() -> bytes:
+        with time_limit(0.05, late):
+            return ours.recv(1)
+
+    reading = gevent.spawn(read)
+    gevent.sleep(0)
+    theirs.send(b"x")
+    time.sleep(0.2)  # nothing is patched here: it keeps all greenlets from running
+    assert reading.get(timeout=1) == b"x"
