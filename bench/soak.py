@@ -199,7 +199,7 @@ class Soak:
         elif fault != "none" and status >= 400 and (b'"error"' in body or (fault, status) == ("html", 502)):
             self.tally.count(f"{status} for {fault}")
         else:
-            self.tally.complain(f"{prompt}: {status} {body[:200]!r}")
+            self.tally.complain(f"{prompt}: {status} {body[:200]!r}; {self.upstream.account_of(prompt)}")
         return False
 
     def compare(self, picture: bytes, prompt: str) -> None:

@@ -85,6 +85,7 @@ class SoakUpstream:
 
     def __enter__(self) -> SoakUpstream:
         self.open: set[socket.socket] = set()
+        self.took: dict[str, float] = {}  # seconds, by prompt
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -93,6 +94,11 @@ class SoakUpstream:
 
     def __exit__(self, *_: object) -> None:
         self.listener.close()
+
+    def account_of(self, prompt: str) -> str:
+        """What it has to say of a call that went wrong."""
+        took = self.took.get(prompt)
+        return "it was never answered upstream" if took is None else f"upstream it took {took:.2f} s"
 
     def connected(self) -> int:
         """Connections that are open, idle ones too."""
@@ -114,8 +120,10 @@ class SoakUpstream:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with connection, connection.makefile("rb") as reader:
                 while prompt := read_prompt(reader):
+                    began = time.monotonic()
                     time.sleep(QUICK)
                     BEHAVIOUR[prompt.partition("fault=")[2]](connection, google_answer(picture_of(prompt)))
+                    self.took[prompt] = time.monotonic() - began
         except OSError:
             return
         finally:
