@@ -132,7 +132,10 @@ def split_form(body: bytes, boundary: bytes) -> Iterator[tuple[MultipartSegment,
             elif event:
                 pieces.append(event)
             else:
-                yield segment, b"".join(pieces)
+                data = b"".join(pieces)
+                if data.startswith(b"--" + boundary):  # RFC 2046 allows it; `multipart` takes the next parts for data
+                    raise ValueError("an empty part has no line end before its delimiter")
+                yield segment, data
 
 
 def charset_of(segment: MultipartSegment) -> str:

@@ -225,8 +225,8 @@ FORMS: dict[str, tuple[bytes, list[tuple[str, str | bytes]]]] = {
     "a file without a name": (part(b'name="a"; filename=""'), [("a", b"1")]),
     "line ends at the end of a file": (part(FILE, b"ab\r\n\n\r\r\n"), [("a", b"ab\r\n\n\r\r\n")]),
     "almost delimiters in a file": (
-        part(FILE, b"--x\r\n\n--x\r\n\r\n--\r\n-x"),
-        [("a", b"--x\r\n\n--x\r\n\r\n--\r\n-x")],
+        part(FILE, b"a--x\r\n\n--x\r\n\r\n--\r\n-x"),
+        [("a", b"a--x\r\n\n--x\r\n\r\n--\r\n-x")],
     ),
     "a name in UTF-8": (part('name="고양이"'.encode(), "한 마리".encode()), [("고양이", "한 마리")]),
     "a name of RFC 2231": (part(b"name*=utf-8''%e2%82%ac"), [("\u20ac", "1")]),
@@ -269,6 +269,7 @@ NO_FORMS = {
     "a name that is not UTF-8": part(b'name="\xe9"') + END,
     "a header of a megabyte": part(b'name="' + b"a" * 2**20 + b'"') + END,
     "headers without end": part(b"name=a\r\n" + b"X: y\r\n" * 50_000) + END,
+    "an empty part without its line end": part(NAME, b"").removesuffix(b"\r\n") + part(FILE) + END,
     "bare line feeds": (part(NAME) + END).replace(b"\r\n", b"\n"),
     "a line that begins like a delimiter": part(FILE, b"1\r\n--xy") + END,
 }
