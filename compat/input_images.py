@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from compat.base64_stream import MalformedBase64, decode_whole, encode, padding, standard_alphabet
+import pybase64
+
+from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
 from compat.picture_header import (
@@ -57,7 +59,7 @@ def from_base64(text: str, param: str) -> InputImage:
 
 def from_bytes(picture: bytes, param: str) -> InputImage:
     """A picture told as its bytes."""
-    return InputImage(known_mime_type(picture, param), data=encode(picture).decode("ascii"))
+    return InputImage(known_mime_type(picture, param), data=pybase64.b64encode_as_string(picture))
 
 
 def known_mime_type(picture: bytes, param: str) -> str:

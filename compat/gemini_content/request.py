@@ -19,6 +19,7 @@ MASK_INSTRUCTION = (
 )
 
 
+NO_DATA = b'"data":""'  # a picture that is written elsewhere
 MOST_MEMBERS = 10_000  # of an array, and parts of all contents: looking at more would keep a worker from its callers
 ASPECT_RATIO = re.compile(r"\d{1,4}:\d{1,4}", re.ASCII)  # what can be told in a header; what is asked for is Google's
 
@@ -217,20 +218,27 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
     return merge(body, camel_cased(image_request.gemini))
 
 
-def write_request(image_request: ImageRequest) -> bytes:
-    """The same as JSON. The base64 of pictures goes in as it is: `json` would look at each of its characters."""
+def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
+    """The same as JSON, in pieces, of which those with the base64 of a picture are as long as it.
+
+    The base64 goes in as it is: `json` would look at each of its characters, and to join the pieces would copy it.
+    """
     body = build_request(image_request)
-    content = body["contents"][0]
-    parts, content["parts"] = content["parts"], []
-    before, empty, after = dumps(body).partition(b'"parts":[]')
-    return b"".join((before, empty[:-1], b",".join(map(write_part, parts)), b"]", after))
+    pictures = [take_data(part["inlineData"]) for part in body["contents"][0]["parts"] if "inlineData" in part]
+    # Nothing like it comes before them, as `contents` come first, and a quote within a text is written as \".
+    first, *others = dumps(body).split(NO_DATA, len(pictures))
+    pieces = [first]
+    for picture, after in zip(pictures, others, strict=True):
+        pieces[-1] += NO_DATA[:-1]
+        pieces += picture, NO_DATA[-1:] + after
+    return tuple(pieces)
 
 
-def write_part(part: dict[str, Any]) -> bytes:
-    if "inlineData" not in part:
-        return dumps(part)
-    data = part["inlineData"].pop("data").encode("ascii")
-    return b"".join((dumps(part)[:-2], b',"data":"', data, b'"}}'))
+def take_data(inline_data: dict[str, Any]) -> bytes:
+    """The base64 of a picture, in whose place nothing is left."""
+    data: str = inline_data["data"]
+    inline_data["data"] = ""
+    return data.encode("ascii")
 
 
 def dumps(value: Any) -> bytes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import sent_aspect_ratio
+from compat.image_models import ModelCatalogue
+from compat.openai_images.form import Form
 from compat.openai_images.request import (
     OpenAIRequest,
     parse_edit,
@@ -61,10 +65,8 @@ def edits() -> Response:
     """Pictures from pictures and words, as a form or as JSON."""
     service, key = the_service(), caller_key()
     if is_form():
-        body, form = read_form()
-        return pass_form("edits", body, form, key, "b64_json") or answer(
-            parse_edit_form(form, service.catalogue), key, "image_edit"
-        )
+        asked = pass_or_parse("edits", parse_edit_form, key, "b64_json")
+        return asked if isinstance(asked, Response) else answer(asked, key, "image_edit")
     body = read_json_body()
     content = parse_json(body)
     return pass_json("edits", body, content, key, "b64_json") or answer(
@@ -75,14 +77,24 @@ def edits() -> Response:
 @blueprint.post("/images/variations")
 def variations() -> Response:
     """Pictures like a picture."""
-    service, key = the_service(), caller_key()
+    key = caller_key()
     if not is_form():
         raise ApiError(ErrorKind.UNSUPPORTED_MEDIA_TYPE, NOT_A_FORM.format(request.mimetype))
+    default = the_service().settings.default_response_format
+    parse = partial(parse_variation_form, default_format=default)
+    asked = pass_or_parse("variations", parse, key, default)
+    return asked if isinstance(asked, Response) else answer(asked, key, "image_edit")
+
+
+def pass_or_parse(
+    operation: str, parse: Callable[[Form, ModelCatalogue], OpenAIRequest], key: str, default_format: str
+) -> Response | OpenAIRequest:
+    """The answer to a form that can pass as it came, or else what it asks for.
+
+    The form itself is let go with that: nobody holds its bytes while pictures are drawn.
+    """
     body, form = read_form()
-    default = service.settings.default_response_format
-    return pass_form("variations", body, form, key, default) or answer(
-        parse_variation_form(form, service.catalogue, default), key, "image_edit"
-    )
+    return pass_form(operation, body, form, key, default_format) or parse(form, the_service().catalogue)
 
 
 def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:

@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 import json
-import re
-from io import BytesIO
-from typing import IO, Any, cast
+from collections.abc import Iterator
+from typing import IO, Any
 
 from flask import request
 from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import MultiPartParser
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from werkzeug.http import parse_options_header
 
 from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormFile
 from proxy.greenlets import time_limit
 from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
+from proxy.routes import the_service
 from proxy.routes.caller_watch import watch_caller
 
-LONGEST_PADDING = 64  # bytes of white space after a form's delimiter
+CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1")  # that a part may tell for its text
 
 
 class TimedInput:
     """A request's body below Werkzeug: it must keep coming, since gunicorn itself does not limit how long it takes."""
 
     def __init__(self, stream: IO[bytes], length: int | None):
-        """`length` is what Content-Length promises."""
+        """`length` is what Content-Length promises; None if the stream itself knows its end."""
         self.stream = stream
-        self.left = length or None
+        self.left = length
         self.length = 0  # of what has been read
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes. Raises BODY_TOO_SLOW."""
+        """The next bytes. Raises BODY_TOO_SLOW, and INVALID_ARGUMENT for a body that breaks off."""
         wanted = min(size if 0 < size < MIB else MIB, MIB if self.left is None else self.left)
+        if not wanted:
+            return b""
         with time_limit(BODY_SECONDS + wanted / SLOWEST_BODY, too_slow):
             try:
                 chunk = self.stream.read(wanted)
             except ParseException as error:
-                raise ApiError(
-                    ErrorKind.INVALID_ARGUMENT, f"The body cannot be read: {type(error).__name__}."
-                ) from None
+                raise unreadable(type(error).__name__) from None
+            except OSError:
+                raise unreadable("it broke off") from None
+        if self.left and not chunk:
+            raise unreadable("it is shorter than its Content-Length")
         self.length += len(chunk)
         if self.left is not None:
             self.left -= len(chunk)
@@ -50,49 +54,28 @@ class TimedInput:
         return self.stream.readline(size)
 
 
-class UncutDelimiters:
-    """A form's body of which no read ends between a delimiter and the end of its line.
-
-    Werkzeug 3.1.9 would leave the line break before it in the part: a picture or a prompt with one byte more
-    (https://github.com/pallets/werkzeug/issues/3285, seen 2026-11-23).
-    """
-
-    def __init__(self, stream: IO[bytes], boundary: bytes):
-        self.stream = stream
-        self.unfinished = re.compile(rb"--%s(-|[^\S\r\n]{0,%d}\r?)\Z" % (re.escape(boundary), LONGEST_PADDING))
-        self.longest = len(b"--") + len(boundary) + LONGEST_PADDING + len(b"\r")
-        self.last = b""
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, a few more than were asked for where a delimiter would be cut."""
-        chunk = more = self.take(size)
-        while more and self.unfinished.search(self.last):
-            more = self.take(1)
-            chunk += more
-        return chunk
-
-    def take(self, size: int) -> bytes:
-        chunk = self.stream.read(size)
-        self.last = (self.last + chunk[-self.longest :])[-self.longest :]
-        return chunk
-
-
 def limit_body_time() -> None:
     """Before a request is read: from now on its body must keep coming."""
     environ = request.environ
-    environ["wsgi.input"] = TimedInput(environ["wsgi.input"], request.content_length)
+    unknown = None if environ.get("wsgi.input_terminated") else 0
+    environ["wsgi.input"] = TimedInput(environ["wsgi.input"], request.content_length or unknown)
 
 
 def read_body() -> bytes:
-    """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE."""
+    """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE.
+
+    It is read beside Werkzeug's own stream, which would copy it twice.
+    """
+    stream, most = request.environ["wsgi.input"], the_service().settings.max_request_bytes
+    if (stream.left or 0) > most:
+        raise too_large()
     chunks = []
-    try:
-        while chunk := request.stream.read(MIB):
-            chunks.append(chunk)
-    except RequestEntityTooLarge:
-        raise too_large() from None
+    while chunk := stream.read(MIB):
+        chunks.append(chunk)
+        if stream.length > most:
+            raise too_large()
     watch_caller()
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def read_json_body() -> bytes:
@@ -108,32 +91,57 @@ def read_json_body() -> bytes:
 def read_form() -> tuple[bytes, Form]:
     """The body as it came, and as a form, its parts in order. Raises INVALID_ARGUMENT for what is no form.
 
-    The form is parsed when all of it is there, so that what is made of it does not depend on how it arrived; in reads
-    of a MiB all the same, because Werkzeug searches a part much faster in which no delimiter is.
+    The form is parsed when all of it is there, so that what is made of it does not depend on how it arrived.
     """
     body = read_body()
-    parser = MultiPartParser(
-        stream_factory=lambda *_, **__: BytesIO(),
-        max_form_memory_size=request.max_content_length,
-        max_form_parts=MOST_FORM_PARTS,
-        buffer_size=MIB,
-    )
     try:
         boundary = request.mimetype_params.get("boundary", "").encode("ascii")
         if not boundary:
             raise ValueError("Missing boundary")
-        stream = cast(IO[bytes], UncutDelimiters(BytesIO(body), boundary))
-        texts, files = parser.parse(stream, boundary, len(body))
-    except RequestEntityTooLarge:
-        raise too_large() from None
+        return body, parse_form(body, boundary)
     except ValueError as error:
-        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {error}.") from None
-    if any(not name for name in (*texts, *files)):
-        raise ApiError(ErrorKind.INVALID_ARGUMENT, "The form cannot be read: a part has no name.")
-    return body, Form(
-        tuple(texts.items(multi=True)),
-        tuple(FormFile(name, cast(BytesIO, file.stream).getvalue()) for name, file in files.items(multi=True)),
-    )
+        reason = error.args[0] if isinstance(error, MultipartError) else error
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {reason}.") from None
+
+
+def parse_form(body: bytes, boundary: bytes) -> Form:
+    """The texts and files of a form. Raises ValueError for what is no form, and BODY_TOO_LARGE."""
+    texts: list[tuple[str, str]] = []
+    files: list[FormFile] = []
+    for segment, data in split_form(body, boundary):
+        # RFC 7578 knows no name*=, but there are clients who write it: Werkzeug reads it, `multipart` passes it over.
+        _, told = parse_options_header(segment.header("Content-Disposition"))
+        name = told.get("name")
+        if not name:
+            raise ValueError("a part has no name")
+        if len(texts) + len(files) == MOST_FORM_PARTS:
+            raise too_large()
+        if "filename" in told:
+            files.append(FormFile(name, data))
+        else:
+            texts.append((name, data.decode(charset_of(segment), "replace")))
+    return Form(tuple(texts), tuple(files))
+
+
+def split_form(body: bytes, boundary: bytes) -> Iterator[tuple[MultipartSegment, bytes]]:
+    """The parts of a form: what their headers say, and what they hold."""
+    with PushMultipartParser(boundary) as parser:
+        for event in parser.parse(body):
+            if isinstance(event, MultipartSegment):
+                segment, pieces = event, []
+            elif event:
+                pieces.append(event)
+            else:
+                data = b"".join(pieces)
+                if data.startswith(b"--" + boundary):  # RFC 2046 allows it; `multipart` takes the next parts for data
+                    raise ValueError("an empty part has no line end before its delimiter")
+                yield segment, data
+
+
+def charset_of(segment: MultipartSegment) -> str:
+    """How a part's text is written: in UTF-8, unless it tells another of few that a client may use."""
+    told = (segment.charset or "").lower()
+    return told if told in CHARSETS else "utf-8"
 
 
 def is_form() -> bool:
@@ -175,12 +183,16 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def unreadable(why: str) -> ApiError:
+    return ApiError(ErrorKind.INVALID_ARGUMENT, f"The body cannot be read: {why}.")
+
+
 def too_slow() -> ApiError:
     return ApiError(ErrorKind.BODY_TOO_SLOW, "The request body did not arrive in time.", may_repeat=False)
 
 
 def too_large() -> ApiError:
-    limit = request.max_content_length
+    limit = the_service().settings.max_request_bytes
     return ApiError(
         ErrorKind.BODY_TOO_LARGE,
         f"The request body is larger than {limit} bytes (MAX_REQUEST_BYTES), or it has more than {MOST_FORM_PARTS} "

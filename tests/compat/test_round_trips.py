@@ -128,7 +128,7 @@ def through_openai(image_request: ImageRequest, model: ServedModel) -> OpenAIReq
 
 def through_gemini(image_request: ImageRequest, model: ServedModel) -> ImageRequest:
     """The request as a server that speaks Gemini's API reads it."""
-    body = json.loads(write_request(image_request))
+    body = json.loads(b"".join(write_request(image_request)))
     check_request("generateContent", body)
     assert body == build_request(image_request)
     return read_request(body, model).image_request

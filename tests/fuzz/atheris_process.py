@@ -6,7 +6,7 @@ import atheris
 
 TRACED = {  # whose branches tell the fuzzer that an input is new
     "json_stream": ["compat.json_stream"],
-    "form": ["compat", "proxy.routes", "werkzeug.formparser", "werkzeug.sansio.multipart", "werkzeug.http"],
+    "form": ["compat", "proxy.routes", "multipart", "werkzeug.http"],
 }
 
 

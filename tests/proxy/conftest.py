@@ -64,8 +64,11 @@ class Gemini:
 
     @property
     def calls(self) -> list[Any]:
-        """The requests that arrived."""
-        return [call.request for call in self.mock.calls]
+        """The requests that arrived, each with its body in one piece."""
+        requests = [call.request for call in self.mock.calls]
+        for request in requests:
+            request.body = b"".join(request.body) if isinstance(request.body, tuple) else request.body
+        return requests
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_one_picture_is_asked_for_once_and_told_as_it_comes():
     assert isinstance(finish, Finish) and finish.finish_reason == "STOP"
     [request] = stage.requests
     assert str(request.url).endswith("/v1beta/models/gemini-2.5-flash-image:generateContent")
-    assert json.loads(request.body or b"")["contents"][0]["parts"] == [{"text": "a cat"}]
+    assert json.loads(b"".join(request.body or ()))["contents"][0]["parts"] == [{"text": "a cat"}]
 
 
 def test_nothing_is_asked_before_somebody_listens():

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.request import MASK_INSTRUCTION, MOST_MEMBERS, SCHEMAS, build_request, check_request
+from compat.gemini_content.request import (
+    MASK_INSTRUCTION,
+    MOST_MEMBERS,
+    SCHEMAS,
+    build_request,
+    check_request,
+    write_request,
+)
 from compat.images import ImageRequest, InputImage
 
 CONTENTS = [{"role": "user", "parts": [{"text": "a red sun"}]}]
@@ -330,3 +337,16 @@ def test_what_is_meant_for_gemini_is_merged_verbatim_and_wins(gemini: dict[str, 
     generation_config = {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "1:1"}, "seed": 1}
     assert build_request(image_request) == {**contents, "generationConfig": generation_config, **merged}
     assert json.dumps(gemini) == before
+
+
+@pytest.mark.parametrize("pictures", [(), (PNG,), (ADDRESS, PNG, PNG)], ids=len)
+@pytest.mark.parametrize("mask", [None, PNG], ids=["no mask", "mask"])
+def test_a_request_is_sent_in_pieces_of_which_pictures_are_some(
+    pictures: tuple[InputImage, ...], mask: InputImage | None
+) -> None:
+    confusing = {"systemInstruction": {"parts": [{"inlineData": {"data": ""}}]}, "tools": ['"data":""', {"data": ""}]}
+    image_request = ImageRequest('"data":"" \\"data":""', pictures, mask, gemini=confusing)
+    pieces = write_request(image_request)
+    assert json.loads(b"".join(pieces)) == build_request(image_request)
+    data = [image.data for image in (*pictures, *([mask] if mask else [])) if image.data is not None]
+    assert [piece.decode() for piece in pieces[1::2]] == data

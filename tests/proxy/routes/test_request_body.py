@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import socket
 import threading
 import time
@@ -15,9 +16,10 @@ from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 from werkzeug.test import TestResponse
 
+from proxy.limits import MOST_FORM_PARTS
 from proxy.routes import request_body
 from tests.proxy.alarm_clock import alarm
-from tests.proxy.conftest import MODEL, Gemini
+from tests.proxy.conftest import MODEL, Gemini, MakeApp
 from tests.proxy.dialects import google_error, openai_error
 from tests.proxy.gemini_answers import DRAWN, PICTURE
 
@@ -189,12 +191,8 @@ def test_a_caller_who_leaves_in_the_middle_is_no_fault_of_ours(
 def test_a_form_is_the_same_wherever_its_reads_end(
     client: FlaskClient, gemini: Gemini, monkeypatch: pytest.MonkeyPatch
 ):
-    """Werkzeug by itself takes the line break before a delimiter for data, if a read ends in the delimiter's end."""
     gemini.answers(DRAWN)
-    prompt_last = (
-        FORM.removesuffix(b"--\r\n") + b' \t\r\nContent-Disposition: form-data; name="user"\r\n\r\nme\r\n--x \r\n'
-        b'Content-Disposition: form-data; name="n"\r\n\r\n1\r\n--x--\r\n'
-    )
+    prompt_last = FORM.removesuffix(b"--\r\n") + b'\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n--x--\r\n'
     for size in range(1, len(prompt_last)):
         monkeypatch.setattr(request_body, "MIB", size)
         response = client.post(EDITS, data=prompt_last, headers={**WITH_KEY, "Content-Type": FORM_TYPE})
@@ -204,3 +202,116 @@ def test_a_form_is_the_same_wherever_its_reads_end(
     assert len(parts) == len(prompt_last) - 1
     assert all(one == parts[0] for one in parts)
     assert base64.b64decode(parts[0][0]["inlineData"]["data"]) == PICTURE
+
+
+def part(head: bytes, content: bytes = b"1") -> bytes:
+    """A part of a form whose delimiter is --x."""
+    return b"--x\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + content + b"\r\n"
+
+
+END = b"--x--\r\n"
+NAME = b'name="a"'
+FILE = b'name="a"; filename="f"'
+FORMS: dict[str, tuple[bytes, list[tuple[str, str | bytes]]]] = {
+    "nothing": (END, []),
+    "the order of parts": (
+        part(b"name=b") + part(b"name=a") + part(b"name=b", b"2") + END,
+        [("b", "1"), ("a", "1"), ("b", "2")],
+    ),
+    "no line end at its end": (part(NAME) + b"--x--", [("a", "1")]),
+    "words before and after": (b"hello\r\n" + part(NAME) + END + b"bye", [("a", "1")]),
+    "an empty text": (part(NAME, b""), [("a", "")]),
+    "an empty file": (part(FILE, b""), [("a", b"")]),
+    "a file without a name": (part(b'name="a"; filename=""'), [("a", b"1")]),
+    "line ends at the end of a file": (part(FILE, b"ab\r\n\n\r\r\n"), [("a", b"ab\r\n\n\r\r\n")]),
+    "almost delimiters in a file": (
+        part(FILE, b"a--x\r\n\n--x\r\n\r\n--\r\n-x"),
+        [("a", b"a--x\r\n\n--x\r\n\r\n--\r\n-x")],
+    ),
+    "a name in UTF-8": (part('name="고양이"'.encode(), "한 마리".encode()), [("고양이", "한 마리")]),
+    "a name of RFC 2231": (part(b"name*=utf-8''%e2%82%ac"), [("\u20ac", "1")]),
+    "a file of RFC 2231": (part(b"name=a; filename*=utf-8''%e2%82%ac"), [("a", b"1")]),
+    "both, as .NET writes them": (part(b"name=a; filename=f; filename*=utf-8''f"), [("a", b"1")]),
+    "an escaped quote": (part(b'name="a\\"b"'), [('a"b', "1")]),
+    "a quote as browsers write it": (part(b'name="a%22b"'), [('a"b', "1")]),
+    "semicolons in quotes": (part(b'name="a;b"; filename="c; d"'), [("a;b", b"1")]),
+    "a folded header": (part(b'\r\n name="a"'), [("a", "1")]),
+    "another header": (part(b"name=a\r\nContent-Type: text/plain\r\nX-Odd: y"), [("a", "1")]),
+    "a text that is not UTF-8": (part(NAME, b"\xe9"), [("a", "\ufffd")]),
+    "a text in Latin-1": (part(b"name=a\r\nContent-Type: text/plain; charset=ISO-8859-1", b"\xe9"), [("a", "\xe9")]),
+    "a text in another charset": (
+        part(b"name=a\r\nContent-Type: text/plain; charset=utf-7", b"+AOk-"),
+        [("a", "+AOk-")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_a_form_holds(name: str):
+    body, expected = FORMS[name]
+    form = request_body.parse_form(body if body.endswith((END, b"--x--", b"bye")) else body + END, b"x")
+    assert list(form.texts) == [pair for pair in expected if isinstance(pair[1], str)]
+    assert [(file.name, file.data) for file in form.files] == [pair for pair in expected if isinstance(pair[1], bytes)]
+
+
+NO_FORMS = {
+    "words": b"hello",
+    "line ends": b"\r\n" * 1000,
+    "another boundary": part(NAME).replace(b"--x", b"--y") + b"--y--\r\n",
+    "a part without end": part(NAME, b"1")[:-2],
+    "no last delimiter": part(NAME) + b"--x\r\n",
+    "half a last delimiter": part(NAME) + b"--x-",
+    "no name": part(b"filename=f") + END,
+    "an empty name": part(b'name=""') + END,
+    "no Content-Disposition": b"--x\r\nContent-Type: a/b\r\n\r\n1\r\n" + END,
+    "no headers": b"--x\r\n\r\n1\r\n" + END,
+    "a header that is none": part(b"name=a\r\nhello") + END,
+    "a name that is not UTF-8": part(b'name="\xe9"') + END,
+    "a header of a megabyte": part(b'name="' + b"a" * 2**20 + b'"') + END,
+    "headers without end": part(b"name=a\r\n" + b"X: y\r\n" * 50_000) + END,
+    "an empty part without its line end": part(NAME, b"").removesuffix(b"\r\n") + part(FILE) + END,
+    "bare line feeds": (part(NAME) + END).replace(b"\r\n", b"\n"),
+    "a line that begins like a delimiter": part(FILE, b"1\r\n--xy") + END,
+}
+
+
+@pytest.mark.parametrize("name", NO_FORMS)
+def test_what_is_no_form_is_refused_in_words(client: FlaskClient, gemini: Gemini, name: str):
+    response = client.post(EDITS, data=NO_FORMS[name], headers={**WITH_KEY, "Content-Type": FORM_TYPE})
+    message = openai_error(response, 400, None)["message"]
+    assert re.fullmatch(r"The form cannot be read: [\w'() -]{5,80}\.", message), message
+    assert not gemini.calls
+
+
+def test_a_form_has_so_many_parts_and_not_one_more(client: FlaskClient, gemini: Gemini):
+    gemini.answers(DRAWN)
+    most = FORM.removesuffix(END) + part(b"name=user") * (MOST_FORM_PARTS - 2)
+    headers = {**WITH_KEY, "Content-Type": FORM_TYPE}
+    assert client.post(EDITS, data=most + END, headers=headers).status_code == 200
+    response = client.post(EDITS, data=most + part(b"name=user") + END, headers=headers)
+    assert str(MOST_FORM_PARTS) in openai_error(response, 413, "request_too_large")["message"]
+
+
+@PATHS
+@pytest.mark.parametrize("length_is_told", [True, False], ids=["Content-Length", "chunked"])
+def test_a_body_of_the_most_bytes_is_read_and_one_more_is_not(
+    make_app: MakeApp, gemini: Gemini, path: str, content_type: str, length_is_told: bool
+):
+    gemini.answers(DRAWN)
+    body = (FORM if path == EDITS else BODY).ljust(2000)
+    told: dict[str, Any] = {"wsgi.input_terminated": True, **({} if length_is_told else {"CONTENT_LENGTH": ""})}
+    for most, status in ((len(body), 200), (len(body) - 1, 413)):
+        client = make_app(MAX_REQUEST_BYTES=str(most)).test_client()
+        headers = {**WITH_KEY, "Content-Type": content_type}
+        assert client.post(path, data=body, headers=headers, environ_overrides=told).status_code == status
+
+
+def test_a_body_whose_end_nothing_tells_is_not_waited_for(client: FlaskClient):
+    """Without Content-Length, and from a server that does not end the stream either."""
+
+    class Endless:
+        def read(self, size: int = -1) -> bytes:
+            raise AssertionError("it was read")
+
+    response = client.post(GENERATIONS, headers=WITH_KEY, environ_overrides={"wsgi.input": Endless()})
+    openai_error(response, 400, response.get_json()["error"]["code"])
