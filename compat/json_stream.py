@@ -23,7 +23,8 @@ PLAIN = re.compile(rb'([ !#-\[\]-~]*)"')  # the rest of a string in which every 
 WHOLE_CHARACTERS = re.compile(rb'[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*', re.DOTALL)
 SPACE = re.compile(rb"[ \t\r\n]*")
 LONGEST_ESCAPE = 6  # \u002b
-CLOSERS = {0x7B: b"}", 0x5B: b"]"}
+QUOTE, COMMA, BRACE = b'",{'
+CLOSERS = dict(zip(b"{[", b"}]", strict=True))
 
 
 class MalformedJson(ValueError):
@@ -45,7 +46,7 @@ class StringStart:
     enclosing: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which makes each four times as dear: there are many
 class StringData:
     """A piece of the string, its escapes resolved."""
 
@@ -72,7 +73,7 @@ Token = StringStart | StringData | StringEnd | Value
 class Container:
     """An open object or array."""
 
-    closer: bytes
+    closer: int
     key: str | int | None  # of the member that is being read
     cut_at: int | None  # where its text begins, if it is to be cut out
 
@@ -129,79 +130,90 @@ class JsonReader:
         if position < len(chunk):
             if chunk[position] not in CLOSERS:
                 raise MalformedJson("a JSON object or array was expected")
-            self.open(chunk[position])
+            self.open(chunk[position], 0)
+            self.keep(chunk[position : position + 1])
             position += 1
         return position
 
     def structure(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
         """Reads on to the document's end, or into a string that is not simply kept."""
-        while self.containers and not self.inside:
-            found = BETWEEN.search(chunk, position)
-            end = found.start() if found else len(chunk)
-            self.keep(chunk[position:end])
-            if not found:
-                return end
-            character, position = chunk[end], end + 1
-            if character == 0x22:
+        kept = position  # up to where the chunk is in `text`
+        while self.containers and (found := BETWEEN.search(chunk, position)):
+            position = found.end()
+            character = chunk[position - 1]
+            if character == QUOTE:
                 taken = self.taken()
                 if not taken and (plain := PLAIN.match(chunk, position)):
-                    position = self.keep_plain(plain)
-                else:
-                    self.start_string(taken)
-                    if taken is Take.STREAM:
-                        yield StringStart(self.path(), self.enclosing())
-            elif character in CLOSERS:
-                self.open(character)
-            elif character == 0x2C:
+                    position = plain.end()
+                    if self.expects_key:
+                        self.containers[-1].key = plain[1].decode("ascii")
+                        self.expects_key = False
+                    continue
+                self.keep(chunk[kept : position - 1])
+                self.start_string(taken)
+                if taken is Take.STREAM:
+                    yield StringStart(self.path(), self.enclosing())
+                return position
+            if character == COMMA:
                 self.next_member()
+            elif character in CLOSERS:
+                self.open(character, len(self.text) + position - 1 - kept)
             else:
-                yield from self.shut(character)
+                container = self.shut(character)
+                if container.cut_at is not None or not self.containers:
+                    self.keep(chunk[kept:position])
+                    kept = position
+                    yield self.cut_out(container.cut_at)
+        if self.containers:
+            position = len(chunk)
+            self.keep(chunk[kept:])
         return position
 
     # Objects and arrays
 
     def path(self) -> Path:
-        return tuple(container.key for container in self.containers if container.key is not None)
+        """Of the value that is being read, or comes next."""
+        return tuple([container.key for container in self.containers if container.key is not None])
 
-    def open(self, opener: int) -> None:
+    def open(self, opener: int, at: int) -> None:
+        """An object or array begins, which will stand there in `text`."""
         if self.containers and self.expects_key:
             raise MalformedJson("an object has something else where a key belongs")
         if len(self.containers) == MAX_DEPTH:
             raise MalformedJson(f"the JSON is nested deeper than {MAX_DEPTH} levels")
-        cut_at = len(self.text) if self.containers and self.cut(self.path()) else None
-        self.keep(bytes((opener,)))
-        self.expects_key = opener == 0x7B
+        cut_at = at if self.containers and self.cut(self.path()) else None
+        self.expects_key = opener == BRACE
         self.containers.append(Container(CLOSERS[opener], None if self.expects_key else 0, cut_at))
 
     def next_member(self) -> None:
         container = self.containers[-1]
-        self.keep(b",")
         if isinstance(container.key, int):
             container.key += 1
         else:
             self.expects_key = True
 
-    def shut(self, character: int) -> Iterator[Token]:
+    def shut(self, character: int) -> Container:
+        """The object or array that ends."""
         container = self.containers.pop()
-        closer = bytes((character,))
-        if closer != container.closer:
+        if character != container.closer:
             raise MalformedJson("brackets do not match")
-        self.keep(closer)
         self.expects_key = False
-        if container.cut_at is not None:
-            value = parse(self.text[container.cut_at :])
-            self.text[container.cut_at :] = b"null"
-            yield Value(self.path(), value)
-        if not self.containers:
-            document = parse(self.text)
+        return container
+
+    def cut_out(self, cut_at: int | None) -> Value:
+        """The value that ends `text`, from where it began; None for the whole document."""
+        value = parse(self.text[cut_at or 0 :])
+        if cut_at is None:
             self.text.clear()
-            yield Value((), document)
+        else:
+            self.text[cut_at:] = b"null"
+        return Value(self.path(), value)
 
     def enclosing(self) -> Any:
         """The innermost value that will be cut, parsed as if it ended with the string that begins now."""
         index = max((i for i, container in enumerate(self.containers) if container.cut_at is not None), default=0)
         begin = self.containers[index].cut_at or 0
-        closers = b"".join(container.closer for container in reversed(self.containers[index:]))
+        closers = bytes(container.closer for container in reversed(self.containers[index:]))
         return parse(self.text[begin:] + closers)
 
     # Strings
@@ -209,14 +221,6 @@ class JsonReader:
     def taken(self) -> Take | None:
         """What happens to the string that begins; None if it is kept, as keys are."""
         return None if self.expects_key or self.containers[-1].key is None else self.take(self.path())
-
-    def keep_plain(self, plain: re.Match[bytes]) -> int:
-        """Keeps a whole string of plain characters at once: most are short names and words."""
-        self.keep(b'"' + plain[0])
-        if self.expects_key:
-            self.containers[-1].key = plain[1].decode("ascii")
-            self.expects_key = False
-        return plain.end()
 
     def start_string(self, taken: Take | None) -> None:
         self.string_at = len(self.text)
