@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
@@ -227,9 +227,9 @@ def test_an_odd_id_is_replaced(client: FlaskClient, odd: str):
 def test_nothing_that_can_be_asked_is_an_error_of_ours_or_html(
     client: FlaskClient, prefix: str, path: str, method: str, body: bytes, content_type: str
 ):
-    response = client.open(
-        path=prefix + path.replace("?", ""), method=method, data=body, content_type=content_type, headers=BEARER
-    )
+    path = path.replace("?", "")
+    assume(not f"{prefix}{path}".startswith("//"))  # Flask's test client takes what follows for a host
+    response = client.open(path=prefix + path, method=method, data=body, content_type=content_type, headers=BEARER)
     assert response.status_code < 500, (prefix, path, method, body)
     if response.status_code >= 400:
         assert response.mimetype == "application/json"
