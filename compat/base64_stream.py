@@ -45,13 +45,16 @@ class Decoder:
         split, rest = self.rest + bare[:start], bare[end:]
         if len(split) % 4:
             split, rest = b"", split
-        decoded = [decode_bare(split), decode_bare(memoryview(bare)[start:end])]
-        decode_bare(rest.ljust(4, b"A"))
+        decoded = [decode_bare(split)] if split else []
+        if start < end:
+            decoded.append(decode_bare(memoryview(bare)[start:end]))
+        if rest:
+            decode_bare(rest.ljust(4, b"A"))
         if padded and len(rest) + padded == 4:
             decoded.append(decode_whole(rest + b"=" * padded))
             rest = b""
         self.rest, self.padded, self.length = rest, padded, self.length + len(piece)
-        return tuple(filter(None, decoded))
+        return tuple(decoded)
 
     def finish(self) -> tuple[bytes, bytes]:
         """The padding that the pieces lacked, and the bytes that it makes whole. Raises MalformedBase64."""

@@ -88,7 +88,7 @@ class ImageStart:
     height: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen, which makes each four times as dear: there are many
 class ImageData:
     """A piece of the picture: base64 in the standard alphabet, cut anywhere.
 

@@ -29,6 +29,7 @@ BLOCKED = frozenset(  # finish reasons that are refusals; any other one without 
 INLINE_DATA = ("inlineData", "inline_data")
 THOUGHT_SIGNATURE = ("thoughtSignature", "thought_signature")
 USAGE_METADATA = (b'"usageMetadata"', b'"usage_metadata"')
+DECODER = json.JSONDecoder()
 PART_DEPTH = 5  # candidates, 0, content, parts, 0
 LONGEST_TEXT = 4000  # characters of the model's words that an error repeats
 
@@ -177,12 +178,14 @@ def parse_usage(metadata: dict[str, Any]) -> Usage:
 
 def find_usage(tail: bytes) -> Usage | None:
     """The usage that the last bytes of an answer tell, whole or streamed; None if they do not."""
-    start = max(tail.rfind(name) for name in USAGE_METADATA)
+    start = tail.rfind(b'"usage')
+    while start >= 0 and not tail.startswith(USAGE_METADATA, start):
+        start = tail.rfind(b'"usage', 0, start)
     brace = tail.find(b"{", start) if start >= 0 else -1
     if brace < 0:
         return None
     try:
-        metadata, _ = json.JSONDecoder().raw_decode(tail[brace:].decode("utf-8", "replace"))
+        metadata, _ = DECODER.raw_decode(tail[brace:].decode("utf-8", "replace"))
     except ValueError:
         return None
     return parse_usage(metadata)

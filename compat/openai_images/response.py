@@ -25,6 +25,8 @@ from compat.images import (
 from compat.openai_images.error import build_error
 
 FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
+SMALL = 16 * 1024  # bytes of a picture that are copied, so that they leave with what introduces them
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 KEEP_ALIVE = b": the model is drawing\n\n"
 
 Picture = ImageStart | StoredImage
@@ -43,30 +45,34 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
     summary = Summary(prices)
     before: list[Words] = []  # that wait for the picture they introduce
     words: list[Words] | None = None  # of the item that is open
-    ending = b""  # of the item before, which leaves with what follows it
+    held = b""  # what is small, and leaves with what follows it
     for event in events:
         match event:
             case Text() | RevisedPrompt():
                 before.append(event)
             case ImageStart() | StoredImage():
                 if words is not None:
-                    ending = end_item(words)
-                opening = b"," if summary.first else b'{"created":%d,"data":[' % created
-                yield ending + opening + start_item(event, summary)
+                    held += end_item(words)
+                held += b"," if summary.first else b'{"created":%d,"data":[' % created
+                held += start_item(event, summary)
                 summary.first = summary.first or event
-                ending, words, before = b"", before, []
+                words, before = before, []
             case ImageData(data):
-                yield data
+                if held and len(data) > SMALL:
+                    yield held
+                    held = b""
+                yield held + data if held else data
+                held = b""
             case ImageEnd(draft=True):
                 raise DraftSent("the picture was a draft")
             case Finish(usage):
                 summary.add(usage)
                 if words is not None:
-                    ending = end_item(words + before)
+                    held += end_item(words + before)
                 words, before = None, []
             case Failure(error):
                 summary.errors.append(error)
-    yield ending + b"]," + dumps(summary.fields())[1:]
+    yield held + b"]," + dumps(summary.fields())[1:]
 
 
 def start_item(picture: Picture, summary: Summary) -> bytes:
@@ -211,4 +217,4 @@ def build_usage(usage: Usage, prices: Prices | None) -> dict[str, Any]:
 
 
 def dumps(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode()
+    return COMPACT.encode(fields).encode()

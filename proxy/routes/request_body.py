@@ -18,6 +18,12 @@ from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, S
 from proxy.routes import the_service
 from proxy.routes.caller_watch import watch_caller
 
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1")  # that a part may tell for its text
 
 
@@ -152,7 +158,7 @@ def is_form() -> bool:
 def parse_json(body: bytes) -> Any:
     """JSON as it is defined: without NaN and Infinity. Raises INVALID_JSON."""
     try:
-        content = json.loads(body, parse_constant=refuse_constant)
+        content = DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
         raise ApiError(
@@ -177,10 +183,6 @@ def is_deeper(value: Any, levels: int) -> bool:
         if not level:
             return False
     return True
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def unreadable(why: str) -> ApiError:
