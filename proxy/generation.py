@@ -69,7 +69,9 @@ def ask_once(
             if answer.status >= 300:
                 raise language.read_error(answer.status, answer.read_error(), answer.headers)
             events = language.read(answer.chunks, answer.content_type)
-            yield from explain_failures(fetch_links(events, upstream, key, timeout), model, key)
+            if model.upstream.api is Api.OPENAI:  # whose answers may hold links, and failures among pictures
+                events = explain_failures(fetch_links(events, upstream, key, timeout), model, key)
+            yield from events
         finally:
             answer.close()
     except ApiError as error:

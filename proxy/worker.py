@@ -11,6 +11,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 import gevent
@@ -107,12 +109,22 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
         super().close()
 
 
-wsgi.Response = GatheringResponse  # gunicorn looks it up there for every request
+@lru_cache(maxsize=1)
+def date_of(second: int) -> str:
+    """The Date of an answer, which is written once a second and not for each."""
+    return formatdate(second, usegmt=True)
+
+
+# Gunicorn looks both up there for every request.
+wsgi.Response = GatheringResponse
+util.http_date = lambda: date_of(int(time.time()))
 
 
 def send_together(connection: Any, *pieces: bytes) -> None:
     """Sends the pieces in one go, as far as the connection takes them, and then the rest of each."""
     sent = connection.sendmsg(pieces)
+    if sent == sum(map(len, pieces)):
+        return
     for piece in pieces:
         if sent < len(piece):
             connection.sendall(memoryview(piece)[sent:])

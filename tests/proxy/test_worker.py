@@ -19,6 +19,7 @@ from typing import Any
 import gevent
 import gevent.event
 import pytest
+from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.http import errors, wsgi
 
@@ -386,3 +387,11 @@ def test_an_answer_has_one_head_and_the_body_it_may_have(
     head, _, rest = connection.taken.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status.encode())
     assert rest == body
+
+
+def test_an_answer_tells_the_second_in_which_it_began(monkeypatch: pytest.MonkeyPatch):
+    told = []
+    for now in (784111777.2, 784111777.9, 784111778.0):
+        monkeypatch.setattr("proxy.worker.time.time", lambda now=now: now)
+        told.append(util.http_date())
+    assert told == ["Sun, 06 Nov 1994 08:49:37 GMT"] * 2 + ["Sun, 06 Nov 1994 08:49:38 GMT"]  # RFC 9110's own example
