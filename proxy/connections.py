@@ -184,6 +184,10 @@ class Adapter(HTTPAdapter):
             return super().request_url(request, proxies)
         return (request.url or "")[len(server) :] or "/"
 
+    def add_headers(self, request: requests.PreparedRequest, **_: Any) -> None:
+        """The server's name, which HTTP wants told."""
+        request.headers["host"] = server_of(request).partition("://")[2]
+
     def build_response(self, request: requests.PreparedRequest, answer: Any) -> requests.Response:
         """The answer as requests hands it out, without cookies."""
         response = requests.Response()

@@ -11,7 +11,6 @@ from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from traceback import walk_tb
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
@@ -93,7 +92,6 @@ class Upstream:
         one, each single wait is limited and not their sum.
         """
         self.base_url = base_url
-        self.host = urlsplit(base_url).netloc
         self.api = api
         self.timeout = timeout
         self.max_answer_bytes = max_answer_bytes
@@ -153,7 +151,7 @@ class Upstream:
     ) -> UpstreamAnswer:
         seconds = min(self.timeout, timeout or self.timeout)
         started = time.monotonic()
-        sent = {"host": self.host, **ALWAYS_SENT, **headers}
+        sent = {**ALWAYS_SENT, **headers}
         try:
             with self.time_limit(seconds, too_late):
                 response = self.send(method, url, body, sent, seconds)
