@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
         shutil.rmtree(server.pictures)
         server.pictures.write_text("no folder")
         wait_until_not_ready(server)
-        return UP | series_of(requests.get(f"{server.url}/metrics", timeout=5).text)
+        return UP | series_of(page_that_counts(server, 'operation="readyz",status="503"'))
 
 
 def contents(prompt: str) -> dict[str, Any]:
@@ -51,6 +52,16 @@ def wait_until_not_ready(server: ProxyServer) -> None:
         if requests.get(f"{server.url}/readyz", timeout=5).status_code == 503:
             return
     pytest.fail("/readyz did not notice that the store is gone")
+
+
+def page_that_counts(server: ProxyServer, labels: str) -> str:
+    """/metrics once it has them: an answer is counted when it has been sent, so its caller may ask too early."""
+    for _ in range(100):
+        page = requests.get(f"{server.url}/metrics", timeout=5).text
+        if labels in page:
+            return page
+        time.sleep(0.05)
+    pytest.fail(f"/metrics does not count {labels}")
 
 
 def series_of(page: str) -> Series:
