@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from compat.json_text import dumps
 
 LONGEST_FIELD = 64  # bytes before the colon; a field that is longer is not one of ours
 DONE = b"[DONE]"
@@ -78,4 +79,4 @@ def without_done(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def write_event(name: str, data: Any) -> bytes:
     """One whole event: its name, and its data as one line of JSON."""
-    return b"event: " + name.encode() + b"\ndata: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + dumps(data) + b"\n\n"

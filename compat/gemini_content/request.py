@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from marshmallow import INCLUDE, Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import ImageRequest, InputImage
+from compat.json_text import dumps
 from compat.validation import Complaint, JsonField, Listed, Mapped, complain, complaints, instance_of
 
 MASK_INSTRUCTION = (
@@ -239,10 +239,6 @@ def take_data(inline_data: dict[str, Any]) -> bytes:
     data: str = inline_data["data"]
     inline_data["data"] = ""
     return data.encode("ascii")
-
-
-def dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def sent_aspect_ratio(image_request: ImageRequest) -> str | None:

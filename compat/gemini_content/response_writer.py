@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import build_error
 from compat.gemini_content.response import BLOCKED
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
+from compat.json_text import dumps
 
 REASON = re.compile(r"\(([A-Z_]+)\)")  # as our own messages tell Google's
 REASONS = {ErrorKind.CONTENT_BLOCKED: "IMAGE_SAFETY", ErrorKind.NO_IMAGE: "NO_IMAGE"}
@@ -220,7 +220,3 @@ def build_usage(usage: Usage) -> dict[str, Any]:
         if any(tokens.values()):
             body[name] = [{"modality": kind, "tokenCount": count} for kind, count in tokens.items() if count]
     return body
-
-
-def dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()

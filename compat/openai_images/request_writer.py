@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -12,6 +11,7 @@ from compat.base64_stream import decode_whole
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import OpenAIServer, Pixels, ServedModel
 from compat.images import ImageRequest, InputImage
+from compat.json_text import dumps
 
 ENDINGS = {
     "image/png": "png",
@@ -174,10 +174,6 @@ def write_reference(image: InputImage) -> Iterator[bytes]:
         yield b'"}'
 
 
-def dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
 # Forms
 
 
@@ -194,7 +190,7 @@ class Part:
 def build_parts(image_request: ImageRequest, fields: Mapping[str, Any]) -> Iterator[Part]:
     for name, value in fields.items():
         if value is not None:
-            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            text = value if isinstance(value, str) else dumps(value).decode()
             yield Part(name, text.encode("utf-8", "replace"))
     images = image_request.input_images
     for number, image in enumerate(images, 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,11 +21,11 @@ from compat.images import (
     Text,
     Usage,
 )
+from compat.json_text import dumps
 from compat.openai_images.error import build_error
 
 FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 SMALL = 16 * 1024  # bytes of a picture that are copied, so that they leave with what introduces them
-COMPACT = json.JSONEncoder(separators=(",", ":"))
 KEEP_ALIVE = b": the model is drawing\n\n"
 
 Picture = ImageStart | StoredImage
@@ -214,7 +213,3 @@ def build_usage(usage: Usage, prices: Prices | None) -> dict[str, Any]:
     if prices:
         body["cost"] = prices.cost(usage)
     return body
-
-
-def dumps(fields: dict[str, Any]) -> bytes:
-    return COMPACT.encode(fields).encode()
