@@ -45,16 +45,14 @@ class Decoder:
         split, rest = self.rest + bare[:start], bare[end:]
         if len(split) % 4:
             split, rest = b"", split
-        decoded = [decode_bare(split)] if split else []
-        if start < end:
-            decoded.append(decode_bare(memoryview(bare)[start:end]))
-        if rest:
+        decoded: tuple[bytes, ...] = decode_bare(split), decode_bare(memoryview(bare)[start:end])
+        if not rest.isalnum():
             decode_bare(rest.ljust(4, b"A"))
         if padded and len(rest) + padded == 4:
-            decoded.append(decode_whole(rest + b"=" * padded))
+            decoded += (decode_whole(rest + b"=" * padded),)
             rest = b""
         self.rest, self.padded, self.length = rest, padded, self.length + len(piece)
-        return tuple(decoded)
+        return decoded
 
     def finish(self) -> tuple[bytes, bytes]:
         """The padding that the pieces lacked, and the bytes that it makes whole. Raises MalformedBase64."""
@@ -79,7 +77,9 @@ def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def decode_bare(characters: bytes | memoryview) -> bytes:
     """The bytes that whole groups of four characters stand for, none of which is padding. Raises MalformedBase64."""
-    decoded = decode_whole(characters) if characters else b""
+    if not characters:
+        return b""
+    decoded = decode_whole(characters)
     if len(decoded) * 4 != len(characters) * 3:
         raise MalformedBase64("the padding of the base64 is not at its end")
     return decoded

@@ -34,7 +34,7 @@ class MalformedJson(ValueError):
 class Take(Enum):
     """What happens to a string that is not kept in the document."""
 
-    STREAM = auto()  # StringStart, StringData ..., StringEnd
+    STREAM = auto()  # StringStart, bytes ..., StringEnd
     SKIP = auto()
 
 
@@ -44,13 +44,6 @@ class StringStart:
 
     path: Path
     enclosing: Any
-
-
-@dataclass(slots=True)  # not frozen, which makes each four times as dear: there are many
-class StringData:
-    """A piece of the string, its escapes resolved."""
-
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +59,14 @@ class Value:
     value: Any
 
 
-Token = StringStart | StringData | StringEnd | Value
+Token = StringStart | bytes | StringEnd | Value  # bytes are a piece of the string, its escapes resolved
 
 
 @dataclass(slots=True)
 class Container:
     """An open object or array."""
 
+    path: Path
     closer: int
     key: str | int | None  # of the member that is being read
     cut_at: int | None  # where its text begins, if it is to be cut out
@@ -173,7 +167,10 @@ class JsonReader:
 
     def path(self) -> Path:
         """Of the value that is being read, or comes next."""
-        return tuple([container.key for container in self.containers if container.key is not None])
+        if not self.containers:
+            return ()
+        container = self.containers[-1]
+        return container.path if container.key is None else (*container.path, container.key)
 
     def open(self, opener: int, at: int) -> None:
         """An object or array begins, which will stand there in `text`."""
@@ -181,9 +178,10 @@ class JsonReader:
             raise MalformedJson("an object has something else where a key belongs")
         if len(self.containers) == MAX_DEPTH:
             raise MalformedJson(f"the JSON is nested deeper than {MAX_DEPTH} levels")
-        cut_at = at if self.containers and self.cut(self.path()) else None
+        path = self.path()
+        cut_at = at if self.containers and self.cut(path) else None
         self.expects_key = opener == BRACE
-        self.containers.append(Container(CLOSERS[opener], None if self.expects_key else 0, cut_at))
+        self.containers.append(Container(path, CLOSERS[opener], None if self.expects_key else 0, cut_at))
 
     def next_member(self) -> None:
         container = self.containers[-1]
@@ -264,7 +262,7 @@ class JsonReader:
             stop = end_of(WHOLE_CHARACTERS, chunk, position)
             data = unescape(chunk[position:stop])
         if data:
-            yield StringData(data)
+            yield data
         if self.ends(chunk, stop):
             yield StringEnd()
             return stop + 1

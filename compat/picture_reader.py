@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from compat.base64_stream import Decoder, MalformedBase64, standard_alphabet
 from compat.images import Event, ImageData, ImageStart
@@ -19,14 +19,14 @@ class PictureReader:
         self.held_length = 0
         self.wanted = 64  # characters; a JPEG may hide its size behind a long manifest
 
-    def read(self, data: bytes) -> Iterator[Event]:
+    def read(self, data: bytes) -> Iterable[Event]:
         """The events of the next piece. Raises NotAPicture."""
         piece = self.decoded(data)
-        if self.header:
-            yield piece
-            return
+        return (piece,) if self.header else self.hold(piece)
+
+    def hold(self, piece: ImageData) -> Iterator[Event]:
         self.held.append(piece)
-        self.held_length += len(data)
+        self.held_length += len(piece.data)
         if self.held_length >= self.wanted:
             yield from self.look()
             self.wanted = self.held_length * 2

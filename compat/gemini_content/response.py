@@ -10,7 +10,7 @@ from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data
 from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
-from compat.json_stream import MalformedJson, Path, StringData, StringEnd, StringStart, Take, Value, read_json
+from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
 from compat.picture_header import NotAPicture
 from compat.picture_reader import PictureReader
 
@@ -87,7 +87,7 @@ class AnswerReader:
     def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
         for token in read_json(chunks, take, cut):
             match token:
-                case StringData(data):
+                case bytes() as data:
                     if self.picture:
                         yield from self.picture.read(data)
                 case StringStart(enclosing=part):

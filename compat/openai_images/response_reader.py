@@ -10,7 +10,7 @@ from typing import Any
 from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data, without_done
 from compat.images import Event, Failure, Finish, ImageEnd, LinkedImage, RevisedPrompt, Text, Usage
-from compat.json_stream import MalformedJson, Path, StringData, StringEnd, StringStart, Take, Value, read_json
+from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
 from compat.openai_images.error import parse_told_error
 from compat.picture_header import NotAPicture
 from compat.picture_reader import PictureReader
@@ -22,6 +22,7 @@ LONGEST_ADDRESS = 16384  # bytes
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 DRAFT = "partial_image"
+DECODER = json.JSONDecoder()
 
 
 def read_answer(chunks: Iterable[bytes], content_type: str = "application/json") -> Iterator[Event]:
@@ -64,7 +65,7 @@ class AnswerReader:
             match token:
                 case StringStart(path, enclosing):
                     yield from self.told(self.item_at(path[:-1]).start_string(path[-1], enclosing))
-                case StringData(data):
+                case bytes() as data:
                     if self.item:
                         yield from self.told(self.item.read(data))
                 case StringEnd():
@@ -248,7 +249,7 @@ def find_usage(tail: bytes) -> Usage | None:
     if not found:
         return None
     try:
-        usage, _ = json.JSONDecoder().raw_decode(tail[found[-1].end() - 1 :].decode("utf-8", "replace"))
+        usage, _ = DECODER.raw_decode(tail[found[-1].end() - 1 :].decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
     return parse_usage(usage)

@@ -18,7 +18,6 @@ from compat.json_stream import (
     MAX_TEXT,
     MalformedJson,
     Path,
-    StringData,
     StringEnd,
     StringStart,
     Take,
@@ -51,8 +50,8 @@ def read(*chunks: bytes) -> list[Token]:
 def joined(tokens: Iterator[Token]) -> list[Token]:
     found: list[Token] = []
     for token in tokens:
-        if isinstance(token, StringData) and found and isinstance(found[-1], StringData):
-            found[-1] = StringData(found[-1].data + token.data)
+        if isinstance(token, bytes) and found and isinstance(found[-1], bytes):
+            found[-1] += token
         else:
             found.append(token)
     return found
@@ -79,7 +78,7 @@ class Oracle:
                 self.put(copy, key, "")
                 if take(inner) is Take.STREAM:
                     self.tokens.append(StringStart(inner, deepcopy(self.cut_open[-1])))
-                    self.tokens += [StringData(value.encode())] * bool(value) + [StringEnd()]
+                    self.tokens += [value.encode()] * bool(value) + [StringEnd()]
             else:
                 self.put(copy, key, value)
 
@@ -168,7 +167,7 @@ EXAMPLES: dict[str, tuple[str, list[Token]]] = {
     "two documents": ("{} [1]", [Value((), {}), Value((), [1])]),
     "a string that is streamed": (
         '{"picture": "aGk="}',
-        [StringStart(("picture",), {"picture": ""}), StringData(b"aGk="), StringEnd(), Value((), {"picture": ""})],
+        [StringStart(("picture",), {"picture": ""}), b"aGk=", StringEnd(), Value((), {"picture": ""})],
     ),
     "a string that is skipped": ('{"signature": "aGk=", "a": 1}', [Value((), {"signature": "", "a": 1})]),
     "an empty string": (
@@ -177,11 +176,11 @@ EXAMPLES: dict[str, tuple[str, list[Token]]] = {
     ),
     "escapes in base64": (
         r'{"picture": "\/\u002b\u002F\u003d"}',
-        [StringStart(("picture",), {"picture": ""}), StringData(b"/+/="), StringEnd(), Value((), {"picture": ""})],
+        [StringStart(("picture",), {"picture": ""}), b"/+/=", StringEnd(), Value((), {"picture": ""})],
     ),
     "a key with escapes": (
         r'{"\u0070ict\u0075re": "aGk="}',
-        [StringStart(("picture",), {"picture": ""}), StringData(b"aGk="), StringEnd(), Value((), {"picture": ""})],
+        [StringStart(("picture",), {"picture": ""}), b"aGk=", StringEnd(), Value((), {"picture": ""})],
     ),
     "a value that is no string where one is expected": ('{"picture": [1]}', [Value((), {"picture": [1]})]),
     "a text that looks like JSON": (
@@ -287,7 +286,7 @@ def test_a_string_of_30_megabytes_passes_in_little_memory(key: str, filler: byte
 
     tracemalloc.start()
     try:
-        length = sum(len(token.data) for token in read_json(chunks(), take, cut) if isinstance(token, StringData))
+        length = sum(len(token) for token in read_json(chunks(), take, cut) if isinstance(token, bytes))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -299,7 +298,7 @@ def test_an_escape_is_read_wherever_it_is_cut() -> None:
     body = rb'{"picture": "AA\u002bBB\/CC", "a": "\"\\\u00e9"}'
     expected = [
         StringStart(("picture",), {"picture": ""}),
-        StringData(b"AA+BB/CC"),
+        b"AA+BB/CC",
         StringEnd(),
         Value((), {"picture": "", "a": '"\\é'}),
     ]

@@ -19,7 +19,6 @@ from compat.json_stream import (
     MAX_DEPTH,
     MalformedJson,
     Path,
-    StringData,
     StringEnd,
     StringStart,
     Take,
@@ -109,8 +108,8 @@ def outcome_of(tokens: Iterator[Token]) -> Outcome:
     found: list[Any] = []
     try:
         for token in tokens:
-            if isinstance(token, StringData):
-                found += token.data
+            if isinstance(token, bytes):
+                found += token
             else:
                 found.append(token)
     except MalformedJson:
@@ -198,7 +197,7 @@ class Oracle:
                 put(copy, key, "")
                 if take(inner) is Take.STREAM:
                     self.tokens.append(StringStart(inner, deepcopy(self.cut_open[-1])))
-                    self.tokens += [StringData(value.encode("utf-8", "surrogatepass")), StringEnd()]
+                    self.tokens += [value.encode("utf-8", "surrogatepass"), StringEnd()]
             else:
                 put(copy, key, value)
 
