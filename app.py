@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from proxy import error_handlers, metrics
-from proxy.greenlets import CallerGone, run_in_thread, time_limit
+from proxy.greenlets import CallerGone, InterruptingLimit, run_in_thread
 from proxy.image_store import Store, open_store
 from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
 from proxy.readiness import Readiness
@@ -36,6 +38,10 @@ class TwinlensApp(Flask):
     """Flask, from whose views no BaseException escapes: gunicorn would answer it, and not in the caller's dialect."""
 
     response_class = ClosingResponse
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: none of ours is a coroutine, and Flask would look anew for each request."""
+        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:
@@ -105,7 +111,7 @@ def open_upstreams(settings: Settings) -> dict[str, Upstream]:
             max_answer_bytes=settings.max_answer_bytes,
             connections=settings.max_in_flight,
             sandbox=sandbox,
-            time_limit=time_limit,
+            wait_limit=InterruptingLimit,
         )
         for url, api in settings.servers().items()
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import gevent
 
 from compat.errors import ApiError
+from proxy.wait_limit import WaitLimit
 
 READABLE = 1  # what libev calls it
 AFTER_SOCKETS = -1  # the priority of a timer that must not overtake what has come meanwhile
@@ -59,19 +61,16 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
 
 
 class time_limit:
-    """Raises the error in what is done within, wherever it waits, when so many seconds are over.
-
-    What gevent.Timeout does, with half the work: there is one for each piece of an answer.
-    """
+    """Raises the error in what is done within, wherever it waits, when so many seconds are over."""
 
     __slots__ = ("error", "seconds", "timer")
 
-    def __init__(self, seconds: float, error: Callable[[], ApiError]):
-        self.seconds = max(seconds, 0.001)
+    def __init__(self, seconds: float, error: Callable[[], BaseException]):
+        self.seconds = seconds
         self.error = error
 
     def __enter__(self) -> None:
-        self.timer = gevent.get_hub().loop.timer(self.seconds, priority=AFTER_SOCKETS)
+        self.timer = new_timer(self.seconds)
         self.timer.start(raise_in, gevent.getcurrent(), self.error, update=True)
 
     def __exit__(self, *_: object) -> None:
@@ -79,5 +78,52 @@ class time_limit:
         self.timer.close()
 
 
-def raise_in(waiting: gevent.Greenlet, error: Callable[[], ApiError]) -> None:
+class InterruptingLimit(WaitLimit):
+    """The same for all the waiting of an answer, which comes in many pieces: its timer is not set anew for each.
+
+    When it rings, it may have to be set once more, for what was not spent waiting; whatever waits then is interrupted.
+    """
+
+    __slots__ = ("timer", "waiting")
+
+    def __init__(self, seconds: float, error: Callable[[], ApiError]):
+        super().__init__(seconds, error)
+        self.timer: Any = None
+        self.waiting: gevent.Greenlet | None = None
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.waiting = gevent.getcurrent()
+        if self.timer is None:
+            self.set()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.waiting = None
+
+    def set(self) -> None:
+        """For what is left of the time, counted from now within."""
+        self.timer = new_timer(self.seconds - self.waited - (time.monotonic() - self.entered))
+        self.timer.start(self.ring, update=True)
+
+    def ring(self) -> None:
+        self.close()
+        if self.waiting and self.waited + time.monotonic() - self.entered < self.seconds:
+            self.set()
+        elif self.waiting:
+            raise_in(self.waiting, self.error)
+
+    def close(self) -> None:
+        """Ends the timer."""
+        if self.timer:
+            self.timer.stop()
+            self.timer.close()
+            self.timer = None
+
+
+def new_timer(seconds: float) -> Any:
+    return gevent.get_hub().loop.timer(max(seconds, 0.001), priority=AFTER_SOCKETS)
+
+
+def raise_in(waiting: gevent.Greenlet, error: Callable[[], BaseException]) -> None:
     waiting.throw(error())

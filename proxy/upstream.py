@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
@@ -24,6 +22,7 @@ from proxy.connections import Adapter
 from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 from proxy.observation import UpstreamTimes
 from proxy.settings import SANDBOX_KEY
+from proxy.wait_limit import WaitLimit
 
 SANDBOX = "http://sandbox.invalid"  # an address that no network has
 SANDBOX_URLS = {Api.GEMINI: f"{SANDBOX}/v1beta", Api.OPENAI: f"{SANDBOX}/v1"}
@@ -37,12 +36,6 @@ RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, back
 
 KEY = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")  # what a header can hold
 Body = bytes | tuple[bytes | memoryview, ...]  # in one piece, or in several that follow one another
-TimeLimit = Callable[[float, Callable[[], ApiError]], AbstractContextManager[Any]]
-
-
-def no_time_limit(seconds: float, error: Callable[[], ApiError]) -> AbstractContextManager[Any]:
-    """For scripts, which have nothing that could interrupt them."""
-    return nullcontext()
 
 
 @dataclass
@@ -53,6 +46,7 @@ class UpstreamAnswer:
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
     response: requests.Response
+    limit: WaitLimit
 
     @property
     def content_type(self) -> str:
@@ -69,6 +63,7 @@ class UpstreamAnswer:
 
     def close(self) -> None:
         """Gives the connection back if the body has been read to its end, and closes it otherwise."""
+        self.limit.close()
         self.response.close()
 
 
@@ -84,18 +79,18 @@ class Upstream:
         max_answer_bytes: int,
         connections: int,
         sandbox: BaseAdapter | None = None,
-        time_limit: TimeLimit = no_time_limit,
+        wait_limit: type[WaitLimit] = WaitLimit,
     ):
         """`base_url` goes up to and with the API's version; `timeout` is in seconds, for all the waiting of a call.
 
-        `sandbox` answers the calls that carry the sandbox's key. `time_limit` ends what is done within it; without
-        one, each single wait is limited and not their sum.
+        `sandbox` answers the calls that carry the sandbox's key. `wait_limit` may be one that interrupts what takes
+        too long.
         """
         self.base_url = base_url
         self.api = api
         self.timeout = timeout
         self.max_answer_bytes = max_answer_bytes
-        self.time_limit = time_limit
+        self.wait_limit = wait_limit
         self.has_sandbox = sandbox is not None
         self.session = requests.Session()
         self.session.auth = leave_as_is  # or requests would look for a password in ~/.netrc
@@ -150,20 +145,24 @@ class Upstream:
         times: UpstreamTimes | None = None,
     ) -> UpstreamAnswer:
         seconds = min(self.timeout, timeout or self.timeout)
-        started = time.monotonic()
         sent = {**ALWAYS_SENT, **headers}
+        limit = self.wait_limit(seconds, too_late)
         try:
-            with self.time_limit(seconds, too_late):
+            with limit:
                 response = self.send(method, url, body, sent, seconds)
-        except requests.RequestException as error:
-            raise without_answer(error) from None
+        except BaseException as error:
+            limit.close()
+            if isinstance(error, requests.RequestException):
+                raise without_answer(error) from None
+            raise
         times = times or UpstreamTimes()
-        times.first_byte = times.total = time.monotonic() - started
+        times.first_byte = times.total = limit.waited
         return UpstreamAnswer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
-            self.read(response, seconds, times, decode or response.status_code >= 400),
+            self.read(response, limit, times, decode or response.status_code >= 400),
             response,
+            limit,
         )
 
     def credential(self, key: str | None) -> dict[str, str]:
@@ -192,33 +191,34 @@ class Upstream:
         options = self.session.merge_environment_settings(self.base_url, {}, None, None, None)
         return {name: options[name] for name in ("proxies", "verify", "cert")}
 
-    def read(self, response: requests.Response, seconds: float, times: UpstreamTimes, decode: bool) -> Iterator[bytes]:
-        """The body as it comes, waited for so many seconds in all: how long the caller takes for it does not count.
+    def read(
+        self, response: requests.Response, limit: WaitLimit, times: UpstreamTimes, decode: bool
+    ) -> Iterator[bytes]:
+        """The body as it comes, waited for within the limit: how long the caller takes for it does not count.
 
         Raises an ApiError when it breaks off, takes too long or grows too large.
         """
         decode = decode and "content-encoding" in response.headers  # or urllib3 would copy what it has nothing to do to
-        length, waited, late = 0, times.total or 0.0, too_late()
+        length, read = 0, response.raw.read1
         try:
             while True:
-                started = time.monotonic()
-                with self.time_limit(seconds - waited, lambda: late):
-                    chunk = response.raw.read1(READ_CHUNK, decode_content=decode)
-                waited += time.monotonic() - started
-                times.total = waited
+                with limit:
+                    chunk = read(READ_CHUNK, decode_content=decode)
                 if not chunk:
                     return
                 length += len(chunk)
                 if length > self.max_answer_bytes:
                     raise broken(f"The upstream's answer is larger than {self.max_answer_bytes} bytes.")
-                if waited > seconds:
-                    raise late
+                if limit.waited > limit.seconds:
+                    raise too_late()
                 yield chunk
         except (ReadTimeoutError, TimeoutError):
-            raise late from None
+            raise too_late() from None
         except (HTTPError, OSError):
             raise broken("The upstream's answer broke off.") from None
         finally:
+            times.total = limit.waited
+            limit.close()
             response.close()
 
 

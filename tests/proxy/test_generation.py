@@ -19,7 +19,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence, Text
 from proxy.generation import generate
-from proxy.greenlets import CallerGone, interrupt_when_gone, run_in_thread, time_limit
+from proxy.greenlets import CallerGone, InterruptingLimit, interrupt_when_gone, run_in_thread, time_limit
 from proxy.upstream import Upstream
 from tests.proxy.gemini_answers import (
     DRAWN,
@@ -452,25 +452,25 @@ def test_nobody_is_interrupted_once_the_watch_has_ended():
     assert wait.greenlet.get(timeout=1) == "answered"
 
 
-def test_a_time_limit_interrupts_whatever_waits():
-    def slow() -> ApiError:
-        return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
+def too_slow() -> ApiError:
+    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
 
-    with pytest.raises(ApiError, match="too slow"), time_limit(0.05, slow):
+
+@pytest.mark.parametrize("limit", [time_limit, InterruptingLimit])
+def test_a_time_limit_interrupts_whatever_waits(limit: Any):
+    with pytest.raises(ApiError, match="too slow"), limit(0.05, too_slow):
         gevent.sleep(5)
-    with time_limit(0.05, slow):
+    with limit(0.05, too_slow):
         pass
     gevent.sleep(0.1)
 
 
-def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy():
+@pytest.mark.parametrize("limit", [time_limit, InterruptingLimit])
+def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy(limit: Any):
     ours, theirs = gevent.socket.socketpair()
 
-    def late() -> ApiError:
-        return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
-
     def read() -> bytes:
-        with time_limit(0.05, late):
+        with limit(0.05, too_slow):
             return ours.recv(1)
 
     reading = gevent.spawn(read)
@@ -478,3 +478,28 @@ def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy():
     theirs.send(b"x")
     time.sleep(0.2)  # nothing is patched here: it keeps all greenlets from running
     assert reading.get(timeout=1) == b"x"
+
+
+def test_all_the_waiting_for_an_answer_counts_and_what_is_done_in_between_does_not():
+    limit = InterruptingLimit(0.2, too_slow)
+    started = time.monotonic()
+
+    def wait_now_and_then() -> None:
+        for _ in range(10):
+            with limit:
+                gevent.sleep(0.05)
+            gevent.sleep(0.15)  # for which its timer rings in vain
+
+    with pytest.raises(ApiError, match="too slow"):
+        wait_now_and_then()
+    assert 0.19 < limit.waited < 0.3
+    assert 0.6 < time.monotonic() - started < 1.2
+    limit.close()
+    assert limit.timer is None
+
+
+def test_a_time_limit_that_is_closed_rings_no_more():
+    limit = InterruptingLimit(0.05, too_slow)
+    with limit:
+        limit.close()
+        gevent.sleep(0.1)

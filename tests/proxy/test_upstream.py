@@ -15,7 +15,7 @@ from urllib3 import HTTPResponse
 
 from compat.errors import ApiError, ErrorKind
 from proxy.upstream import Upstream
-from tests.proxy.alarm_clock import alarm
+from tests.proxy.alarm_clock import AlarmLimit
 from tests.proxy.socket_upstream import (
     Scene,
     SocketUpstream,
@@ -363,7 +363,7 @@ SLOW: dict[str, Scene] = {
 @pytest.mark.parametrize("scene", SLOW)
 def test_a_call_that_takes_too_long_ends_in_time_whatever_it_waits_for(scene: str):
     started = time.monotonic()
-    trouble, upstream = trouble_of(SLOW[scene], timeout=0.8, time_limit=alarm)
+    trouble, upstream = trouble_of(SLOW[scene], timeout=0.8, wait_limit=AlarmLimit)
     took = time.monotonic() - started
     assert (trouble.kind, trouble.may_repeat, len(upstream.calls)) == (ErrorKind.UPSTREAM_TIMEOUT, False, 1)
     assert 0.7 < took < 1.2, f"the time limit is for the whole call, and this one took {took:.2f} s"
