@@ -52,16 +52,19 @@ class Answer(http.client.HTTPResponse):
 
 
 class Body(HTTPResponse):
-    """The body of an answer. The pieces of one whose length is told are read without looking at each in every way."""
+    """The body of an answer. The pieces of one whose length is told are read without looking at each in every way.
+
+    Its end, be it early or not, is urllib3's to notice, which then gives the connection back.
+    """
 
     _original_response: Answer
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
         """The next bytes, up to so many; none at the end."""
         answer, left = self._original_response, self.length_remaining
-        if decode_content or not amt or not left or amt >= left or answer.chunked:
+        if decode_content or not amt or not left or answer.chunked:
             return super().read1(amt, decode_content)
-        piece = answer.fp.read1(amt)
+        piece = answer.fp.read1(min(amt, left))
         if not piece:
             return super().read1(amt, decode_content)
         answer.length = self.length_remaining = left - len(piece)

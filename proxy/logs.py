@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any
 
 from proxy.observation import Observation
@@ -60,12 +61,24 @@ def rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 4)
 
 
+@lru_cache(maxsize=1)
+def utc_of(second: int) -> str:
+    """A time since 1970, which is written once a second and not for each line."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+@lru_cache(maxsize=1)
+def local_time_of(second: int) -> str:
+    """The same where the service runs, as logging writes it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+
+
 class JsonFormatter(logging.Formatter):
     """A line of JSON; a traceback is one of its members."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
+            "time": f"{utc_of(int(record.created))}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
@@ -80,6 +93,9 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return f"{local_time_of(int(record.created))},{int(record.msecs):03}"
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)

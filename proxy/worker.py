@@ -9,8 +9,6 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
@@ -26,6 +24,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles
+from proxy.greenlets import time_limit
 from proxy.logs import JsonFormatter
 
 STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the app sees it
@@ -131,6 +130,33 @@ def send_together(connection: Any, *pieces: bytes) -> None:
         sent = max(0, sent - len(piece))
 
 
+class AsksNothing(BaseException):
+    """A caller has kept his connection idle for too long."""
+
+
+class Idleness:
+    """While the next request is waited for, its connection is among the idle ones, and no longer than so many seconds.
+
+    What gevent.Timeout does, with less work: there is one for each request.
+    """
+
+    __slots__ = ("here", "idle", "limit")
+
+    def __init__(self, idle: set[gevent.Greenlet], seconds: float):
+        self.idle = idle
+        self.limit = time_limit(seconds, AsksNothing)
+
+    def __enter__(self) -> None:
+        self.here = gevent.getcurrent()
+        self.idle.add(self.here)
+        self.limit.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self.limit.__exit__()
+        self.idle.discard(self.here)
+        return kind is AsksNothing
+
+
 class Worker(GeventWorker):  # type: ignore[misc]
     """Answers what is no HTTP request with JSON, says of it only what kind it was, and stops without idle callers."""
 
@@ -139,16 +165,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self.idle: set[gevent.Greenlet] = set()
         self.quit_at = float("-inf")
 
-    @contextmanager
-    def timeout_ctx(self) -> Iterator[None]:
-        """While the next request is waited for, its connection counts as idle."""
-        here = gevent.getcurrent()
-        self.idle.add(here)
-        try:
-            with gevent.Timeout(self.cfg.keepalive, False):
-                yield
-        finally:
-            self.idle.discard(here)
+    def init_process(self) -> None:
+        """After the fork: what gunicorn's settings say stays as it is, and need not be looked up for each request."""
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        super().init_process()
+
+    def timeout_ctx(self) -> Idleness:
+        """What the next request of a connection is waited for in."""
+        return Idleness(self.idle, self.cfg.keepalive)
 
     def notify(self) -> None:
         """Called every second. Once the worker is to stop, nobody waits for callers who ask nothing."""

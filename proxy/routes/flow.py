@@ -6,9 +6,9 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from flask import Response, request
 
@@ -35,6 +35,24 @@ class ClosingResponse(Response):
             raise
 
 
+class Flowing:
+    """Chunks that are closed with their response. Werkzeug's own would look at each of them once more."""
+
+    def __init__(self, chunks: Iterable[bytes], close: Callable[[], None]):
+        self.chunks = chunks
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.chunks)
+
+
+class FlowingResponse(ClosingResponse):
+    """A response whose chunks go to the server as they are."""
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        return Flowing(cast(Iterable[bytes], self.response), self.close)
+
+
 class Cut(ConnectionResetError):
     """The answer cannot be finished. Gunicorn closes the connection without the chunk that ends a body."""
 
@@ -47,7 +65,7 @@ def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200)
     seen = observation()
     chunks = seen.chunks(chunks)
     first = next(chunks, b"")
-    response = ClosingResponse(cut_on_trouble(chain([first], chunks), request.environ, seen), status=status)
+    response = FlowingResponse(cut_on_trouble(chain([first], chunks), request.environ, seen), status=status)
     response.headers.clear()
     response.headers.extend(headers)
     response.call_on_close(lambda: close(chunks))
