@@ -24,6 +24,7 @@ WHOLE_CHARACTERS = re.compile(rb'[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*',
 SPACE = re.compile(rb"[ \t\r\n]*")
 LONGEST_ESCAPE = 6  # \u002b
 QUOTE, COMMA, BRACE = b'",{'
+DECODER = json.JSONDecoder()
 CLOSERS = dict(zip(b"{[", b"}]", strict=True))
 
 
@@ -292,7 +293,7 @@ def end_of(pattern: re.Pattern[bytes], chunk: bytes, position: int) -> int:
 
 def parse(text: bytes | bytearray) -> Any:
     try:
-        return json.loads(text)
+        return DECODER.decode(str(text, "utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise MalformedJson("the text is not JSON") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import queue
 import re
 import socket
 import termios
@@ -17,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 
 from proxy.limits import KIB
 
@@ -33,6 +35,10 @@ NOTHING = bytes(4)
 
 class Answer(http.client.HTTPResponse):
     """An answer whose head, if it comes at once and is plain, is not read by a parser of e-mails."""
+
+    def __init__(self, sock: socket.socket, method: str):
+        super().__init__(sock, method=method)
+        self.sock = sock
 
     def begin(self) -> None:
         """Reads the status and the headers."""
@@ -58,17 +64,24 @@ class Body(HTTPResponse):
     """
 
     _original_response: Answer
+    nothing_buffered = False  # what came with the head is read, and nothing but the socket has more
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
         """The next bytes, up to so many; none at the end."""
         answer, left = self._original_response, self.length_remaining
         if decode_content or not amt or not left or answer.chunked:
             return super().read1(amt, decode_content)
-        piece = answer.fp.read1(min(amt, left))
+        most = min(amt, left)
+        piece = answer.sock.recv(most) if self.nothing_buffered else answer.fp.read1(most)
         if not piece:
             return super().read1(amt, decode_content)
+        self.nothing_buffered = self.nothing_buffered or len(piece) < most
         answer.length = self.length_remaining = left - len(piece)
         return piece
+
+    def belong_to(self, pool: HTTPConnectionPool, connection: Connection) -> None:
+        """Where the connection goes back to when the body has been read."""
+        self._pool, self._connection = pool, connection
 
 
 def read_headers(lines: str) -> HTTPHeaderDict:
@@ -109,7 +122,7 @@ class Connection(HTTPConnection):
         for piece in [b"".join(pieces)] if sum(map(len, pieces)) <= SMALL else pieces:
             self.sock.sendall(piece)
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 does
+    def getresponse(self) -> Body:  # type: ignore[override]  # as urllib3 does
         """The answer as soon as its head has been read."""
         self.sock.settimeout(self.timeout)
         answer = Answer(self.sock, method=self.method)
@@ -152,8 +165,19 @@ class Pool(HTTPConnectionPool):
 
     ConnectionCls = Connection
 
+    def take_kept(self) -> Connection | None:
+        """A connection that can be used again; None if there is none."""
+        try:
+            connection: Connection | None = self.pool.get(block=False) if self.pool else None
+        except queue.Empty:
+            return None
+        if connection and connection.is_connected:
+            return connection
+        self._put_conn(connection)
+        return None
 
-class SecurePool(HTTPSConnectionPool):
+
+class SecurePool(Pool, HTTPSConnectionPool):
     """The same with TLS."""
 
     ConnectionCls = SecureConnection
@@ -172,6 +196,40 @@ class Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
         self.pools: dict[str, Any] = {}
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """The answer as soon as its head is there. `timeout` is a pair: seconds to connect, and for each wait.
+
+        On a connection that is kept there is nothing to look up or to try again. Everything else goes urllib3's way.
+        Raises what requests raises.
+        """
+        pool = self.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+        connection = None if pool.proxy else pool.take_kept()
+        if not connection:
+            return super().send(request, stream, timeout, verify, cert, proxies)
+        self.add_headers(request)
+        connection.timeout = timeout[1]
+        try:
+            connection.request(request.method, self.request_url(request, proxies), request.body, request.headers)
+            answer = connection.getresponse()
+        except BaseException as error:
+            connection.close()
+            pool._put_conn(None)
+            if isinstance(error, TimeoutError):
+                raise requests.ReadTimeout(error, request=request) from error
+            if isinstance(error, OSError | http.client.HTTPException | HTTPError):
+                raise requests.ConnectionError(error, request=request) from error
+            raise
+        answer.belong_to(pool, connection)
+        return self.build_response(request, answer)
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         """The pool of a server, which is looked up once."""

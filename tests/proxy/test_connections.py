@@ -150,7 +150,7 @@ def read_whole(body: bytes, told: int, size: int) -> tuple[bytes, int]:
         theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % told + body)
         theirs.shutdown(socket.SHUT_WR)
         answer = connection.getresponse()
-        answer._pool, answer._connection = pool, connection
+        answer.belong_to(pool, connection)
         pieces = list(iter(lambda: answer.read1(size), b""))
     assert all(len(piece) <= size for piece in pieces)
     return b"".join(pieces), sum(one is connection for one in pool.pool.queue)

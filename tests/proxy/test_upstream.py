@@ -379,6 +379,25 @@ def test_a_caller_may_shorten_the_time_limit_but_not_lengthen_it():
             assert time.monotonic() - started < 1
 
 
+def last_of(*scenes: Scene) -> tuple[ErrorKind, str, bool | None, int]:
+    """What the last of some calls fails of, one after another, and how many places the pool has then."""
+    with upstream_that(*scenes) as upstream:
+        client = client_of(upstream.url, timeout=0.3)
+        for _ in scenes[1:]:
+            assert ask(client) == (200, b'{"ok": true}')
+        with pytest.raises(ApiError) as caught:
+            ask(client)
+        assert (len(upstream.calls), upstream.connections) == (len(scenes), 1)
+        [pool] = client.session.get_adapter(upstream.url).pools.values()
+        return caught.value.kind, caught.value.message, caught.value.may_repeat, pool.pool.qsize()
+
+
+@pytest.mark.parametrize("scene", [*BROKEN, *SLOW])
+def test_trouble_is_the_same_on_a_connection_that_was_kept(scene: str):
+    trouble = {**BROKEN, **SLOW}[scene]
+    assert last_of(OK, trouble) == last_of(trouble)
+
+
 @pytest.mark.parametrize("scene", [*BROKEN, *SLOW])
 def test_the_words_of_an_error_hold_neither_the_key_nor_an_address(scene: str):
     trouble, upstream = trouble_of({**BROKEN, **SLOW}[scene], timeout=0.3)
