@@ -11,7 +11,7 @@ from bench import measurements, report
 from bench.measurements import Plan
 from bench.processes import end_in_order
 
-PARTS = ("cpu", "latency", "bytes", "callers", "held")
+PARTS = ("cpu", "tls", "latency", "bytes", "callers", "held")
 
 
 def main() -> int:
@@ -43,6 +43,8 @@ def measure(plan: Plan, parts: tuple[str, ...]) -> list[report.Verdict]:
     verdicts: list[report.Verdict] = []
     if "cpu" in parts:
         verdicts += report.tell_cpu(measurements.cpu_by_round(plan))
+    if "tls" in parts:
+        report.tell_cpu(measurements.cpu_through_tls(plan), " from an upstream that talks TLS and chunks", bars={})
     if "latency" in parts:
         verdicts += report.tell_latency(measurements.latency(plan))
     if "bytes" in parts:

@@ -109,14 +109,34 @@ def surfaces(server: Server) -> list[Contender]:
 
 def cpu_by_round(plan: Plan) -> dict[str, list[Burst]]:
     """Every contender in turns, round after round; the first round only warms up."""
-    results: dict[str, list[Burst]] = {}
     with contenders(plan) as all_of_them:
-        for number in range(plan.rounds + 1):
-            for contender in all_of_them:
-                one = burst(contender, plan.folder, contender.callers, plan.seconds)
-                if number:
-                    results.setdefault(contender.name, []).append(one)
+        return by_round(all_of_them, plan)
+
+
+def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
+    results: dict[str, list[Burst]] = {}
+    for number in range(plan.rounds + 1):
+        for contender in ways:
+            one = burst(contender, plan.folder, contender.callers, plan.seconds)
+            if number:
+                results.setdefault(contender.name, []).append(one)
     return results
+
+
+def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
+    """The same where the upstream talks as Google's servers do: through TLS, and in chunks."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    with (
+        servers.secure_upstream(plan.folder, answer) as upstream,
+        servers.reverse_proxy(plan.folder, upstream, PLAIN) as proxy,
+        servers.reverse_proxy(plan.folder, upstream, TUNED) as tuned,
+        servers.twinlens(plan.folder, upstream, REQUESTS_CA_BUNDLE=str(servers.certificate_of(plan.folder))) as ours,
+    ):
+        ways = [Contender("nginx", proxy, load.native()), Contender("nginx, tuned", tuned, load.native())]
+        for contender in surfaces(ours):
+            check(contender, pictures.png(PICTURE))
+            ways.append(contender)
+        return by_round(ways, plan)
 
 
 @contextmanager

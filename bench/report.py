@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -42,16 +43,16 @@ def machine() -> str:
     )
 
 
-def tell_cpu(results: dict[str, list[Burst]]) -> list[Verdict]:
+def tell_cpu(results: dict[str, list[Burst]], where: str = "", bars: Mapping[str, float] = CPU_BARS) -> list[Verdict]:
     """CPU per picture, and how many times nginx' that is: the ratio within each round, then the median."""
-    print(f"\nCPU per picture (whole process tree), median of {len(results['nginx'])} rounds")
+    print(f"\nCPU per picture{where} (whole process tree), median of {len(results['nginx'])} rounds")
     print(f"{'':20}{'ms':>8}{'x nginx':>10}{'x tuned':>10}{'bar':>8}{'peak RSS':>12}")
     verdicts = []
     for name, bursts in results.items():
         edits = "edit" in name
         plain, tuned = ("nginx, edit", "nginx, edit, tuned") if edits else ("nginx", "nginx, tuned")
         times, least = (ratio(bursts, results[base]) for base in (plain, tuned))
-        bar = CPU_BARS.get(name)
+        bar = bars.get(name)
         peak = max(one.peak for one in bursts)
         told = f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:10.2f}{least:10.2f}"
         print(f"{told}{bar or '':>8}{peak / MIB:8.0f} MiB{'' if bar is None or times <= bar else '   MISSED'}")

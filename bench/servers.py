@@ -52,12 +52,25 @@ UPSTREAM = """
     }}
 """
 
+# The same as Google's servers talk: through TLS, and in chunks, which nginx makes of what a filter could change.
+SECURE_UPSTREAM = """
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{secure_port} ssl backlog=4096;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate};
+        root {answer.parent};
+        location / {{ error_page 405 =200 /{answer.name}; return 405; }}
+        location = /{answer.name} {{ sub_filter_types *; sub_filter "no such words" ""; }}
+    }}
+"""
+
 PROXY = """
     upstream google {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 1000000; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location / {{
-            proxy_pass http://google;
+            proxy_pass {scheme}://google;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_read_timeout 300s;
@@ -98,7 +111,7 @@ def program(name: str) -> str:
     """The path of a program that must be there."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if not found:
-        raise SystemExit(f"`make bench` needs {name} (Debian: apt-get install nginx wrk)")
+        raise SystemExit(f"`make bench` needs {name} (Debian: apt-get install nginx wrk openssl)")
     return found
 
 
@@ -108,6 +121,27 @@ def instant_upstream(folder: Path, answer: Path) -> Iterator[Server]:
     port = free_port()
     with nginx(folder, f"upstream-{answer.stem}", port, UPSTREAM.format(port=port, answer=answer), 1) as server:
         yield server
+
+
+@contextmanager
+def secure_upstream(folder: Path, answer: Path) -> Iterator[Server]:
+    """The same as Google's servers talk. Its certificate is at `certificate_of(folder)`."""
+    port, secure_port = free_port(), free_port()
+    certificate = certificate_of(folder)
+    options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [program("openssl"), "req", *options, *names, "-keyout", f"{certificate}.key", "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+    with certificate.open("a") as file:
+        file.write(Path(f"{certificate}.key").read_text())
+    inside = SECURE_UPSTREAM.format(port=port, secure_port=secure_port, certificate=certificate, answer=answer)
+    with nginx(folder, f"secure-{answer.stem}", port, inside, 1) as server:
+        yield Server(server.process, f"https://127.0.0.1:{secure_port}")
+
+
+def certificate_of(folder: Path) -> Path:
+    """Where the certificate of `secure_upstream` lies, with its key."""
+    return folder / "upstream.pem"
 
 
 @contextmanager
@@ -124,7 +158,8 @@ def waiting_upstream(folder: Path, answer: Path, seconds: float) -> Iterator[Ser
 def reverse_proxy(folder: Path, upstream: Server, tuning: str = PLAIN) -> Iterator[Server]:
     """nginx passing everything on, understanding nothing."""
     port = free_port()
-    inside = PROXY.format(port=port, upstream=upstream.url.rpartition(":")[2], tuning=tuning)
+    scheme, _, upstream_port = upstream.url.partition("://127.0.0.1:")
+    inside = PROXY.format(port=port, scheme=scheme, upstream=upstream_port, tuning=tuning)
     with nginx(folder, f"proxy-{port}", port, inside, WORKERS) as server:
         yield server
 

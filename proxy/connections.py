@@ -11,6 +11,7 @@ import http.client
 import queue
 import re
 import socket
+import ssl
 import termios
 from typing import Any
 
@@ -18,11 +19,14 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
+from proxy.chunked_body import ChunkedBody, MalformedChunks
 from proxy.limits import KIB
 
 SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
+RECORD = 16 * KIB  # the most bytes that TLS hands out at once
+WORTH_A_PIECE = 64 * KIB  # bytes of an answer that are handed on without looking whether there are more
 SERVER = re.compile(r"https?://[^/?]+")
 HEAD = re.compile(  # of an answer that has a body, in lines that are whole
     rb"HTTP/1\.1 ((?!204|304)[2-5]\d\d)(?: ([ -~]*))?\r\n"
@@ -34,11 +38,14 @@ NOTHING = bytes(4)
 
 
 class Answer(http.client.HTTPResponse):
-    """An answer whose head, if it comes at once and is plain, is not read by a parser of e-mails."""
+    """An answer whose plain head is not read by a parser of e-mails, and whose chunks are not read one by one."""
 
     def __init__(self, sock: socket.socket, method: str):
         super().__init__(sock, method=method)
         self.sock = sock
+        self.nothing_buffered = False  # what came with the head is read, and nothing but the socket has more
+        self.trouble: OSError | None = None  # that came after bytes which are still to be handed out
+        self.chunks = ChunkedBody()
 
     def begin(self) -> None:
         """Reads the status and the headers."""
@@ -56,27 +63,83 @@ class Answer(http.client.HTTPResponse):
         self.length = None if chunked else int(length)
         self.will_close = "close" in headers.get("connection", "").lower()
 
+    def read1(self, n: int = -1) -> bytes:
+        """The next bytes of the body, up to so many; none at its end. Raises IncompleteRead for broken chunks."""
+        if n <= 0 or self.fp is None:
+            return super().read1(n)
+        if self.chunked:
+            return self.read_chunks(n)
+        if self.length is not None:
+            n = min(n, self.length)
+        piece = self.receive(n) if n else b""
+        if self.length is not None:
+            self.length -= len(piece)
+        return piece
+
+    def read_chunks(self, n: int) -> bytes:
+        """The bytes of all chunks that are there."""
+        while not self.chunks.ended:
+            received = self.receive(n)
+            if not received:
+                raise http.client.IncompleteRead(b"")
+            try:
+                piece = self.chunks.feed(received)
+            except MalformedChunks:
+                raise http.client.IncompleteRead(b"") from None
+            if self.chunks.overrun:
+                self.sock.shutdown(socket.SHUT_RDWR)  # whoever says more than was asked is asked nothing more
+            if piece:
+                return piece
+        return b""
+
+    def receive(self, most: int) -> bytes:
+        """What the server sends next, first of all what came with the head; nothing once it has ended."""
+        if not self.nothing_buffered:
+            piece = self.fp.read1(most)
+            self.nothing_buffered = len(piece) < most
+            return piece
+        return self.receive_records(most) if isinstance(self.sock, ssl.SSLSocket) else self.sock.recv(most)
+
+    def receive_records(self, most: int) -> bytes:
+        """The same through TLS: what is there is taken together, since a record is small and each piece is work."""
+        if self.trouble:
+            raise self.trouble
+        pieces = [self.sock.recv(min(most, RECORD))]
+        length, patience = len(pieces[0]), self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            while pieces[-1] and length < min(most, WORTH_A_PIECE):
+                pieces.append(self.sock.recv(min(most - length, RECORD)))
+                length += len(pieces[-1])
+        except ssl.SSLWantReadError:
+            pass
+        except OSError as error:
+            self.trouble = error
+        finally:
+            self.sock.settimeout(patience)
+        return b"".join(pieces)
+
 
 class Body(HTTPResponse):
-    """The body of an answer. The pieces of one whose length is told are read without looking at each in every way.
+    """The body of an answer, whose pieces are handed on without looking at each in every way.
 
     Its end, be it early or not, is urllib3's to notice, which then gives the connection back.
     """
 
     _original_response: Answer
-    nothing_buffered = False  # what came with the head is read, and nothing but the socket has more
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
-        """The next bytes, up to so many; none at the end."""
-        answer, left = self._original_response, self.length_remaining
-        if decode_content or not amt or not left or answer.chunked:
+        """The next bytes, up to so many; none at the end. Raises ProtocolError, and OSError."""
+        if decode_content or not amt:
             return super().read1(amt, decode_content)
-        most = min(amt, left)
-        piece = answer.sock.recv(most) if self.nothing_buffered else answer.fp.read1(most)
+        try:
+            piece = self._original_response.read1(amt)
+        except http.client.HTTPException as error:
+            raise ProtocolError("the body is broken", error) from error
         if not piece:
             return super().read1(amt, decode_content)
-        self.nothing_buffered = self.nothing_buffered or len(piece) < most
-        answer.length = self.length_remaining = left - len(piece)
+        if self.length_remaining is not None:
+            self.length_remaining -= len(piece)
         return piece
 
     def belong_to(self, pool: HTTPConnectionPool, connection: Connection) -> None:

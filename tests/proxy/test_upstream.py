@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import socket
 import threading
 import time
@@ -425,10 +426,43 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path):
     assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
 
 
-def test_a_certificate_authority_of_the_environment_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with tls_server(tmp_path, OK) as url:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose certificate is trusted."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    return tmp_path
+
+
+def test_a_certificate_authority_of_the_environment_is_honoured(trusted: Path):
+    with tls_server(trusted, OK) as url:
         assert ask(client_of(url))[0] == 200
+
+
+LONG = random.Random(0).randbytes(500_000)
+
+
+@pytest.mark.parametrize("form", [http(LONG), chunked(*(LONG[i : i + 8000] for i in range(0, len(LONG), 8000)))])
+def test_what_has_come_through_tls_is_read_in_pieces_that_are_worth_it(trusted: Path, form: bytes):
+    with tls_server(trusted, form) as url:
+        answer = client_of(url).call(PATH, BODY, KEY)
+        time.sleep(0.2)
+        pieces = list(answer.chunks)
+        answer.close()
+    assert b"".join(pieces) == LONG
+    assert max(map(len, pieces)) > 60_000  # a record holds 16 KiB
+
+
+def test_what_came_through_tls_before_a_break_is_handed_on(trusted: Path):
+    received: list[bytes] = []
+    with tls_server(trusted, http(LONG)[:100_000], reset=True) as url:
+        answer = client_of(url).call(PATH, BODY, KEY)
+        time.sleep(0.2)
+        with pytest.raises(ApiError) as caught:
+            received.extend(answer.chunks)
+        answer.close()
+    assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
+    assert len(b"".join(received)) > 50_000
+    assert LONG.startswith(b"".join(received))
 
 
 # The sandbox

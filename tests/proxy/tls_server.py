@@ -5,6 +5,7 @@ import ipaddress
 import re
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +15,11 @@ import pytest
 
 
 @contextmanager
-def tls_server(folder: Path, answer: bytes) -> Iterator[str]:
-    """An https server with one answer. Its certificate, which nobody vouches for, is certificate.pem in the folder."""
+def tls_server(folder: Path, answer: bytes, reset: bool = False) -> Iterator[str]:
+    """An https server with one answer, after which it may reset the connection.
+
+    Its certificate, which nobody vouches for, is certificate.pem in the folder.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate(folder))
@@ -27,6 +31,8 @@ def tls_server(folder: Path, answer: bytes) -> Iterator[str]:
                     with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
                         read_request(secured)
                         secured.sendall(answer)
+                        if reset:
+                            secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
