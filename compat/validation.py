@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Self
 
 from marshmallow import Schema, ValidationError, fields
@@ -33,6 +33,20 @@ class Complaint(str):
 def instance_of(schema: type[Schema]) -> Schema:
     """The one instance of a schema. It keeps nothing of what it checks, and making it costs more than checking."""
     return schema()
+
+
+def load(schema: type[Schema], body: Mapping[str, Any]) -> dict[str, Any]:
+    """What `schema().load(body)` makes, while only the fields that are there are looked at. Raises ValidationError."""
+    told = frozenset(name for name in body if name in instance_of(schema).fields)
+    checked: dict[str, Any] = instance_for(schema, told).load(body)
+    return checked
+
+
+@lru_cache(maxsize=256)
+def instance_for(schema: type[Schema], told: frozenset[str]) -> Schema:
+    """An instance that knows the fields which are told, and those that must be."""
+    fields = instance_of(schema).fields
+    return schema(only=[name for name, field in fields.items() if field.required or name in told])
 
 
 MISSING = Complaint(ErrorKind.MISSING_PARAMETER, "Missing required parameter: '{param}'.")

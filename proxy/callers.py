@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from werkzeug.datastructures import Headers
 
@@ -15,13 +15,16 @@ SHORTEST_KEY = 6  # characters
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
-def is_googles(path: str, headers: Headers, query: Mapping[str, str]) -> bool:
-    """Whether a request, and so its error, belongs to Google's API; otherwise it belongs to OpenAI's."""
+def is_googles(path: str, headers: Headers, query: Callable[[], Mapping[str, str]]) -> bool:
+    """Whether a request, and so its error, belongs to Google's API; otherwise it belongs to OpenAI's.
+
+    The query is parsed only where the path does not tell.
+    """
     if is_below(path, OPENAI_PATHS):
         return False
     if is_below(path, GOOGLE_PATHS) or CUSTOM_METHOD.search(path.rpartition("/")[2] or path):
         return True
-    return "x-goog-api-key" in headers or "key" in query
+    return "x-goog-api-key" in headers or "key" in query()
 
 
 def is_below(path: str, folders: tuple[str, ...]) -> bool:

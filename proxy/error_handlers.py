@@ -42,7 +42,7 @@ def register(app: Flask) -> None:
 
 def render(error: ApiError) -> Response:
     """The response that tells an error."""
-    googles = is_googles(request.path, request.headers, request.args)
+    googles = is_googles(request.path, request.headers, lambda: request.args)
     status, body = (google_dialect if googles else openai_dialect).build_error(error)
     observation().error = error.kind.name.lower()
     response = jsonify(body)

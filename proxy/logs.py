@@ -18,6 +18,7 @@ def configure(log_format: str) -> None:
     """Sends what Twinlens logs to the standard error, as `json` or as `text`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.logThreads = logging.logMultiprocessing = False  # no line tells them
     logger = logging.getLogger("twinlens")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

@@ -39,6 +39,8 @@ class Reencoder:
 
     def read(self, events: Iterator[Event]) -> Iterator[Event]:
         """The events, with every picture as it is wanted."""
+        if not (self.pixels or self.format):
+            return events
         return replace_pictures(events, self.changes, self.remake)
 
     def remake(self, start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:

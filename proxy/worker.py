@@ -208,7 +208,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 def send_error(client: Any, status: int, reason: str, path: str) -> None:
     """Writes a JSON error, in the dialect of the path, on a connection that is then closed."""
     kind = ErrorKind.INTERNAL if status == 500 else ErrorKind.INVALID_ARGUMENT
-    dialect = google_dialect if is_googles(path, Headers(), {}) else openai_dialect
+    dialect = google_dialect if is_googles(path, Headers(), dict) else openai_dialect
     told = f"The server could not read the request: {reason}." if status != 500 else "The server had an error."
     body = json.dumps(dialect.build_error(ApiError(kind, told, status=status))[1]).encode()
     head = (

@@ -26,6 +26,7 @@ from compat.validation import (
     Text,
     complain,
     instance_of,
+    load,
     refuse,
     type_name,
     wrong_type,
@@ -171,7 +172,7 @@ def check(schema: type[Schema], body: Any) -> dict[str, Any]:
             f"Invalid type for the request body: expected an object, but got {type_name(body)} instead.",
         )
     try:
-        checked: dict[str, Any] = instance_of(schema).load(body)
+        checked = load(schema, body)
     except ValidationError as error:
         raise refuse(error) from None
     return {name: checked[name] for name in body if checked[name] is not None}

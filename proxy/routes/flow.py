@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from flask import Response, request
+from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
@@ -47,7 +48,12 @@ class Flowing:
 
 
 class FlowingResponse(ClosingResponse):
-    """A response whose chunks go to the server as they are."""
+    """A response whose chunks and headers go to the server as they are."""
+
+    default_mimetype = None
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        return self.headers
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         return Flowing(cast(Iterable[bytes], self.response), self.close)
@@ -65,9 +71,8 @@ def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200)
     seen = observation()
     chunks = seen.chunks(chunks)
     first = next(chunks, b"")
-    response = FlowingResponse(cut_on_trouble(chain([first], chunks), request.environ, seen), status=status)
-    response.headers.clear()
-    response.headers.extend(headers)
+    body = cut_on_trouble(chain([first], chunks), request.environ, seen)
+    response = FlowingResponse(body, status, headers)
     response.call_on_close(lambda: close(chunks))
     return response
 

@@ -37,6 +37,6 @@ def get_model(name: str) -> Response:
 
 def asks_as_google() -> bool:
     """Whether the caller speaks Google's API. A key must be there and is not checked. Raises MISSING_KEY."""
-    googles = is_googles(request.path, request.headers, request.args)
+    googles = is_googles(request.path, request.headers, lambda: request.args)
     (gemini_content if googles else openai_images).caller_key()
     return googles

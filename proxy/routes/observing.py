@@ -25,7 +25,7 @@ def begin() -> None:
     told = request.headers.get("x-request-id", "")
     seen = Observation(told if REQUEST_ID.fullmatch(told) else secrets.token_hex(16), request.method)
     if request.blueprint not in SERVICE:
-        seen.surface = "gemini" if is_googles(request.path, request.headers, request.args) else "openai"
+        seen.surface = "gemini" if is_googles(request.path, request.headers, lambda: request.args) else "openai"
     if request.endpoint:
         seen.operation = request.endpoint.rpartition(".")[2]
     g.observation = seen
