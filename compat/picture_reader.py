@@ -17,12 +17,22 @@ class PictureReader:
         self.header: PictureHeader | None = None
         self.held: list[ImageData] = []
         self.held_length = 0
+        self.decoded_ahead: ImageData | None = None
         self.wanted = 64  # characters; a JPEG may hide its size behind a long manifest
 
     def read(self, data: bytes) -> Iterable[Event]:
         """The events of the next piece. Raises NotAPicture."""
-        piece = self.decoded(data)
+        piece = self.decoded_ahead or self.decoded(data)
+        self.decoded_ahead = None
         return (piece,) if self.header else self.hold(piece)
+
+    def is_base64(self, data: bytes) -> bool:
+        """Whether the next piece is nothing but base64, which is then decoded already when it is read."""
+        try:
+            self.decoded_ahead = ImageData(data, self.decoder.feed(data))
+        except MalformedBase64:
+            return False
+        return True
 
     def hold(self, piece: ImageData) -> Iterator[Event]:
         self.held.append(piece)

@@ -277,7 +277,7 @@ class Adapter(HTTPAdapter):
         pool = self.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         connection = None if pool.proxy else pool.take_kept()
         if not connection:
-            return super().send(request, stream, timeout, verify, cert, proxies)
+            return super().send(request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         self.add_headers(request)
         connection.timeout = timeout[1]
         try:

@@ -85,7 +85,7 @@ class AnswerReader:
         self.responses = 0
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
-        for token in read_json(chunks, take, cut):
+        for token in read_json(chunks, take, cut, self.is_base64):
             match token:
                 case bytes() as data:
                     if self.picture:
@@ -107,6 +107,10 @@ class AnswerReader:
         if not self.pictures:
             raise self.without_picture()
         yield Finish(self.usage, self.finish_reason())
+
+    def is_base64(self, data: bytes) -> bool:
+        """Whether the next piece of a picture is base64 to its end."""
+        return self.picture is not None and self.picture.is_base64(data)
 
     def end_part(self, part: Any) -> Iterator[Event]:
         draft = is_thought(part)

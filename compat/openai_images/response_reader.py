@@ -61,13 +61,14 @@ class AnswerReader:
         self.listed = False  # whether one of them had `data`
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
-        for token in read_json(chunks, take, is_item):
+        for token in read_json(chunks, take, is_item, self.is_base64):
             match token:
                 case StringStart(path, enclosing):
                     yield from self.told(self.item_at(path[:-1]).start_string(path[-1], enclosing))
                 case bytes() as data:
                     if self.item:
-                        yield from self.told(self.item.read(data))
+                        events = self.item.read(data)
+                        yield from self.told(events) if self.unfinished else events
                 case StringEnd():
                     if self.item:
                         yield from self.told(self.item.end_string())
@@ -80,6 +81,12 @@ class AnswerReader:
             raise broken("The upstream's answer is empty.")
         if not self.pictures:
             raise self.without_picture()
+
+    def is_base64(self, data: bytes) -> bool:
+        """Whether the next piece of a picture is base64 to its end."""
+        string = self.item.string if self.item else None
+        picture = string.picture if string else None
+        return picture is not None and picture.is_base64(data)
 
     def item_at(self, path: Path) -> Item:
         if self.item is None:
@@ -150,9 +157,8 @@ class Item:
         self.string = None if self.picture else PictureString(is_address=name == ADDRESS)
         yield from self.words(enclosing)
 
-    def read(self, data: bytes) -> Iterator[Event]:
-        if self.string:
-            yield from self.string.read(data)
+    def read(self, data: bytes) -> Iterable[Event]:
+        return self.string.read(data) if self.string else ()
 
     def end_string(self) -> Iterator[Event]:
         if self.string:
@@ -185,13 +191,11 @@ class PictureString:
         self.picture: PictureReader | None = None
         self.held = b""
 
-    def read(self, data: bytes) -> Iterator[Event]:
+    def read(self, data: bytes) -> Iterable[Event]:
         if not self.picture:
             self.held += data
             data = self.base64_held()
-            if not self.picture:
-                return
-        yield from self.picture.read(data)
+        return self.picture.read(data) if self.picture else ()
 
     def base64_held(self) -> bytes:
         """What is held of the picture, as soon as it is certain that there is one."""

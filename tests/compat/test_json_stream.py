@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
@@ -42,9 +42,9 @@ def cut(path: Path) -> bool:
     return path[-1] in CUT
 
 
-def read(*chunks: bytes) -> list[Token]:
+def read(*chunks: bytes, is_plain: Callable[[bytes], bool] | None = None) -> list[Token]:
     """The tokens, the data of each string in one piece."""
-    return joined(read_json(chunks, take, cut))
+    return joined(read_json(chunks, take, cut, is_plain))
 
 
 def joined(tokens: Iterator[Token]) -> list[Token]:
@@ -143,11 +143,19 @@ def documents_in(body: bytes) -> Iterator[Any]:
         text = text[end:].strip()
 
 
-@given(streams())
+def is_plain(chunk: bytes) -> bool:
+    return b'"' not in chunk and b"\\" not in chunk
+
+
+@given(streams(), st.sampled_from([None, is_plain, lambda chunk: is_plain(chunk) and len(chunk) % 2 == 0]))
 @settings(max_examples=1000)
-def test_tokens_are_what_json_reads_wherever_the_bytes_are_cut(stream: tuple[bytes, list[bytes]]) -> None:
+def test_tokens_are_what_json_reads_wherever_the_bytes_are_cut(
+    stream: tuple[bytes, list[bytes]], is_plain: Callable[[bytes], bool] | None
+) -> None:
     body, chunks = stream
-    assert read(*chunks) == [token for document in documents_in(body) for token in Oracle(document).tokens]
+    assert read(*chunks, is_plain=is_plain) == [
+        token for document in documents_in(body) for token in Oracle(document).tokens
+    ]
 
 
 @given(

@@ -19,10 +19,10 @@ from unittest.mock import patch
 
 import requests
 from flask import Flask
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from app import create_app
+from proxy.connections import Adapter
 from proxy.routes import EXTENSION
 from proxy.settings import Settings
 from tests.fuzz.limits import time_is_bounded
@@ -95,7 +95,7 @@ class FormInput:
         assert not self.sent, "a call was made for a request that is refused"
         return response.status_code, look_at_error(told, response.mimetype), []
 
-    def draw(self, adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def draw(self, adapter: Adapter, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         """The upstream: it reads the request as strictly as JSON is defined, and draws."""
         body: Any = request.body
         body = body if isinstance(body, bytes) else b"".join(body)
@@ -139,6 +139,6 @@ def form_input(folder: Path) -> Iterator[FormInput]:
     logging.getLogger("twinlens.access").disabled = True
     environ = {"GEMINI_BASE_URL": "https://gemini.test", "IMAGE_STORE_URL": str(folder), "IMAGE_TTL_SECONDS": "1"}
     check = FormInput(create_app(Settings.from_environ(environ)))
-    with patch.object(HTTPAdapter, "send", lambda adapter, request, **options: check.draw(adapter, request, **options)):
+    with patch.object(Adapter, "send", lambda adapter, request, **options: check.draw(adapter, request, **options)):
         yield check
     logging.getLogger("twinlens.access").disabled = False
