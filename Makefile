@@ -27,7 +27,7 @@ types: .venv/test
 
 pytest: .venv/test
 	@echo "== pytest: units, both SDKs over real sockets against a running gunicorn"
-	@$(BIN)/python -m pytest -n 2 --dist loadscope
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 fuzz: .venv/test ## made-up requests and answers: 5,000 for each property, 500 for each operation (FUZZ_EXAMPLES), five minutes (FUZZ_SECONDS)
 	@echo "== hypothesis: every property of compat, 5,000 examples"

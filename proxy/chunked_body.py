@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from proxy.limits import LONGEST_CHUNK_FRAME
+
 SIZE = rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n"
 FIRST, NEXT = re.compile(SIZE), re.compile(rb"\r\n" + SIZE)  # what stands before a chunk's bytes
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
 START_OF_SIZE = re.compile(rb"(?:\r\n?)?(?:[0-9A-Fa-f]{1,15}[ \t]*(?:;[^\r\n]*)?\r?)?")
 START_OF_TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*(?:[^\r\n]+)?\r?")
-LONGEST_FRAME = 64 * 1024  # bytes of a size with its extensions, or of all trailers
 
 
 class MalformedChunks(ValueError):
@@ -65,6 +66,6 @@ class ChunkedBody:
 
     def hold(self, data: bytes, position: int, unread: int, start: re.Pattern[bytes]) -> None:
         """Keeps the frame that begins here, if what is unread of it can be the start of what belongs there."""
-        if len(data) - position > LONGEST_FRAME or not start.fullmatch(data, unread):
+        if len(data) - position > LONGEST_CHUNK_FRAME or not start.fullmatch(data, unread):
             raise MalformedChunks("a chunk without its size")
         self.held = data[position:]

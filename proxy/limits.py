@@ -7,6 +7,7 @@ READ_CHUNK = 256 * KIB  # bytes asked for at once from a socket
 CONNECT_SECONDS = 10.0  # to reach the upstream
 TAIL = 16 * KIB  # bytes at the end of an answer that are kept to read its usage from
 LONGEST_ERROR_BODY = MIB  # bytes of an upstream error that are read
+LONGEST_CHUNK_FRAME = 64 * KIB  # bytes of an upstream chunk's size with its extensions, or of all trailers
 BODY_SECONDS = 60.0  # for a request body, and a second more for each SLOWEST_BODY of its bytes
 SLOWEST_BODY = 16 * KIB
 MOST_JSON_LEVELS = 100

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chunked_body import LONGEST_FRAME, ChunkedBody, MalformedChunks
+from proxy.chunked_body import ChunkedBody, MalformedChunks
+from proxy.limits import LONGEST_CHUNK_FRAME
 from tests.compat.chunks import cuts_of
 
 EXTENSIONS = st.sampled_from([b"", b" ", b";a=b", b' ; a="b c"', b"\t;;"])
@@ -77,8 +78,8 @@ def test_whatever_http_client_refuses_is_refused_or_has_not_ended(whole: bytes, 
         b"0\r\n\n",
         b"0\r\na: b\n\r\n",
         b"1" * 16 + b"\r\n",
-        b"1;" + b"a" * LONGEST_FRAME,
-        b"0\r\n" + b"a: b\r\n" * LONGEST_FRAME,
+        b"1;" + b"a" * LONGEST_CHUNK_FRAME,
+        b"0\r\n" + b"a: b\r\n" * LONGEST_CHUNK_FRAME,
     ],
 )
 def test_what_is_no_frame_is_refused(malformed: bytes):
