@@ -14,6 +14,7 @@ os.environ.setdefault("LOG_SALT", secrets.token_hex(16))
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from proxy.allocator import keep_freed_memory
 from proxy.image_store import is_remote, open_folder
 from proxy.limits import HEADER_WAIT_SECONDS, MORE_CONNECTIONS
 from proxy.logs import configure as configure_logs
@@ -63,7 +64,8 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """What was imported stays: the garbage collector need not look at it again and again."""
+    """What was imported stays: the garbage collector need not look at it again and again. Memory is kept for reuse."""
+    keep_freed_memory()
     gc.collect()
     gc.freeze()
 
