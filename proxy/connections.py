@@ -1,6 +1,6 @@
 """Connections to the upstream on which a call costs little.
 
-urllib3 and http.client keep the connections, secure them and read the bodies; what they do for every call in the most
+urllib3 and http.client keep the connections and secure them; what else they do for every call and every piece in the most
 general way is done here in the one way that this service needs. Whatever is out of the ordinary goes theirs.
 """
 
