@@ -1,7 +1,7 @@
 """Connections to the upstream on which a call costs little.
 
-urllib3 and http.client keep the connections and secure them; what else they do for every call and every piece in the most
-general way is done here in the one way that this service needs. Whatever is out of the ordinary goes theirs.
+urllib3 and http.client keep the connections and secure them. What else they do for every call and every piece, in the
+most general way, is done here in the one way that this service needs; whatever is out of the ordinary goes theirs.
 """
 
 from __future__ import annotations

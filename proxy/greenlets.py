@@ -39,11 +39,19 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
     watched = True
 
     def look() -> None:
+        if not watched:
+            return
+        patience = caller.gettimeout()
+        caller.settimeout(0)  # what woke us may have been read by now, and who waits here is in the next request's way
         try:
             gone = not caller.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            gone = False
         except OSError:
             gone = True
-        if gone and watched:
+        finally:
+            caller.settimeout(patience)
+        if gone:
             gevent.kill(here, CallerGone)
 
     def wake() -> None:

@@ -452,6 +452,25 @@ def test_nobody_is_interrupted_once_the_watch_has_ended():
     assert wait.greenlet.get(timeout=1) == "answered"
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_who_looks_too_late_is_not_in_the_way_of_the_next_request(stopped: bool, monkeypatch: pytest.MonkeyPatch):
+    ours, theirs = gevent.socket.socketpair()
+    looks: list[Any] = []
+    monkeypatch.setattr("proxy.greenlets.gevent.spawn", looks.append)
+    stop = interrupt_when_gone(ours)
+    theirs.sendall(b"x")
+    gevent.sleep(0.05)
+    assert ours.recv(1) == b"x"
+    if stopped:
+        stop()
+    [look] = looks
+    with gevent.Timeout(1):
+        look()
+    assert ours.gettimeout() is None
+    if not stopped:
+        stop()
+
+
 def too_slow() -> ApiError:
     return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
 
