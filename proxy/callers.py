@@ -1,9 +1,11 @@
-"""Who asks: which API a request belongs to, and the key it brings."""
+"""Who asks: which API a request belongs to, the key it brings, and how its connection is broken off."""
 
 from __future__ import annotations
 
 import json
 import re
+import socket
+import struct
 from collections.abc import Callable, Mapping
 
 from werkzeug.datastructures import Headers
@@ -66,3 +68,8 @@ def without_key(text: str, key: str | None) -> str:
     if key is None or len(key) < SHORTEST_KEY:
         return text
     return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
+
+
+def reset_when_closed(connection: socket.socket) -> None:
+    """A caller cannot take a reset for the end of his answer, and what he has not taken is thrown away."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

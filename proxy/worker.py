@@ -5,10 +5,13 @@ Beside `generation` this room knows gevent, because the worker it changes is mad
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
+import socket
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
@@ -23,8 +26,9 @@ from werkzeug.datastructures import Headers
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
-from proxy.callers import is_googles
+from proxy.callers import is_googles, reset_when_closed
 from proxy.greenlets import time_limit
+from proxy.limits import BODY_SECONDS, SLOWEST_BODY
 from proxy.logs import JsonFormatter
 
 STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the app sees it
@@ -37,6 +41,8 @@ STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the 
 )
 CREDENTIALS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
 QUERY = re.compile(r"\?[^\s'\"]*")
+
+log = logging.getLogger("twinlens")
 
 
 class QuietLogger(Logger):  # type: ignore[misc]
@@ -75,8 +81,18 @@ def drop_query(record: logging.LogRecord) -> bool:
     return True
 
 
+class TooSlow(ConnectionResetError):
+    """A caller does not take his answer."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "the caller did not take his answer")
+
+
 class GatheringResponse(wsgi.Response):  # type: ignore[misc]
-    """Gunicorn's response in fewer writes: the head leaves with the body's first piece, a chunk with its frame."""
+    """Gunicorn's response in fewer writes: the head leaves with the body's first piece, a chunk with its frame.
+
+    A caller must keep taking it, as the body of his request must keep coming: gunicorn would wait for ever.
+    """
 
     def __init__(self, req: Any, sock: Any, cfg: Any):
         super().__init__(req, sock, cfg)
@@ -85,27 +101,69 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
         self.head = b""  # that waits for the first piece
 
     def write(self, arg: bytes) -> None:
-        if arg and not self.headers_sent and self.can_gather:
-            lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
-            self.head = "".join(lines).encode("latin-1")
-            self.headers_sent = True
+        """What the app says next."""
+        if not self.can_gather:
+            self.wait_for_caller(len(arg), super().write, arg)
+            return
+        if arg and not self.headers_sent:
+            self.gather_head()
         super().write(arg)
+
+    def gather_head(self) -> None:
+        """The status line and the headers leave with what comes next."""
+        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+        self.head = "".join(lines).encode("latin-1")
+        self.headers_sent = True
 
     def _emit_body(self, data: bytes) -> None:
         """The piece, framed: what gunicorn calls for what is left of it by the rules of HTTP."""
         if not self.can_gather:
             super()._emit_body(data)
         elif self.chunked:
-            send_together(self.sock, self.head, b"%X\r\n" % len(data), data, b"\r\n")
+            self.send(b"%X\r\n" % len(data), data, b"\r\n")
         else:
-            send_together(self.sock, self.head, data)
-        self.head = b""
+            self.send(data)
+
+    def send(self, *pieces: bytes) -> None:
+        """Sends the head and the pieces in one go, as far as the connection takes them, and then the rest of each."""
+        pieces, self.head = (self.head, *pieces), b""
+        try:
+            sent = self.sock.sendmsg(pieces, (), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        length = sum(map(len, pieces))
+        if sent < length:
+            self.wait_for_caller(length, send_rest, self.sock, pieces, sent)
+
+    def sendfile(self, respiter: Any) -> bool:
+        """A file, which the kernel sends; False if it cannot."""
+        sent: bool = self.wait_for_caller(self.response_length or 0, super().sendfile, respiter)
+        return sent
 
     def close(self) -> None:
-        """The head of an answer that may have no body is still here."""
-        if self.head:
-            self.sock.sendall(self.head)
-        super().close()
+        """The end of the chunks, and the head of an answer that has no body."""
+        if not self.can_gather:
+            self.wait_for_caller(0, super().close)
+            return
+        if not self.headers_sent:
+            self.gather_head()
+        if self.chunked:
+            self.send(b"0\r\n\r\n")
+        elif self.head:
+            self.send()
+
+    def wait_for_caller(self, length: int, send: Callable[..., Any], *args: Any) -> Any:
+        """Calls what sends so many bytes, and may have to wait until the caller takes them. Raises TooSlow.
+
+        He is then told no more: what the kernel still holds for him is thrown away when the connection is closed.
+        """
+        try:
+            with time_limit(BODY_SECONDS + length / SLOWEST_BODY, TooSlow):
+                return send(*args)
+        except TooSlow:
+            log.warning("an answer was cut off: its caller took too long to take it")
+            reset_when_closed(self.sock)
+            raise
 
 
 @lru_cache(maxsize=1)
@@ -119,11 +177,8 @@ wsgi.Response = GatheringResponse
 util.http_date = lambda: date_of(int(time.time()))
 
 
-def send_together(connection: Any, *pieces: bytes) -> None:
-    """Sends the pieces in one go, as far as the connection takes them, and then the rest of each."""
-    sent = connection.sendmsg(pieces)
-    if sent == sum(map(len, pieces)):
-        return
+def send_rest(connection: Any, pieces: tuple[bytes, ...], sent: int) -> None:
+    """Sends the pieces without the bytes that have been sent."""
     for piece in pieces:
         if sent < len(piece):
             connection.sendall(memoryview(piece)[sent:])
@@ -218,4 +273,4 @@ def send_error(client: Any, status: int, reason: str, path: str) -> None:
     try:
         util.write_nonblock(client, head.encode() + body)
     except OSError:
-        logging.getLogger("twinlens").debug("the caller was gone before an error could be told")
+        log.debug("the caller was gone before an error could be told")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket
-import struct
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -15,6 +13,7 @@ from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
+from proxy.callers import reset_when_closed
 from proxy.greenlets import CallerGone
 from proxy.observation import Observation
 from proxy.routes.observing import observation
@@ -98,7 +97,7 @@ def cut(environ: dict[str, Any], seen: Observation) -> NoReturn:
     seen.error = "cut"
     connection = environ.get("gunicorn.socket")
     if connection is not None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_when_closed(connection)
     raise Cut
 
 

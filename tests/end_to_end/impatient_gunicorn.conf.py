@@ -5,8 +5,8 @@ from pathlib import Path
 from proxy import limits
 
 # The workers are forked later and inherit these.
-for name, seconds in {"BODY_SECONDS": 1.0, "SWEEP_SECONDS": 0.5}.items():
+for name, limit in {"BODY_SECONDS": 1.0, "SLOWEST_BODY": 64 * limits.MIB, "SWEEP_SECONDS": 0.5}.items():
     assert hasattr(limits, name), f"proxy/limits.py knows no {name}"
-    setattr(limits, name, seconds)
+    setattr(limits, name, limit)
 
 exec(Path("gunicorn.conf.py").read_text())

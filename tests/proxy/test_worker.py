@@ -24,7 +24,7 @@ from gunicorn.config import Config
 from gunicorn.http import errors, wsgi
 
 from proxy.greenlets import CallerGone
-from proxy.worker import QuietLogger, Worker, drop_query, send_error, send_together
+from proxy.worker import QuietLogger, Worker, drop_query, send_error
 from tests.proxy.socket_upstream import free_port, http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
@@ -342,25 +342,66 @@ def test_callers_who_hang_up_in_the_middle_are_no_errors_and_give_their_places_b
 class Narrow:
     """A connection that takes a few bytes of what is gathered, and everything of what is sent alone."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int | None):
         self.width = width
         self.taken = b""
 
-    def sendmsg(self, pieces: tuple[bytes, ...]) -> int:
-        self.taken = b"".join(pieces)[: self.width]
-        return len(self.taken)
+    def sendmsg(self, pieces: tuple[bytes, ...], ancillary: tuple[()], flags: int) -> int:
+        assert flags == socket.MSG_DONTWAIT, "it would wait without a limit"
+        if self.width is None:
+            raise BlockingIOError
+        taken = b"".join(pieces)[: self.width]
+        self.taken += taken
+        return len(taken)
 
     def sendall(self, data: bytes) -> None:
         self.taken += data
 
 
-@pytest.mark.parametrize("width", range(11))
-def test_pieces_that_are_sent_together_arrive_whole_and_in_order(width: int):
+def response_on(connection: Any, method: str = "GET") -> wsgi.Response:
+    """An answer that gunicorn is about to write."""
+    request = SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
+    return wsgi.Response(request, connection, Config())
+
+
+@pytest.mark.parametrize("width", [None, *range(11)])
+def test_pieces_that_are_sent_together_arrive_whole_and_in_order(width: int | None):
     connection = Narrow(width)
-    send_together(connection, b"", b"head", b"5\r\n", b"x", b"\r\n")
+    response = response_on(connection)
+    response.head = b"head"
+    response.send(b"5\r\n", b"", b"x", b"\r\n")
     assert connection.taken == b"head5\r\nx\r\n"
 
 
+class TakesNothing:
+    """A connection whose other end reads nothing."""
+
+    def __init__(self) -> None:
+        self.options: list[Any] = []
+
+    def sendmsg(self, *_: Any) -> int:
+        raise BlockingIOError
+
+    def sendall(self, _: bytes) -> None:
+        gevent.sleep(5)
+
+    def setsockopt(self, *option: Any) -> None:
+        self.options.append(option)
+
+
+def test_a_caller_who_takes_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("proxy.worker.BODY_SECONDS", 0.05)
+    connection = TakesNothing()
+    response = response_on(connection)
+    response.start_response("200 OK", [])
+    started = time.monotonic()
+    with pytest.raises(ConnectionResetError):
+        response.write(b"a piece")
+    assert 0.05 <= time.monotonic() - started < 1
+    assert connection.options == [(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))]
+
+
+@pytest.mark.parametrize("width", [None, 7, 100_000])
 @pytest.mark.parametrize(
     ("method", "status", "told", "pieces", "body"),
     [
@@ -373,16 +414,13 @@ def test_pieces_that_are_sent_together_arrive_whole_and_in_order(width: int):
     ],
 )
 def test_an_answer_has_one_head_and_the_body_it_may_have(
-    method: str, status: str, told: list[tuple[str, str]], pieces: list[bytes], body: bytes
+    width: int | None, method: str, status: str, told: list[tuple[str, str]], pieces: list[bytes], body: bytes
 ):
-    connection = Narrow(7)
-    request = SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
-    response = wsgi.Response(request, connection, Config())
+    connection = Narrow(width)
+    response = response_on(connection, method)
     response.start_response(status, told)
     for piece in pieces:
-        before, connection.taken = connection.taken, b""
         response.write(piece)
-        connection.taken = before + connection.taken
     response.close()
     head, _, rest = connection.taken.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status.encode())

@@ -4,20 +4,23 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from proxy.image_store import new_name
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.rig import Start
 from tests.window.raw_caller import A_CAT, Reply, call, left_hanging, read_at_least
-from tests.window.raw_upstream import JSON, SILENCE, SSE, RawUpstream, http_answer
+from tests.window.raw_upstream import JSON, SILENCE, SSE, RawAnswer, RawUpstream, chunk, http_answer, http_head
 
 MODEL = "gemini-2.5-flash-image"
 SECONDS = 1.0
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
 IN_THE_PICTURE = len(BODY) // 2
+IMPATIENT = Path(__file__).parent.parent / "end_to_end" / "impatient_gunicorn.conf.py"
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +209,56 @@ def test_fifty_goodbyes_in_a_row_leave_nothing_behind(server: ProxyServer, upstr
         assert request.gone.wait(SECONDS)
     assert_the_next_is_served(server, upstream, key)
     assert "Traceback" not in server.output()
+
+
+@pytest.fixture(scope="module")
+def impatient_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+    """The same, and a caller has a second to take what is there for him."""
+    folder = tmp_path_factory.mktemp("impatient")
+    environment = {"GEMINI_BASE_URL": google.url, "MAX_IN_FLIGHT": "1", "IMAGE_STORE_URL": str(folder)}
+    return start(folder, str(IMPATIENT), **environment)
+
+
+@pytest.mark.parametrize("name", FLOWING)
+def test_a_caller_who_takes_nothing_does_not_keep_his_place(
+    impatient_server: ProxyServer, upstream: RawUpstream, key: str, name: str
+):
+    asked = ASKED[name]
+    upstream.answers(lambda _: RawAnswer(without_end(BODY[:IN_THE_PICTURE])))
+    with left_hanging(impatient_server, asked.path, asked.body, asked.headers(key), receive_buffer=64 * 1024) as caller:
+        (request,) = upstream.wait_for(1)
+        assert request.gone.wait(8), "the upstream was still asked for more"
+        assert_the_next_is_served(impatient_server, upstream, key)
+        assert rest_until_the_reset(caller) < 10_000_000
+    assert "took too long to take it" in impatient_server.output()
+
+
+def test_a_caller_who_takes_nothing_of_a_stored_picture_is_let_go(impatient_server: ProxyServer):
+    name = new_name("image/png", int(time.time()) + 60)
+    with (Path(impatient_server.environment["IMAGE_STORE_URL"]) / name).open("wb") as file:
+        file.truncate(50_000_000)
+    asked = f"GET /images/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", impatient_server.port)) as caller:
+        caller.sendall(asked)
+        time.sleep(3)
+        assert rest_until_the_reset(caller) < 50_000_000
+    assert name not in impatient_server.output(), "a name is a permission"
+
+
+def rest_until_the_reset(caller: socket.socket) -> int:
+    """How many bytes can still be read before the connection is reset."""
+    received = 0
+    try:
+        while piece := caller.recv(1024 * 1024):
+            received += len(piece)
+    except ConnectionResetError:
+        return received
+    pytest.fail("the answer ended as if it were whole")
+
+
+def without_end(begin: bytes) -> Iterator[bytes]:
+    """An answer whose picture goes on and on."""
+    yield http_head(200, JSON)
+    yield chunk(begin)
+    while True:
+        yield chunk(b"AAAA" * 16 * 1024)
