@@ -16,25 +16,29 @@ from proxy.upstream import Upstream
 
 
 class Places:
-    """The calls that may be in flight in one worker at once."""
+    """The calls that may be in flight in one worker at once. A request for n pictures is n of them."""
 
     def __init__(self, most: int):
         self.most = most
         self.taken = 0
 
-    def take(self) -> None:
-        """Takes a place. Raises OVERLOADED if there is none."""
-        if self.taken >= self.most:
+    def take(self, calls: int = 1, held: int = 0) -> None:
+        """Takes places for all calls of a request that holds some already.
+
+        They come in together if there is a place for one, so that a small limit refuses nobody for ever. Raises
+        OVERLOADED if there is none.
+        """
+        if self.taken - held >= self.most:
             raise ApiError(
                 ErrorKind.OVERLOADED,
                 f"The server is overloaded: {self.most} calls are in flight (MAX_IN_FLIGHT).",
                 retry_after=OVERLOADED_RETRY_SECONDS,
             )
-        self.taken += 1
+        self.taken += calls - held
 
-    def give_back(self) -> None:
-        """Gives a place back."""
-        self.taken -= 1
+    def give_back(self, calls: int) -> None:
+        """Gives places back."""
+        self.taken -= calls
 
 
 @dataclass(frozen=True)

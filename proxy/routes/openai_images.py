@@ -31,7 +31,7 @@ from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
 from proxy.routes.openai_window import pass_form, pass_json
-from proxy.routes.places import give_place_back, take_place
+from proxy.routes.places import give_places_back, take_place, take_places
 from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
 from proxy.routes.stored_images import url_of_image
 
@@ -44,7 +44,7 @@ NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("openai_images", __name__)
 blueprint.before_request(take_place)
-blueprint.after_request(give_place_back)
+blueprint.after_request(give_places_back)
 blueprint.after_request(stop_watching)
 
 
@@ -101,6 +101,7 @@ def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
     """The pictures that were asked for, as they arrive."""
     service, seen, headers = the_service(), observation(), headers_of(asked)
     seen.note_model(asked.model)
+    take_places(asked.image_request.count)
     created, prices = int(time.time()), asked.model.upstream.prices
     events = generate(
         service.upstream_of(asked.model),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Response, g
 
 from proxy import metrics
@@ -9,15 +11,21 @@ from proxy.routes import the_service
 
 
 def take_place() -> None:
-    """Before a request: refuses it if too many are in flight."""
-    the_service().places.take()
-    metrics.IN_FLIGHT.inc()
-    g.holds_place = True
+    """Before a request: refuses it if too many calls are in flight."""
+    take_places(1)
 
 
-def give_place_back(response: Response) -> Response:
-    """After a request: its place is free once the response has been sent or its connection is gone."""
-    if g.pop("holds_place", False):
-        response.call_on_close(the_service().places.give_back)
-        response.call_on_close(metrics.IN_FLIGHT.dec)
+def take_places(calls: int) -> None:
+    """Once it is known of how many calls a request is made: refuses it if others have taken all places meanwhile."""
+    held = g.get("places", 0)
+    the_service().places.take(calls, held)
+    metrics.IN_FLIGHT.inc(calls - held)
+    g.places = calls
+
+
+def give_places_back(response: Response) -> Response:
+    """After a request: its places are free once the response has been sent or its connection is gone."""
+    if calls := g.pop("places", 0):
+        response.call_on_close(partial(the_service().places.give_back, calls))
+        response.call_on_close(partial(metrics.IN_FLIGHT.dec, calls))
     return response

@@ -12,6 +12,8 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, TestResponse
 
+from compat.errors import ApiError
+from proxy.service import Places
 from tests.proxy.conftest import MODEL, UPSTREAM, Gemini, MakeApp
 from tests.proxy.dialects import openai_error
 from tests.proxy.gemini_answers import (
@@ -704,6 +706,32 @@ def test_too_many_calls_in_flight_are_refused_while_the_service_itself_still_ans
     for response in held:
         response.close()
     assert generate(client).status_code == 200
+
+
+def test_a_request_for_several_pictures_is_as_many_calls_in_flight(make_app: MakeApp, gemini: Gemini):
+    client = make_app(MAX_IN_FLIGHT="3").test_client()
+    gemini.answers(DRAWN)
+    one = generate(client, response_format="b64_json")
+    four = generate(client, n=4)
+    assert (one.status_code, four.status_code) == (200, 200), "all come in if one can"
+    openai_error(generate(client), 503, "server_is_overloaded", "service_unavailable_error")
+    one.close()
+    openai_error(generate(client), 503, "server_is_overloaded", "service_unavailable_error")
+    four.close()
+    assert generate(client, n=2).status_code == 200
+
+
+def test_calls_that_became_more_while_their_bodies_came_are_refused_too():
+    places = Places(2)
+    places.take()
+    places.take()
+    places.take(10, held=1)
+    with pytest.raises(ApiError, match="2 calls are in flight"):
+        places.take(10, held=1)
+    places.give_back(10)
+    places.take(10, held=1)
+    places.give_back(10)
+    assert places.taken == 0
 
 
 def test_other_methods_keep_no_place(make_app: MakeApp):
