@@ -16,7 +16,13 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from proxy.allocator import keep_freed_memory
 from proxy.image_store import is_remote, open_folder
-from proxy.limits import HEADER_WAIT_SECONDS, MORE_CONNECTIONS
+from proxy.limits import (
+    HEADER_WAIT_SECONDS,
+    LONGEST_HEADER,
+    LONGEST_REQUEST_LINE,
+    MORE_CONNECTIONS,
+    MOST_HEADERS,
+)
 from proxy.logs import configure as configure_logs
 from proxy.open_files import make_room
 from proxy.settings import Settings, SettingsError
@@ -41,6 +47,10 @@ worker_connections = settings.max_in_flight + MORE_CONNECTIONS
 keepalive = HEADER_WAIT_SECONDS
 graceful_timeout = settings.upstream_timeout_seconds + 30
 timeout = 120
+
+limit_request_line = LONGEST_REQUEST_LINE
+limit_request_fields = MOST_HEADERS
+limit_request_field_size = LONGEST_HEADER
 
 # Forwarded headers are read by the app, and only from TRUSTED_PROXIES.
 forwarded_allow_ips = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from http.cookiejar import DefaultCookiePolicy
 from traceback import walk_tb
 from typing import Any
@@ -144,16 +144,18 @@ class Upstream:
         decode: bool = True,
         times: UpstreamTimes | None = None,
     ) -> UpstreamAnswer:
-        seconds = min(self.timeout, timeout or self.timeout)
+        seconds, whose = self.timeout, "UPSTREAM_TIMEOUT_SECONDS"
+        if timeout and timeout < seconds:
+            seconds, whose = timeout, "all that the caller's SDK waits"
         sent = {**ALWAYS_SENT, **headers}
-        limit = self.wait_limit(seconds, too_late)
+        limit = self.wait_limit(seconds, partial(too_late, seconds, whose))
         try:
             with limit:
                 response = self.send(method, url, body, sent, seconds)
         except BaseException as error:
             limit.close()
             if isinstance(error, requests.RequestException):
-                raise without_answer(error) from None
+                raise without_answer(error, limit) from None
             raise
         times = times or UpstreamTimes()
         times.first_byte = times.total = limit.waited
@@ -208,12 +210,14 @@ class Upstream:
                     return
                 length += len(chunk)
                 if length > self.max_answer_bytes:
-                    raise broken(f"The upstream's answer is larger than {self.max_answer_bytes} bytes.")
+                    raise broken(
+                        f"The upstream's answer is larger than {self.max_answer_bytes} bytes (MAX_ANSWER_BYTES)."
+                    )
                 if limit.waited > limit.seconds:
-                    raise too_late()
+                    raise limit.error()
                 yield chunk
         except (ReadTimeoutError, TimeoutError):
-            raise too_late() from None
+            raise limit.error() from None
         except (HTTPError, OSError):
             raise broken("The upstream's answer broke off.") from None
         finally:
@@ -226,12 +230,12 @@ def leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def without_answer(error: Exception) -> ApiError:
+def without_answer(error: Exception, limit: WaitLimit) -> ApiError:
     """What it means that a call brought no answer. The error's own words stay here: they may repeat a URL."""
     if nothing_was_sent(error):
         return broken("The upstream could not be reached.", may_repeat=None)
     if isinstance(error, requests.Timeout):
-        return too_late()
+        return limit.error()
     if isinstance(error, requests.exceptions.SSLError):
         return broken("No secure connection to the upstream could be made.")
     return broken("The connection to the upstream broke before it answered.")
@@ -252,5 +256,6 @@ def broken(message: str, may_repeat: bool | None = False) -> ApiError:
     return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=may_repeat)
 
 
-def too_late() -> ApiError:
-    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "The upstream did not answer in time.", may_repeat=False)
+def too_late(seconds: float, whose: str) -> ApiError:
+    message = f"The upstream did not answer within {seconds:g} seconds ({whose})."
+    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, message, may_repeat=False)

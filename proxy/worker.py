@@ -28,16 +28,17 @@ from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles, reset_when_closed
 from proxy.greenlets import time_limit
-from proxy.limits import BODY_SECONDS, SLOWEST_BODY
+from proxy.limits import BODY_SECONDS, LONGEST_HEADER, LONGEST_REQUEST_LINE, MOST_HEADERS, SLOWEST_BODY
 from proxy.logs import JsonFormatter
 
-STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the app sees it
-    (errors.LimitRequestLine, 414, "URI Too Long"),
-    (errors.LimitRequestHeaders, 431, "Request Header Fields Too Large"),
-    (errors.ExpectationFailed, 417, "Expectation Failed"),
-    (errors.UnsupportedTransferCoding, 501, "Not Implemented"),
-    (errors.ParseException, 400, "Bad Request"),
-    (Exception, 500, "Internal Server Error"),
+HEADERS_TOO_LARGE = f"it has more than {MOST_HEADERS} headers, or one of more than {LONGEST_HEADER} bytes"
+STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the app sees it, and what is told of why
+    (errors.LimitRequestLine, 414, "URI Too Long", f"its first line is longer than {LONGEST_REQUEST_LINE} bytes"),
+    (errors.LimitRequestHeaders, 431, "Request Header Fields Too Large", HEADERS_TOO_LARGE),
+    (errors.ExpectationFailed, 417, "Expectation Failed", "it expects what is not known here"),
+    (errors.UnsupportedTransferCoding, 501, "Not Implemented", "its transfer coding is not known here"),
+    (errors.ParseException, 400, "Bad Request", "it is no HTTP request"),
+    (Exception, 500, "Internal Server Error", ""),
 )
 CREDENTIALS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
 QUERY = re.compile(r"\?[^\s'\"]*")
@@ -251,20 +252,20 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Called for everything that leaves the app or never reached it."""
         if isinstance(exc, gevent.GreenletExit):
             return
-        status, reason = next(row[1:] for row in STATUS_OF_ERROR if isinstance(exc, row[0]) or row[0] is Exception)
+        status, reason, why = next(row[1:] for row in STATUS_OF_ERROR if isinstance(exc, row[0]) or row[0] is Exception)
         path = getattr(req, "path", "") or ""
         if status == 500:
             self.log.error("error outside the app on %s", path, exc_info=exc)
         else:
             self.log.warning("request refused: %s", type(exc).__name__)
-        send_error(client, status, reason, path)
+        send_error(client, status, reason, why, path)
 
 
-def send_error(client: Any, status: int, reason: str, path: str) -> None:
+def send_error(client: Any, status: int, reason: str, why: str, path: str) -> None:
     """Writes a JSON error, in the dialect of the path, on a connection that is then closed."""
     kind = ErrorKind.INTERNAL if status == 500 else ErrorKind.INVALID_ARGUMENT
     dialect = google_dialect if is_googles(path, Headers(), dict) else openai_dialect
-    told = f"The server could not read the request: {reason}." if status != 500 else "The server had an error."
+    told = f"The server could not read the request: {why}." if why else "The server had an error."
     body = json.dumps(dialect.build_error(ApiError(kind, told, status=status))[1]).encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"

@@ -6,12 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from proxy import limits
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
@@ -225,6 +227,33 @@ def test_a_request_that_is_no_http_is_answered_with_json_or_not_at_all(
         assert b"application/json" in head.lower()
         assert body.startswith(b"{")
     assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+
+
+def of_length(line: int) -> bytes:
+    """A request whose first line has so many bytes."""
+    return b"GET /" + b"x" * (line - len("GET / HTTP/1.1")) + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def with_headers(count: int, length: int = 9) -> bytes:
+    """A request with so many headers, all but two of so many bytes."""
+    header = b"X-Many: " + b"x" * (length - len("X-Many: \r\n")) + b"\r\n"
+    return b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header * (count - 2) + b"\r\n"
+
+
+LIMITED = {
+    "a first line": (of_length, limits.LONGEST_REQUEST_LINE, b" 404 ", b" 414 "),
+    "headers": (with_headers, limits.MOST_HEADERS, b" 200 ", b" 431 "),
+    "a header": (partial(with_headers, 3), limits.LONGEST_HEADER, b" 200 ", b" 431 "),
+}
+
+
+@pytest.mark.parametrize("what", LIMITED)
+def test_what_is_too_long_of_a_request_is_refused_by_a_limit_that_is_named(server: ProxyServer, what: str):
+    request_of, limit, within, above = LIMITED[what]
+    assert within in server.says_to(request_of(limit)).partition(b"\r\n")[0]
+    refused = server.says_to(request_of(limit + 1))
+    assert above in refused.partition(b"\r\n")[0]
+    assert str(limit).encode() in refused.partition(b"\r\n\r\n")[2]
 
 
 def stored_picture(server: ProxyServer, upstream: ReplayingUpstream, key: str, answer: Answer = PAINTED) -> str:

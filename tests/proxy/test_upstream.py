@@ -367,16 +367,19 @@ def test_a_call_that_takes_too_long_ends_in_time_whatever_it_waits_for(scene: st
     trouble, upstream = trouble_of(SLOW[scene], timeout=0.8, wait_limit=AlarmLimit)
     took = time.monotonic() - started
     assert (trouble.kind, trouble.may_repeat, len(upstream.calls)) == (ErrorKind.UPSTREAM_TIMEOUT, False, 1)
+    assert trouble.message == "The upstream did not answer within 0.8 seconds (UPSTREAM_TIMEOUT_SECONDS)."
     assert 0.7 < took < 1.2, f"the time limit is for the whole call, and this one took {took:.2f} s"
 
 
 def test_a_caller_may_shorten_the_time_limit_but_not_lengthen_it():
     with upstream_that(and_wait_for_goodbye()) as upstream:
-        for limit, wish in ((5, 0.2), (0.2, 5)):
+        for limit, wish, whose in ((5, 0.2, "the caller's SDK"), (0.2, 5, "UPSTREAM_TIMEOUT_SECONDS")):
             started = time.monotonic()
             with pytest.raises(ApiError) as caught:
                 ask(client_of(upstream.url, timeout=limit), timeout=wish)
             assert caught.value.kind is ErrorKind.UPSTREAM_TIMEOUT
+            assert "within 0.2 seconds" in caught.value.message
+            assert whose in caught.value.message
             assert time.monotonic() - started < 1
 
 

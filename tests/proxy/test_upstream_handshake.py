@@ -9,14 +9,15 @@ import pytest
 SCRIPT = """
 import socket
 import requests
-from proxy.upstream import without_answer
+from proxy.upstream import too_late, without_answer
+from proxy.wait_limit import WaitLimit
 
 with socket.create_server(("127.0.0.1", 0)) as listener:
     for scheme in ("https", "http"):
         try:
             requests.post(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", data=b"x", timeout=(0.2, 0.2))
         except requests.RequestException as error:
-            told = without_answer(error)
+            told = without_answer(error, WaitLimit(0.2, lambda: too_late(0.2, "a test")))
             print(scheme, told.kind.name, told.may_repeat)
 """
 PATCHED = "from gevent import monkey; monkey.patch_all()\n"

@@ -211,8 +211,8 @@ def test_a_caller_who_is_gone_is_told_nothing():
     theirs, ours = socket.socketpair()
     theirs.close()
     with ours:
-        send_error(ours, 400, "Bad Request", "/v1/models")
-    send_error(ours, 400, "Bad Request", "/v1/models")
+        send_error(ours, 400, "Bad Request", "it is none", "/v1/models")
+    send_error(ours, 400, "Bad Request", "it is none", "/v1/models")
 
 
 # Stopping
