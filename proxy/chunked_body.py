@@ -18,10 +18,14 @@ class MalformedChunks(ValueError):
 
 
 class ChunkedBody:
-    """Reads what it is fed, until it has `ended`; `overrun` if more came than that."""
+    """Reads what it is fed, until it has `ended`; `overrun` if more came than that.
+
+    It is whole once the chunk of no size has `told_its_end`, though trailers may follow (RFC 9112, section 8).
+    """
 
     def __init__(self) -> None:
         self.ended = False
+        self.told_its_end = False
         self.overrun = False
         self.left = 0  # bytes of the current chunk that are still to come
         self.frame = FIRST
@@ -57,6 +61,7 @@ class ChunkedBody:
         if self.left:
             self.frame = NEXT
             return size.end()
+        self.told_its_end = True
         trailers = TRAILERS.match(data, size.end())
         if not trailers:
             self.hold(data, position, size.end(), START_OF_TRAILERS)

@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import termios
+from contextlib import suppress
 from typing import Any
 
 import requests
@@ -22,7 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from proxy.chunked_body import ChunkedBody, MalformedChunks
-from proxy.limits import KIB
+from proxy.limits import KIB, READ_CHUNK
 
 SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
 RECORD = 16 * KIB  # the most bytes that TLS hands out at once
@@ -33,6 +34,7 @@ HEAD = re.compile(  # of an answer that has a body, in lines that are whole
     rb"((?:[A-Za-z0-9!#$%&'*+.^_`|~-]+:[^\x00-\x08\x0a-\x1f]*\r\n){1,100})\r\n"
 )
 PLAIN_NUMBER = re.compile(r"[0-9]{1,18}")
+MOST_INTERIM = 10  # answers of 1xx before one that counts
 ESTABLISHED = 1  # what TCP_INFO begins with while neither side has ended the connection
 NOTHING = bytes(4)
 
@@ -46,9 +48,19 @@ class Answer(http.client.HTTPResponse):
         self.nothing_buffered = False  # what came with the head is read, and nothing but the socket has more
         self.trouble: OSError | None = None  # that came after bytes which are still to be handed out
         self.chunks = ChunkedBody()
+        self.is_last = False  # the server has ended the connection, or said more than it was asked
 
     def begin(self) -> None:
-        """Reads the status and the headers."""
+        """Reads the status and the headers of the answer that counts. Raises BadStatusLine if none comes."""
+        for _ in range(MOST_INTERIM):
+            self.headers = None  # type: ignore[assignment]  # or http.client takes them for read
+            self.read_head()
+            if self.status >= 200:
+                return
+        raise http.client.BadStatusLine("interim answers only")
+
+    def read_head(self) -> None:
+        """Reads a status and headers; what is out of the ordinary of them is left to http.client."""
         head = HEAD.match(self.fp.peek())
         headers = read_headers(head[3].decode("latin-1")) if head else HTTPHeaderDict()
         length, coding = headers.get("content-length", ""), headers.get("transfer-encoding")
@@ -63,31 +75,32 @@ class Answer(http.client.HTTPResponse):
         self.length = None if chunked else int(length)
         self.will_close = "close" in headers.get("connection", "").lower()
 
-    def read1(self, n: int = -1) -> bytes:
+    def read1(self, n: int = READ_CHUNK) -> bytes:
         """The next bytes of the body, up to so many; none at its end. Raises IncompleteRead for broken chunks."""
-        if n <= 0 or self.fp is None:
-            return super().read1(n)
+        if self.fp is None:
+            return b""
         if self.chunked:
             return self.read_chunks(n)
-        if self.length is not None:
-            n = min(n, self.length)
-        piece = self.receive(n) if n else b""
-        if self.length is not None:
-            self.length -= len(piece)
+        if self.length is None:
+            return self.receive(n)
+        piece = self.receive(min(n, self.length)) if self.length else b""
+        self.length -= len(piece)
         return piece
 
     def read_chunks(self, n: int) -> bytes:
         """The bytes of all chunks that are there."""
         while not self.chunks.ended:
             received = self.receive(n)
-            if not received:
+            if not received and not self.chunks.told_its_end:
                 raise http.client.IncompleteRead(b"")
+            if not received:
+                self.chunks.ended = self.is_last = True
+                return b""
             try:
                 piece = self.chunks.feed(received)
             except MalformedChunks:
                 raise http.client.IncompleteRead(b"") from None
-            if self.chunks.overrun:
-                self.sock.shutdown(socket.SHUT_RDWR)  # whoever says more than was asked is asked nothing more
+            self.is_last = self.is_last or self.chunks.overrun
             if piece:
                 return piece
         return b""
@@ -111,10 +124,11 @@ class Answer(http.client.HTTPResponse):
             while pieces[-1] and length < min(most, WORTH_A_PIECE):
                 pieces.append(self.sock.recv(min(most - length, RECORD)))
                 length += len(pieces[-1])
-        except ssl.SSLWantReadError:
+            self.is_last = not pieces[-1]
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except OSError as error:
-            self.trouble = error
+            self.trouble, self.is_last = error, True
         finally:
             self.sock.settimeout(patience)
         return b"".join(pieces)
@@ -160,6 +174,7 @@ class Connection(HTTPConnection):
     """A connection on which a small request leaves in one write, since each write wakes whoever reads."""
 
     method = ""
+    answer: Answer | None = None  # the latest
 
     def request(
         self,
@@ -182,8 +197,13 @@ class Connection(HTTPConnection):
         if not head.count("\r") == head.count("\n") == len(headers) + 2:
             raise ValueError("a header has more than one line")
         pieces = [head.encode("latin-1"), *((body,) if isinstance(body, bytes) else body or ())]
-        for piece in [b"".join(pieces)] if sum(map(len, pieces)) <= SMALL else pieces:
-            self.sock.sendall(piece)
+        if sum(map(len, pieces)) <= SMALL:
+            self.sock.sendall(b"".join(pieces))
+            return
+        for piece in pieces:  # by slices, each with a time of its own: a slow line is none that stands still
+            view = memoryview(piece)
+            for start in range(0, len(view), READ_CHUNK):
+                self.sock.sendall(view[start : start + READ_CHUNK])
 
     def getresponse(self) -> Body:  # type: ignore[override]  # as urllib3 does
         """The answer as soon as its head has been read."""
@@ -197,6 +217,8 @@ class Connection(HTTPConnection):
             raise
         if answer.will_close:
             self.close()
+        else:
+            self.answer = answer
         headers: Any = answer.headers
         return Body(
             body=answer,
@@ -210,10 +232,17 @@ class Connection(HTTPConnection):
             request_method=self.method,
         )
 
+    def close(self) -> None:
+        """Closes the connection, which can be opened anew."""
+        super().close()
+        self.answer = None
+
     @property
     def is_connected(self) -> bool:
         """Whether nothing has come since the last answer, be it the end. urllib3 polls, which gevent makes dear."""
-        if self.sock is None or not hasattr(socket, "TCP_INFO"):
+        if self.answer and self.answer.is_last:
+            return False
+        if not isinstance(self.sock, socket.socket) or not hasattr(socket, "TCP_INFO"):
             return super().is_connected
         state = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         return state == ESTABLISHED and fcntl.ioctl(self.sock, termios.FIONREAD, NOTHING) == NOTHING
@@ -221,6 +250,11 @@ class Connection(HTTPConnection):
 
 class SecureConnection(Connection, HTTPSConnection):
     """The same with TLS."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether nothing has come, deciphered or not."""
+        return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
 
 class Pool(HTTPConnectionPool):
@@ -281,7 +315,9 @@ class Adapter(HTTPAdapter):
         self.add_headers(request)
         connection.timeout = timeout[1]
         try:
-            connection.request(request.method, self.request_url(request, proxies), request.body, request.headers)
+            # Who is refused while he still sends has an answer to read, as in urllib3.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(request.method, self.request_url(request, proxies), request.body, request.headers)
             answer = connection.getresponse()
         except BaseException as error:
             connection.close()

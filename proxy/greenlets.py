@@ -47,6 +47,7 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
             gone = not caller.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             gone = False
+            watcher.start(wake)
         except OSError:
             gone = True
         finally:
@@ -87,9 +88,10 @@ class time_limit:
 
 
 class InterruptingLimit(WaitLimit):
-    """The same for all the waiting of an answer, which comes in many pieces: its timer is not set anew for each.
+    """Raises the error when all the waiting of an answer is too long, which comes in many pieces.
 
-    When it rings, it may have to be set once more, for what was not spent waiting; whatever waits then is interrupted.
+    Its timer is not set anew for each. When it rings, it may have to be set once more, for what was not spent waiting;
+    whatever waits then is interrupted.
     """
 
     __slots__ = ("timer", "waiting")

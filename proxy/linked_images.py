@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from compat.base64_stream import encode
 from compat.images import Event, ImageEnd, LinkedImage
@@ -13,6 +13,7 @@ from proxy.pictures import broken_picture
 from proxy.upstream import Upstream
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can hold
 
 
 def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
@@ -26,21 +27,26 @@ def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, ti
 
 def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
-    base = upstream.base_for(key)
-    try:
-        url = urljoin(f"{base}/", link)
-        is_its_own = origin(url) == origin(base)
-    except ValueError:
-        is_its_own = False
-    if not is_its_own:
-        raise broken_picture("its address is not on the server that made it")
-    answer = upstream.get(url, key, timeout=timeout)
+    answer = upstream.get(address_on(upstream.base_for(key), link), key, timeout=timeout)
     try:
         if answer.status != 200:
             raise broken_picture(f"its address answers with status {answer.status}")
         yield from read_picture(answer.chunks)
     finally:
         answer.close()
+
+
+def address_on(base: str, link: str) -> str:
+    """A link as an address of the server at a base URL. Raises UPSTREAM_BROKEN for one that leads elsewhere."""
+    try:
+        parts = urlsplit(urljoin(f"{base}/", link))
+        is_its_own = origin(parts) == origin(urlsplit(base))
+    except ValueError:
+        is_its_own = False
+    if not is_its_own:
+        raise broken_picture("its address is not on the server that made it")
+    server = urlsplit(base)
+    return urlunsplit((server.scheme, server.netloc, quote(parts.path, PRINTABLE), quote(parts.query, PRINTABLE), ""))
 
 
 def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
@@ -62,7 +68,6 @@ def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
     yield ImageEnd()
 
 
-def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of a URL. Raises ValueError for what is none."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+def origin(parts: SplitResult) -> tuple[str, str | None, str | None, int | None]:
+    """Scheme, user, host and port of a URL. Raises ValueError for a port that is none."""
+    return parts.scheme, parts.username, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)

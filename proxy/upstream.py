@@ -161,7 +161,7 @@ class Upstream:
         times.first_byte = times.total = limit.waited
         return UpstreamAnswer(
             response.status_code,
-            {name.lower(): value for name, value in response.headers.items()},
+            {name.lower(): response.headers[name] for name in response.headers},
             self.read(response, limit, times, decode or response.status_code >= 400),
             response,
             limit,

@@ -444,6 +444,17 @@ def test_a_caller_who_says_something_more_does_not_interrupt_and_is_still_heard(
     assert wait.ours.recv(3) == b"GET"
 
 
+def test_a_caller_is_watched_on_when_what_he_said_has_been_read_by_others(monkeypatch: pytest.MonkeyPatch):
+    wait = Wait()
+    ours, spawn = wait.ours, gevent.spawn
+    monkeypatch.setattr("proxy.greenlets.gevent.spawn", lambda look: (ours.recv(1), spawn(look)))
+    wait.caller.sendall(b"x")
+    gevent.sleep(0.02)
+    monkeypatch.undo()
+    wait.caller.close()
+    assert wait.greenlet.get(timeout=1) == "CallerGone"
+
+
 def test_nobody_is_interrupted_once_the_watch_has_ended():
     wait = Wait()
     assert wait.stop

@@ -5,8 +5,10 @@ import io
 import json
 import random
 import socket
+import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ from tests.proxy.socket_upstream import (
     free_port,
     head,
     http,
+    read_call,
     slowly,
     upstream_that,
 )
@@ -297,6 +300,84 @@ def test_an_idle_connection_that_the_upstream_gave_up_is_not_used_again():
     assert (len(upstream.calls), upstream.connections) == (2, 2)
 
 
+@pytest.mark.parametrize("end", [and_reset, and_hang_up])
+def test_what_comes_after_a_whole_answer_does_not_harm_it(end: Callable[..., Scene]):
+    with upstream_that(end(chunked(b"hello"), b"and more"), OK) as upstream:
+        client = client_of(upstream.url)
+        assert ask(client) == (200, b"hello")
+        assert ask(client)[0] == 200
+    assert upstream.connections == 2
+
+
+def test_an_answer_in_chunks_is_whole_with_the_chunk_that_ends_it():
+    whole = and_hang_up(head("200 OK", "Transfer-Encoding: chunked"), chunk(b"hello"), b"0\r\n")
+    with upstream_that(whole) as upstream:
+        assert ask(client_of(upstream.url)) == (200, b"hello")
+
+
+def test_headers_that_come_more_than_once_are_joined():
+    with upstream_that(http(b"{}", "200 OK", "Vary: Origin", "Vary: Referer")) as upstream:
+        assert client_of(upstream.url).call(PATH, BODY, KEY).headers["vary"] == "Origin, Referer"
+
+
+def test_interim_answers_are_passed_over():
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    with upstream_that(early + OK, early * 3 + OK, early * 100) as upstream:
+        client = client_of(upstream.url)
+        assert [ask(client)[0], ask(client)[0]] == [200, 200]
+        with pytest.raises(ApiError):
+            ask(client)
+
+
+def one_that_refuses_early(listener: socket.socket, calls_before: int) -> None:
+    """Answers some calls on its first connection, and then refuses one before its body has come."""
+    connection, _ = listener.accept()
+    with connection:
+        for _ in range(calls_before):
+            read_call(connection, 1)
+            connection.sendall(OK)
+        connection.recv(1000)
+        connection.sendall(http(b"{}", "413 Content Too Large", "Connection: close"))
+
+
+@pytest.mark.parametrize("calls_before", [0, 1], ids=["a new connection", "a kept one"])
+def test_who_is_refused_while_he_sends_learns_why(calls_before: int):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=one_that_refuses_early, args=(listener, calls_before), daemon=True).start()
+        client = client_of(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        for _ in range(calls_before):
+            assert ask(client)[0] == 200
+        answer = client.call(PATH, (b"x" * 100_000,) * 200, KEY)
+        assert (answer.status, answer.read_error()) == (413, b"{}")
+        answer.close()
+
+
+def one_that_reads_slowly(listener: socket.socket) -> None:
+    """Takes a megabyte in a second."""
+    connection, _ = listener.accept()
+    with connection:
+        received = b""
+        while not received.endswith(b"the end"):
+            received = (received + connection.recv(100_000))[-7:]
+            time.sleep(0.1)
+        connection.sendall(OK)
+
+
+def test_a_body_that_is_taken_slowly_has_time_as_long_as_it_is_taken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("proxy.upstream.CONNECT_SECONDS", 0.5)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        threading.Thread(target=one_that_reads_slowly, args=(listener,), daemon=True).start()
+        client = client_of(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20)
+        started = time.monotonic()
+        answer = client.call(PATH, b"x" * 5_000_000 + b"the end", KEY)
+        assert answer.status == 200
+        assert time.monotonic() - started > 1, "the body was not taken slowly"
+        answer.close()
+
+
 # Trouble
 
 
@@ -466,6 +547,38 @@ def test_what_came_through_tls_before_a_break_is_handed_on(trusted: Path):
     assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
     assert len(b"".join(received)) > 50_000
     assert LONG.startswith(b"".join(received))
+
+
+def and_listen(secured: ssl.SSLSocket) -> None:
+    """Keeps the connection until the other side is done with it."""
+    while secured.recv(65536):
+        pass
+
+
+def and_end_tls(secured: ssl.SSLSocket) -> None:
+    """Ends the talk below the connection, and not the connection."""
+    secured.unwrap()
+
+
+MORE_THAN_ASKED = http(b"a" * 10_000) + http(b"an answer for somebody else")
+
+
+@pytest.mark.parametrize(
+    ("said", "body", "then"),
+    [
+        (MORE_THAN_ASKED, b"a" * 10_000, and_listen),
+        (chunked(b"hello"), b"hello", and_end_tls),
+        (http(b"hello"), b"hello", and_end_tls),
+    ],
+    ids=["more than was asked for", "the end after chunks", "the end after a body"],
+)
+def test_a_connection_on_which_tls_has_more_or_has_ended_is_not_used_again(
+    trusted: Path, said: bytes, body: bytes, then: Callable[[ssl.SSLSocket], None]
+):
+    with tls_server(trusted, said, then=then) as url:
+        client = client_of(url)
+        for _ in range(3):
+            assert ask(client) == (200, body)
 
 
 # The sandbox

@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,8 +15,10 @@ import pytest
 
 
 @contextmanager
-def tls_server(folder: Path, answer: bytes, reset: bool = False) -> Iterator[str]:
-    """An https server with one answer, after which it may reset the connection.
+def tls_server(
+    folder: Path, answer: bytes, reset: bool = False, then: Callable[[ssl.SSLSocket], object] | None = None
+) -> Iterator[str]:
+    """An https server with one answer, after which it may reset the connection, or do something else with it.
 
     Its certificate, which nobody vouches for, is certificate.pem in the folder.
     """
@@ -31,6 +33,9 @@ def tls_server(folder: Path, answer: bytes, reset: bool = False) -> Iterator[str
                     with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
                         read_request(secured)
                         secured.sendall(answer)
+                        if then:
+                            secured.settimeout(5)
+                            then(secured)
                         if reset:
                             secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
