@@ -7,8 +7,9 @@ again after the next blow. What goes wrong has to be what the fault or the blow 
 
     faults      how an answer can break, and what may come of it
     upstream    draws the pictures, and breaks as it is told
-    callers     ask, and tell what came of it
-    judgement   whether that is explained
+    callers     ask in every way, each over his line
+    trouble     the blows from outside
+    judgement   whether what came of a call is explained
     growth      whether a process grew
-    rest        whether something is left when all are gone
+    rest        whether something is left when nobody needs it any more
 """

@@ -15,7 +15,7 @@ from bench.servers import Server
 from bench.soak.callers import TTL, WAYS, Caller, Scene
 from bench.soak.faults import HARMFUL
 from bench.soak.growth import MIB, Change, Look, changes, lived_through, look_at
-from bench.soak.rest import Held, complaints, held_by, in_flight
+from bench.soak.rest import SWEPT_AFTER, Held, complaints, held_by, in_flight, overdue
 from bench.soak.trouble import Trouble
 from bench.soak.upstream import SoakUpstream
 
@@ -26,7 +26,6 @@ PAUSE = (10.0, 0.04)  # between two blows; afterwards it is twice as long
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 30.0
 REST_SECONDS = 15  # in which everything of callers who are gone ends
-OVERDUE = 75  # seconds after a picture's end until it is swept: once a minute, and some patience
 WANTED = (
     *(f"right answers to {way.name}" for way in WAYS),
     *(f"calls with fault {name}" for name in HARMFUL),
@@ -75,16 +74,11 @@ class Soak:
             look = look_at(tree(self.process.pid), now - self.started, self.held)
             if now > self.settled:
                 self.looks.append(look)
-            self.most_overdue = max(self.most_overdue, self.overdue())
+            self.most_overdue = max(self.most_overdue, overdue(self.store, time.time()))
             if now - told > TELL_SECONDS:
                 told = now
                 self.tell(look)
             time.sleep(LOOK_SECONDS)
-
-    def overdue(self) -> int:
-        """How many pictures should have been swept away: their names begin with their end."""
-        latest = time.time() - OVERDUE
-        return sum(int(path.name.partition("-")[0], 16) < latest for path in self.store.glob("*.png"))
 
     def tell(self, look: Look) -> None:
         counts = self.scene.tally.snapshot()
@@ -104,7 +98,7 @@ class Soak:
         found += [f"grown: {change}" for change in self.changes() if change.is_growth]
         found += [f"{name} ended, and nobody had killed it" for name, pid in self.lasting() if not self.lasted(pid)]
         if self.most_overdue:
-            found.append(f"{self.most_overdue} pictures were still kept {OVERDUE} s after their end")
+            found.append(f"{self.most_overdue} pictures were still kept {SWEPT_AFTER} s after their end")
         counts = self.scene.tally.snapshot()
         found += [f"nothing is known without any {what}" for what in WANTED if not counts[what]]
         return found + self.left_behind()
@@ -131,8 +125,8 @@ class Soak:
         found = []
         if flying := in_flight(self.scene.port):
             found.append(f"{flying} calls are still counted as in flight")
-        if parts := [path for path in self.store.glob("*.part") if not self.trouble.of_the_killed(path)]:
-            found.append(f"{len(parts)} unfinished pictures were left")
+        if unfinished := set(map(str, self.store.glob("*.part"))) - self.trouble.unfinished:
+            found.append(f"{len(unfinished)} unfinished pictures were left, and no kill left them")
         for pid in self.trouble.workers():
             excess = self.held(pid).excess(self.upstream.most_at_once, self.at_first)
             found += [f"worker {pid} still holds {what}" for what in excess]
@@ -161,7 +155,7 @@ def main() -> int:
             run = Soak(server, upstream, folder, options.seconds)
             run.run()
             found = run.verdict()
-            errors = complaints(server.process, set(run.trouble.killed))
+            errors = complaints(server.process, run.trouble.killed)
         found += [f"the server logged: {line}" for line in errors[:10]]
     print("\n".join(f"{count:8}  {what}" for what, count in sorted(run.scene.tally.counts.items()) if count))
     print("\n".join(["", *map(str, run.changes()), "", *found, "SOAK: " + ("FAILED" if found else "passed")]))

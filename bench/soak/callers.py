@@ -20,15 +20,13 @@ from bench.load import EDITS, GENERATIONS, JSON, MODEL, NATIVE
 from bench.pictures import edit_form, png
 from bench.soak.faults import HARMFUL, NONE, End, Manner
 from bench.soak.judgement import AWAY, Blow, Call, Outcome, Unexplained, explain
+from bench.soak.line import PATIENCE, BrokenOff, Line, Received
 from bench.soak.upstream import BASE, SoakUpstream, picture_of, reply_to
 
 STREAM = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
 KEY = "soak-key"
-BEARER, CLOSE = {"Authorization": f"Bearer {KEY}"}, {"Connection": "close"}
-NOTHING: Mapping[str, str] = {}
+BEARER = {"Authorization": f"Bearer {KEY}"}
 FAULTY, LEAVES = 0.1, 0.05  # of all calls
-PATIENCE = 30  # seconds; nothing takes longer than the proxy waits for its upstream
-CALLS_ON_A_LINE = 20  # after which who keeps his connection takes a new one
 TTL = 30  # seconds that pictures are kept
 NEARLY = 5  # seconds before a picture expires in which nobody asks for it
 TRIES = 5
@@ -67,56 +65,6 @@ class Tally:
         with self.lock:
             self.counts["UNEXPLAINED"] += 1
             self.unexplained.append(f"{time.strftime('%H:%M:%S')} {what}")
-
-
-@dataclass(frozen=True)
-class Received:
-    """An answer that came to its end."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
-class BrokenOff(Exception):
-    """An answer that did not come to its end."""
-
-    def __init__(self, end: str, since: float, kept: bool):
-        super().__init__(end)
-        self.outcome = Outcome(end, since, time.monotonic(), kept=kept)
-
-
-class Line:
-    """A caller's connection: kept for some calls, or made anew for each."""
-
-    def __init__(self, port: int, keeps: bool):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        self.keeps = keeps
-        self.calls = 0
-        self.last_asked = 0.0
-
-    def ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = NOTHING) -> Received:
-        """The answer. Raises BrokenOff."""
-        kept = self.connection.sock is not None
-        now = time.monotonic()
-        since, self.last_asked = self.last_asked if kept else now, now  # its server may have ended ever since
-        end: str = End.DROPPED
-        try:
-            self.connection.request(method, path, body, {**headers, **({} if self.keeps else CLOSE)})
-            response = self.connection.getresponse()
-            end = End.CUT
-            received = Received(response.status, response.headers.get("content-type", ""), response.read())
-        except (OSError, http.client.HTTPException) as error:
-            self.hang_up()
-            end = f"nothing for {PATIENCE} s" if isinstance(error, TimeoutError) else end
-            raise BrokenOff(end, since, kept) from error
-        self.calls += 1
-        if self.calls % CALLS_ON_A_LINE == 0:
-            self.hang_up()
-        return received
-
-    def hang_up(self) -> None:
-        self.connection.close()
 
 
 @dataclass(frozen=True)
@@ -232,6 +180,8 @@ class Caller:
         sent = reply_to(path, call.prompt)
         if received == Received(int(sent.status[:3]), sent.content_type, sent.promised):
             return End.AS_SENT, 1, ()
+        if received.status == 200:
+            raise Unexplained(f"WRONG: {len(received.body)} bytes came of the {len(sent.promised)} that were sent")
         return end_of(received), 0, ()
 
     # OpenAI's
@@ -243,7 +193,7 @@ class Caller:
         return self.generation(call, response_format="url")
 
     def two(self, call: Call) -> Answer:
-        return self.generation(call, n=2)
+        return self.generation(call, n=2, response_format="b64_json")
 
     def two_urls(self, call: Call) -> Answer:
         return self.generation(call, n=2, response_format="url")

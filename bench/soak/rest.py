@@ -1,4 +1,4 @@
-"""What the server still holds when all its callers are gone."""
+"""What the server still holds when nobody needs it any more, and what it complains of."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bench.processes import Process
 
 LISTENS, WAITS = "0A", "06"  # states of a connection that hold nobody's call
 MORE_FILES = 4  # those of the metrics, which are opened with the first call
+SWEPT_AFTER = 75  # seconds from a picture's end: it is looked for once a minute, with some patience
 TRACEBACK = re.compile(r"^Traceback .*\n(?:[ \t].*\n|\n)*.*", re.MULTILINE)
 SEVERE = re.compile(r"^.* \[?(?:ERROR|CRITICAL)\]? .*", re.MULTILINE)
 
@@ -82,6 +83,11 @@ def in_flight(port: int) -> int:
         connection.request("GET", "/metrics", headers={"Connection": "close"})
         page = connection.getresponse().read().decode()
     return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith("twinlens_in_flight"))
+
+
+def overdue(store: Path, now: float) -> int:
+    """How many pictures are kept though they should have been swept: their names begin with their end."""
+    return sum(int(path.name.partition("-")[0], 16) + SWEPT_AFTER < now for path in store.glob("*.png"))
 
 
 def complaints(process: Process, killed: set[int]) -> list[str]:

@@ -7,16 +7,16 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from bench.processes import Process, resident
 from bench.soak.callers import Scene
 from bench.soak.judgement import AWAY, KILL, RELOAD, Blow, Leads
+from bench.soak.rest import descriptors
 
 AWAY_SECONDS = 1.0
 RELOAD_SECONDS = 30  # in which old workers end what they have begun
 FETCHED_AGAIN = 10  # pictures, after each blow
-FILE_SECONDS = 10  # that a picture can have been on its way into the store when its worker was killed
+STOP_SECONDS = 0.02
 
 
 class Trouble:
@@ -26,7 +26,8 @@ class Trouble:
         self.process = process
         self.scene = scene
         self.elder = 0  # the worker that is spared
-        self.killed: dict[int, float] = {}  # when, by id
+        self.killed: set[int] = set()
+        self.unfinished: set[str] = set()  # paths that the killed left; a sweep takes them after an hour
 
     def strike(self, spared: float, end: float, pause: float) -> None:
         """One blow after another, until the end. From `spared` on none meets the elder, whose growth is looked for."""
@@ -50,12 +51,17 @@ class Trouble:
         return [pid for pid in self.process.workers() if resident(pid)]
 
     def kill(self) -> None:
+        """Kills a worker, held fast for a moment to see which pictures it leaves unfinished."""
         if not (doomed := [pid for pid in self.workers() if pid != self.elder]):
             return
+        pid = doomed[-1]
         blow = self.begin("a kill", KILL)
-        self.killed[doomed[-1]] = time.time()
-        os.kill(doomed[-1], signal.SIGKILL)
-        while resident(doomed[-1]):
+        self.killed.add(pid)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(STOP_SECONDS)
+        self.unfinished |= {target for target in descriptors(pid) if target.endswith(".part")}
+        os.kill(pid, signal.SIGKILL)
+        while resident(pid):
             time.sleep(0.01)
         self.end(blow, "workers killed")
 
@@ -83,8 +89,3 @@ class Trouble:
     def end(self, blow: Blow, name: str) -> None:
         blow.ended = time.monotonic()
         self.scene.tally.count(name)
-
-    def of_the_killed(self, path: Path) -> bool:
-        """Whether a killed worker may have left the unfinished file, which the sweep takes after an hour."""
-        written = path.stat().st_mtime
-        return any(0 <= moment - written + 1 < FILE_SECONDS for moment in self.killed.values())

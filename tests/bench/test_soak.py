@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from bench.pictures import google_answer
-from bench.soak.callers import Received, end_of, read_events
+from bench.processes import Process
+from bench.soak.callers import end_of, read_events
 from bench.soak.faults import FAULTS, NONE, End, Manner, Reply
 from bench.soak.growth import MIB, Look, changes, lived_through
 from bench.soak.judgement import AWAY, KILL, RELOAD, Blow, Call, Outcome, Unexplained, explain
-from bench.soak.rest import Held, held_by
+from bench.soak.line import Received
+from bench.soak.rest import SWEPT_AFTER, Held, complaints, held_by, overdue
 from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
 
 HELD, FLOWING, WINDOW = Manner.HELD, Manner.FLOWING, Manner.WINDOW
@@ -154,6 +156,21 @@ def test_what_a_process_holds_is_told_by_what_it_is_for(tmp_path: Path) -> None:
     assert (before.callers, before.upstream, before.pictures) == (0, 0, 0)
     assert list(before.excess(0, before.others)) == []
     assert len(list(held.excess(0, held.others - 9))) == 4
+
+
+def test_a_picture_is_overdue_when_no_sweep_has_taken_it(tmp_path: Path) -> None:
+    (tmp_path / f"{1000:08x}-name.png").touch()
+    assert overdue(tmp_path, 1000 + SWEPT_AFTER) == 0
+    assert overdue(tmp_path, 1001 + SWEPT_AFTER) == 1
+
+
+def test_the_log_may_tell_of_a_kill_and_of_no_other_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    killed = "[2026-11-28 14:36:05 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?\n"
+    ours = "2026-11-28 14:54:04,242 ERROR unforeseen error\nTraceback (most recent call last):\n  File\nE\n"
+    log.write_text(f"2026-11-28 14:36:21,546 INFO request status=502\n{killed}{ours}")
+    assert len(complaints(Process(7, log), {8})) == 2
+    assert len(complaints(Process(7, log), set())) == 3
 
 
 def test_every_answer_has_a_picture_of_its_own() -> None:
