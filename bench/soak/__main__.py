@@ -57,7 +57,8 @@ class Soak:
         self.is_short = shorter(SETTLED, seconds) < SETTLED[0]
 
     def run(self) -> None:
-        """Everything at once, until the time is over."""
+        """Everything at once, until the time is over. A thread that ends before is no caller less, but a finding."""
+        threading.excepthook = lambda ended: self.scene.tally.complain(f"the soak itself: {ended.exc_value!r}")
         callers = [Caller(number, self.scene) for number in range(CALLERS)]
         threads = [threading.Thread(target=caller.call_until, args=(self.end,)) for caller in callers]
         threads.append(threading.Thread(target=self.trouble.strike, args=(self.spared, self.end, self.pause)))

@@ -158,12 +158,14 @@ class Caller:
             tally.complain(f"{call.prompt}: {finding}; {account}, {blow}")
 
     def outcome_of(self, call: Call, way: Way) -> Outcome:
-        """What came of a call. Raises Unexplained for a wrong picture."""
+        """What came of a call. Raises Unexplained for a wrong picture, and for an answer that cannot be read."""
         began = time.monotonic()
         try:
             end, pictures, failures = way.ask(self, call)
         except BrokenOff as broken:
             return broken.outcome
+        except (ValueError, LookupError, TypeError) as error:
+            raise Unexplained(f"WRONG: a whole answer that cannot be read ({error!r})") from error
         return Outcome(end, began, time.monotonic(), pictures, failures)
 
     # Google's surface

@@ -14,7 +14,7 @@ PART = 4  # the medians of the first and of the last quarter of the time are com
 MORE_MEMORY = 1.15  # times, of six minutes: an allocator's noise. A leak of 1 KB for each call would be as much
 WARMING_UP = 1.3  # the same of a soak that is so short that its workers are young
 MORE_CONNECTIONS = 24  # one for each caller, who may all gather at the worker that was not killed
-MORE_FILES = 4  # pictures that are open for a moment
+MORE_FILES = 8  # pictures on their way, which an answer that stalls holds open for seconds
 
 
 @dataclass(frozen=True)

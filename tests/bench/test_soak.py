@@ -9,7 +9,7 @@ import pytest
 
 from bench.pictures import google_answer
 from bench.processes import Process
-from bench.soak.callers import end_of, read_events
+from bench.soak.callers import Caller, Scene, Way, end_of, read_events
 from bench.soak.faults import FAULTS, NONE, End, Manner, Reply
 from bench.soak.growth import MIB, Look, changes, lived_through
 from bench.soak.judgement import AWAY, KILL, RELOAD, Blow, Call, Outcome, Unexplained, explain
@@ -156,6 +156,17 @@ def test_what_a_process_holds_is_told_by_what_it_is_for(tmp_path: Path) -> None:
     assert (before.callers, before.upstream, before.pictures) == (0, 0, 0)
     assert list(before.excess(0, before.others)) == []
     assert len(list(held.excess(0, held.others - 9))) == 4
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b'{"data": [{"b64_json": "iVBO', b"{}", b'{"data": [{"b64_json": "iVB"}]}', b"[]"]
+)
+def test_a_whole_answer_that_cannot_be_read_is_a_finding(body: bytes) -> None:
+    with SoakUpstream() as upstream:
+        caller = Caller(1, Scene(0, upstream))
+        way = Way("short", lambda one, call: one.look_at(call, Received(200, "application/json", body)), FLOWING)
+        with pytest.raises(Unexplained):
+            caller.outcome_of(Call("a", FLOWING), way)
 
 
 def test_a_picture_is_overdue_when_no_sweep_has_taken_it(tmp_path: Path) -> None:
