@@ -1,0 +1,161 @@
+"""An upstream for the soak: it draws another picture for every call, and breaks as the prompt says."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from io import BufferedReader
+
+from bench.pictures import google_answer, png
+from bench.soak.faults import FAULTS, NONE, Reply, Resets
+
+BASE = png(0.6)
+PART = 64 * 1024  # bytes of a picture between two places where its own hash stands
+PARTS = [BASE[at : at + PART] for at in range(0, len(BASE), PART)]
+QUICK = 0.05  # seconds until an answer
+STREAM = "streamGenerateContent"
+
+
+def picture_of(prompt: str, number: int = 1, start_from: bytes = b"") -> bytes:
+    """The picture that the `number`th answer to a prompt holds, drawn after the picture to start from, if there is one.
+
+    Its own hash stands in all its parts, so that it cannot be put together of others unnoticed.
+    """
+    return hashlib.sha256(f"{number} {prompt}".encode() + start_from).digest().join([*PARTS, b""])
+
+
+def reply_to(path: str, prompt: str, number: int = 1, start_from: bytes = b"") -> Reply:
+    """What is said, and what a window has to pass."""
+    answer = google_answer(picture_of(prompt, number, start_from))
+    if STREAM in path:
+        words = {"candidates": [{"content": {"parts": [{"text": "Here it is."}], "role": "model"}, "index": 0}]}
+        events = (json.dumps(words).encode(), answer.replace(b"\n", b""))
+        body = b"".join(b"data: " + event + b"\r\n\r\n" for event in events)
+        reply = Reply(body, content_type="text/event-stream", chunked=True)
+    else:
+        reply = Reply(answer)
+    return FAULTS[fault_of(prompt, number)].say(reply)
+
+
+def fault_of(prompt: str, number: int) -> str:
+    """What befalls the `number`th answer to a prompt, which ends in `fault=NAME hit=HOW_MANY`."""
+    name, _, hit = prompt.partition("fault=")[2].partition(" hit=")
+    return name if number <= int(hit) else NONE
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, as the upstream reads it."""
+
+    path: str
+    prompt: str
+    start_from: bytes
+
+
+class SoakUpstream:
+    """`with SoakUpstream() as upstream:` listens at `upstream.url`, a thread for each connection."""
+
+    def __enter__(self) -> SoakUpstream:
+        self.open: set[socket.socket] = set()
+        self.calls: Counter[str] = Counter()  # by prompt
+        self.took: dict[str, float] = {}  # seconds, by prompt
+        self.at_once = self.most_at_once = 0  # calls
+        self.lock = threading.Lock()
+        self.listen(0)
+        self.port: int = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.close()
+
+    def listen(self, port: int) -> None:
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def leave(self, seconds: float) -> None:
+        """Ends all connections, and refuses new ones for a while."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        with self.lock:
+            for connection in self.open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        time.sleep(seconds)
+        self.listen(self.port)
+
+    def forget(self, prompt: str) -> tuple[int, str]:
+        """How many calls there were for a prompt, and what it has to say of the last one."""
+        with self.lock:
+            calls, took = self.calls.pop(prompt, 0), self.took.pop(prompt, None)
+        return calls, "it was never answered upstream" if took is None else f"upstream it took {took:.2f} s"
+
+    def accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection: socket.socket) -> None:
+        with self.lock:
+            self.open.add(connection)
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with connection, connection.makefile("rb") as reader:
+                try:
+                    while question := read_question(reader):
+                        self.answer(connection, question)
+                except Resets:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                finally:
+                    with self.lock:
+                        self.open.discard(connection)
+        except OSError:
+            return
+
+    def answer(self, connection: socket.socket, question: Question) -> None:
+        began = time.monotonic()
+        with self.lock:
+            self.calls[question.prompt] += 1
+            number = self.calls[question.prompt]
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            time.sleep(QUICK)
+            reply = reply_to(question.path, question.prompt, number, question.start_from)
+            for piece in FAULTS[fault_of(question.prompt, number)].send(reply):
+                connection.sendall(piece)
+        finally:
+            with self.lock:
+                self.at_once -= 1
+                self.took[question.prompt] = time.monotonic() - began
+
+
+def read_question(reader: BufferedReader) -> Question | None:
+    """The next request; None at the end of the connection."""
+    path = reader.readline().decode("latin-1").split(" ")
+    length = 0
+    while line := reader.readline():
+        if line == b"\r\n":
+            body = reader.read(length)
+            return read_body(path[1], body) if len(body) == length else None
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return None
+
+
+def read_body(path: str, body: bytes) -> Question:
+    parts = json.loads(body)["contents"][0]["parts"]
+    pictures = [base64.b64decode(part["inlineData"]["data"]) for part in parts if "inlineData" in part]
+    return Question(path, next(part["text"] for part in parts if "text" in part), b"".join(pictures))

@@ -1,0 +1,233 @@
+"""What the soak believes: each of its checks can fail, and none fails without a reason."""
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from bench.pictures import google_answer
+from bench.processes import Process
+from bench.soak.callers import Caller, Scene, Way, end_of, read_events
+from bench.soak.faults import FAULTS, NONE, End, Manner, Reply
+from bench.soak.growth import MIB, Look, changes, lived_through
+from bench.soak.judgement import AWAY, KILL, RELOAD, Blow, Call, Outcome, Unexplained, explain
+from bench.soak.line import Received
+from bench.soak.rest import SWEPT_AFTER, Held, complaints, held_by, overdue
+from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
+
+HELD, FLOWING, WINDOW = Manner.HELD, Manner.FLOWING, Manner.WINDOW
+
+
+def explained(call: Call, outcome: Outcome, *blows: Blow) -> bool:
+    try:
+        explain(call, outcome, blows)
+    except Unexplained:
+        return False
+    return True
+
+
+def outcome(end: str, pictures: int = 0, *failures: str, kept: bool = False) -> Outcome:
+    """What came of a call that lasted from 10 to 20."""
+    return Outcome(end, 10, 20, pictures, failures, kept)
+
+
+@pytest.mark.parametrize(
+    ("manner", "fault", "end"),
+    [
+        (FLOWING, "cut", End.CUT),
+        (HELD, "cut", End.BROKEN),
+        (WINDOW, "stall", End.CUT),
+        (HELD, "stall", End.LATE),
+        (WINDOW, "refusal", End.AS_SENT),
+        (HELD, "refusal", End.REFUSED),
+        (FLOWING, "broken-gzip", End.BROKEN),
+        (FLOWING, "broken-gzip", End.CUT),
+    ],
+)
+def test_a_fault_explains_what_it_leads_to(manner: Manner, fault: str, end: End) -> None:
+    assert explained(Call("a", manner, fault), outcome(end))
+
+
+@pytest.mark.parametrize(
+    ("manner", "fault", "end"),
+    [
+        *((FLOWING, fault, End.CUT) for fault in (NONE, "slow", "quota", "html", "refusal", "empty", "mislabelled")),
+        *((manner, "cut", End.DROPPED) for manner in Manner),
+        (HELD, "cut", End.CUT),
+        (HELD, NONE, End.BROKEN),
+        (HELD, "slow", End.LATE),
+        (HELD, "quota", End.BROKEN),
+        (WINDOW, "refusal", "200 application/json b'{}'"),
+        (WINDOW, NONE, "200 application/json b'{\"candidates\": []}'"),
+        (WINDOW, "cut", End.AS_SENT),
+        (HELD, NONE, "nothing for 30 s"),
+    ],
+)
+def test_a_fault_explains_nothing_else(manner: Manner, fault: str, end: str) -> None:
+    assert not explained(Call("a", manner, fault), outcome(end))
+
+
+def test_of_two_pictures_each_comes_or_is_told_to_have_failed() -> None:
+    two, one_broken = Call("a", HELD, count=2, hit=2), Call("a", HELD, "stall", count=2, hit=1)
+    assert explained(two, outcome(End.PICTURES, 2))
+    assert not explained(two, outcome(End.PICTURES, 1))
+    assert not explained(two, outcome(End.PICTURES, 1, End.BROKEN))
+    assert not explained(two, outcome(End.PICTURES, 2, End.BROKEN))
+    assert explained(one_broken, outcome(End.PICTURES, 1, End.LATE))
+    assert not explained(one_broken, outcome(End.PICTURES, 1))
+    assert not explained(one_broken, outcome(End.PICTURES, 1, End.BROKEN))
+    assert not explained(one_broken, outcome(End.PICTURES, 2)), "nobody can have drawn the second"
+    assert not explained(one_broken, outcome(End.LATE)), "the other one was there"
+
+
+def test_a_kill_explains_what_ended_meanwhile_and_never_an_answer() -> None:
+    meanwhile, before, after = (Blow("a kill", KILL, at, at + 1) for at in (15, 8, 21))
+    assert explained(Call("a", HELD), outcome(End.CUT), meanwhile)
+    assert explained(Call("a", HELD), outcome(End.DROPPED), before, meanwhile)
+    assert not explained(Call("a", HELD), outcome(End.CUT), before, after)
+    assert not explained(Call("a", HELD), outcome(End.BROKEN), meanwhile)
+    assert not explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1), meanwhile)
+
+
+def test_a_reload_ends_idle_connections_alone() -> None:
+    reload = Blow("a reload", RELOAD, 15)
+    assert explained(Call("a", HELD), outcome(End.DROPPED, kept=True), reload)
+    assert not explained(Call("a", HELD), outcome(End.DROPPED), reload)
+    assert not explained(Call("a", FLOWING), outcome(End.CUT, kept=True), reload)
+
+
+def test_without_an_upstream_a_held_answer_is_told_so() -> None:
+    away = Blow("no upstream", AWAY, 15)
+    assert explained(Call("a", HELD), outcome(End.BROKEN), away)
+    assert explained(Call("a", FLOWING), outcome(End.CUT), away)
+    assert not explained(Call("a", HELD), outcome(End.CUT), away)
+    assert not explained(Call("a", HELD), outcome(End.LATE), away)
+    assert explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1, End.BROKEN), away)
+    assert explained(Call("a", HELD, "quota", count=2, hit=1), outcome(End.QUOTA), away)
+    assert not explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1), away)
+
+
+def looks(memory: list[float], connections: list[int], files: list[int]) -> list[Look]:
+    """What was seen of the process 1."""
+    rows = zip(memory, connections, files, strict=True)
+    return [Look(at, {1: int(mib * MIB)}, {1: Held(0, calls, 0, file)}) for at, (mib, calls, file) in enumerate(rows)]
+
+
+LEVEL = [60] * 40
+PEAKS = [60, 60, 90, 60] * 10
+RISING = [60 + at for at in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "grown"),
+    [
+        ((LEVEL, LEVEL, LEVEL), [False, False, False]),
+        ((PEAKS, PEAKS, PEAKS), [False, False, False]),
+        ((RISING, LEVEL, LEVEL), [True, False, False]),
+        ((LEVEL, RISING, LEVEL), [False, True, False]),
+        ((LEVEL, LEVEL, RISING), [False, False, True]),
+    ],
+)
+def test_what_rises_grows_and_what_peaks_does_not(seen: tuple[list[float], ...], grown: list[bool]) -> None:
+    assert [change.is_growth for change in changes(looks(*seen), "it", 1)] == grown
+
+
+def test_a_process_that_ended_did_not_live_through() -> None:
+    three = looks([60] * 3, [50] * 3, [50] * 3)
+    assert lived_through(three, 1)
+    assert not lived_through([*three, Look(9, {2: MIB}, {})], 1)
+    assert not lived_through([], 1)
+
+
+def test_what_a_process_holds_is_told_by_what_it_is_for(tmp_path: Path) -> None:
+    with SoakUpstream() as upstream, socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        before = held_by(os.getpid(), port, upstream.port, tmp_path)
+        with (
+            socket.create_connection(("127.0.0.1", port)),
+            socket.create_connection(("127.0.0.1", upstream.port)),
+            server.accept()[0],
+            (tmp_path / "a.png").open("w"),
+        ):
+            held = held_by(os.getpid(), port, upstream.port, tmp_path)
+    assert (held.callers, held.upstream, held.pictures) == (1, 1, 1)
+    assert (before.callers, before.upstream, before.pictures) == (0, 0, 0)
+    assert list(before.excess(0, before.others)) == []
+    assert len(list(held.excess(0, held.others - 9))) == 4
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b'{"data": [{"b64_json": "iVBO', b"{}", b'{"data": [{"b64_json": "iVB"}]}', b"[]"]
+)
+def test_a_whole_answer_that_cannot_be_read_is_a_finding(body: bytes) -> None:
+    with SoakUpstream() as upstream:
+        caller = Caller(1, Scene(0, upstream))
+        way = Way("short", lambda one, call: one.look_at(call, Received(200, "application/json", body)), FLOWING)
+        with pytest.raises(Unexplained):
+            caller.outcome_of(Call("a", FLOWING), way)
+
+
+def test_a_picture_is_overdue_when_no_sweep_has_taken_it(tmp_path: Path) -> None:
+    (tmp_path / f"{1000:08x}-name.png").touch()
+    assert overdue(tmp_path, 1000 + SWEPT_AFTER) == 0
+    assert overdue(tmp_path, 1001 + SWEPT_AFTER) == 1
+
+
+def test_the_log_may_tell_of_a_kill_and_of_no_other_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    killed = "[2026-11-28 14:36:05 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?\n"
+    ours = "2026-11-28 14:54:04,242 ERROR unforeseen error\nTraceback (most recent call last):\n  File\nE\n"
+    log.write_text(f"2026-11-28 14:36:21,546 INFO request status=502\n{killed}{ours}")
+    assert len(complaints(Process(7, log), {8})) == 2
+    assert len(complaints(Process(7, log), set())) == 3
+
+
+def test_every_answer_has_a_picture_of_its_own() -> None:
+    pictures = [picture_of("a cat"), picture_of("a cat", 2), picture_of("a dog"), picture_of("a cat", 1, b"a sketch")]
+    assert len({hashlib.sha256(picture).digest() for picture in pictures}) == 4
+    assert all(one != other for one, other in zip(*(in_parts(pictures[at]) for at in (0, 2)), strict=True))
+
+
+def in_parts(picture: bytes) -> list[bytes]:
+    return [picture[at : at + 2 * PART] for at in range(0, len(picture), 2 * PART)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_befalls_as_many_answers_as_it_says(fault: str) -> None:
+    prompt = Call("a", HELD, fault, count=2, hit=1).prompt
+    assert reply_to("generateContent", prompt, 2) == Reply(google_answer(picture_of(prompt, 2)))
+    assert reply_to("generateContent", prompt) == reply_to("generateContent", prompt), "a window is compared with it"
+
+
+def test_a_stream_comes_as_events() -> None:
+    words, picture = read_events(reply_to(STREAM, Call("a", WINDOW).prompt).body.replace(b"\r\n", b"\n"))
+    assert words["candidates"][0]["content"]["parts"][0]["text"]
+    assert picture["candidates"][0]["content"]["parts"][0]["inlineData"]["mimeType"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "end"),
+    [
+        (502, b'{"error": {"type": "server_error", "code": "upstream_error"}}', End.BROKEN),
+        (502, b'{"error": {"code": 502, "details": [{"reason": "UPSTREAM_BROKEN"}]}}', End.BROKEN),
+        (429, b'{"error": {"type": "rate_limit_error", "code": "rate_limit_exceeded"}}', End.QUOTA),
+    ],
+)
+def test_an_error_says_what_it_means(status: int, body: bytes, end: End) -> None:
+    assert end_of(Received(status, "application/json", body)) == end
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b'{"error": {"type": "server_error", "code": "internal_error"}}'),
+        (500, b'{"error": {"type": "server_error", "code": "upstream_error"}}'),
+        (502, b"<html></html>"),
+        (200, b'{"candidates": []}'),
+        (502, b'{"error": null}'),
+    ],
+)
+def test_any_other_answer_has_no_explanation(status: int, body: bytes) -> None:
+    assert end_of(Received(status, "application/json", body)) not in tuple(End)
