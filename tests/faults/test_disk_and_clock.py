@@ -19,7 +19,7 @@ from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import code, edit, generate, generate_content
 from tests.faults.conftest import SPARE, descriptors, in_flight, unfinished, until
 from tests.rig import Start
-from tests.window.raw_upstream import SILENCE, RawAnswer, RawRequest, RawUpstream, http_answer
+from tests.window.raw_upstream import JSON, RawAnswer, RawRequest, RawUpstream, chunk, http_answer, http_head
 
 HEAVY = pictures.heavy_png()
 LIGHT = pictures.plain_png()
@@ -206,10 +206,22 @@ def test_a_call_in_flight_is_answered_though_the_clock_jumps(
     assert {status_of(url) for url in urls} == {200 if far > 0 else 404}
 
 
+def dripping(_: RawRequest) -> RawAnswer:
+    """An answer of which something comes all the time, so that only its limit as a whole can end it."""
+
+    def send() -> Iterator[bytes]:
+        yield http_head(200, JSON)
+        for at in range(100):
+            yield chunk(BODY[at : at + 1])
+            time.sleep(0.05)
+
+    return RawAnswer(send())
+
+
 @pytest.mark.parametrize("far", [DAY, -DAY], ids=["forward", "back"])
 def test_a_clock_that_jumps_moves_no_limit(jumping: ProxyServer, upstream: RawUpstream, key: str, far: float) -> None:
     jump(jumping, 0)
-    upstream.answers(SILENCE)
+    upstream.answers(dripping)
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(generate, jumping, key, **wishes) for wishes in ({}, {"n": 2})]
         upstream.wait_for(3)
