@@ -226,12 +226,15 @@ class RemoteStore:
             found = self.ask(obstore.get, name)
         except FileNotFoundError:
             return None
-        return Picture(*told, size=found.meta["size"], chunks=self.read(found.stream(READ_CHUNK)))
+        return Picture(*told, size=found.meta["size"], chunks=self.read(found))
 
-    def read(self, stream: Iterable[Any]) -> Iterator[bytes]:
-        pieces = iter(stream)
-        while piece := self.in_thread(next, pieces, None):
-            yield bytes(piece)
+    def read(self, found: Any) -> Iterator[bytes]:
+        """The bytes of a picture, taken at once into a local file: its caller may need longer than a request may."""
+        with tempfile.TemporaryFile(buffering=0) as file:
+            self.in_thread(lambda: write_all(file.fileno(), found.stream(READ_CHUNK)))
+            file.seek(0)
+            while piece := file.read(READ_CHUNK):
+                yield piece
 
     def check(self) -> None:
         """Writes and deletes an object. Raises OSError if pictures cannot be stored."""
