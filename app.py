@@ -10,9 +10,9 @@ from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from proxy import error_handlers, metrics
-from proxy.greenlets import CallerGone, InterruptingLimit, run_in_thread
+from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
 from proxy.image_store import Store, open_store
-from proxy.limits import MOST_FORM_PARTS, SWEEP_SECONDS
+from proxy.limits import MOST_FORM_PARTS, STORE_ANSWER_SECONDS, STORE_THREADS, SWEEP_SECONDS
 from proxy.readiness import Readiness
 from proxy.routes import (
     EXTENSION,
@@ -66,7 +66,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters.update(CONVERTERS)
 
-    store = open_store(settings.image_store_url, settings.image_ttl_seconds, run_in_thread)
+    threads = Threads(STORE_THREADS, STORE_ANSWER_SECONDS)
+    store = open_store(settings.image_store_url, settings.image_ttl_seconds, threads.run)
     sweep_from_time_to_time(store)
     app.extensions[EXTENSION] = Service(
         settings,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import gevent
+from gevent.threadpool import ThreadPool
 
 from compat.errors import ApiError
 from proxy.wait_limit import WaitLimit
@@ -24,8 +26,46 @@ class CallerGone(gevent.GreenletExit):  # type: ignore[misc]
 
 def run_in_thread(function: Callable[..., Result], *args: Any) -> Result:
     """Runs what would block everybody, such as drawing, in gevent's thread pool."""
-    result: Result = gevent.get_hub().threadpool.apply(function, args)
-    return result
+    return run_in(gevent.get_hub().threadpool, function, *args)
+
+
+class Threads:
+    """Threads of their own for what may hang, such as a store that does not answer: nobody else waits for one of them.
+
+    In gevent's own pool even the upstream's name is looked up, and ten that hang would stop every call.
+    """
+
+    def __init__(self, most: int, seconds: float):
+        """To be made after the fork. `seconds` is how long a result is waited for, and for a thread before it."""
+        self.pool = ThreadPool(most)
+        self.seconds = seconds
+
+    def run(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Runs the function in one of them. Raises TimeoutError if that takes too long; the thread may go on."""
+        with time_limit(self.seconds, self.too_late):
+            return run_in(self.pool, function, *args)
+
+    def too_late(self) -> TimeoutError:
+        return TimeoutError(errno.ETIMEDOUT, f"no answer within {self.seconds:g} s")
+
+
+def run_in(pool: ThreadPool, function: Callable[..., Result], *args: Any) -> Result:
+    """Runs the function in a thread of the pool. What it raises is raised here alone: gevent would also print it."""
+    result: Result
+    result, error = pool.apply(outcome, (function, args))
+    try:
+        if error:
+            raise error
+        return result
+    finally:
+        del error  # which would keep this frame, and all that is in it, until the garbage collector came
+
+
+def outcome(function: Callable[..., Result], args: Any) -> tuple[Any, BaseException | None]:
+    try:
+        return function(*args), None
+    except BaseException as error:
+        return None, error
 
 
 def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:

@@ -25,7 +25,7 @@ import obstore.store
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import Event, ImageStart, StoredImage
-from proxy.limits import KIB, LEFTOVER_SECONDS, READ_CHUNK
+from proxy.limits import KIB, LEFTOVER_SECONDS, READ_CHUNK, STORE_ANSWER_SECONDS
 from proxy.pictures import replace_pictures
 from proxy.settings import SettingsError
 
@@ -199,7 +199,9 @@ class RemoteStore:
     ):
         """Credentials come from the environment, as the store's own tools read them.
 
-        `run_in_thread` runs what would block everybody. Made after the fork, because obstore has threads of its own.
+        `run_in_thread` runs what would block everybody, and says by a TimeoutError when it has waited long enough:
+        options of obstore's own for it would replace all that the environment says of the client. Made after the fork,
+        because obstore has threads of its own.
         """
         self.store = obstore.store.from_url(url, retry_config=RETRY_CONFIG)
         self.ttl = ttl
@@ -224,12 +226,15 @@ class RemoteStore:
             found = self.ask(obstore.get, name)
         except FileNotFoundError:
             return None
-        return Picture(*told, size=found.meta["size"], chunks=self.read(found.stream(READ_CHUNK)))
+        return Picture(*told, size=found.meta["size"], chunks=self.read(found))
 
-    def read(self, stream: Iterable[Any]) -> Iterator[bytes]:
-        pieces = iter(stream)
-        while piece := self.run_in_thread(next, pieces, None):
-            yield bytes(piece)
+    def read(self, found: Any) -> Iterator[bytes]:
+        """The bytes of a picture, taken at once into a local file: its caller may need longer than a request may."""
+        with tempfile.TemporaryFile(buffering=0) as file:
+            self.in_thread(lambda: write_all(file.fileno(), found.stream(READ_CHUNK)))
+            file.seek(0)
+            while piece := file.read(READ_CHUNK):
+                yield piece
 
     def check(self) -> None:
         """Writes and deletes an object. Raises OSError if pictures cannot be stored."""
@@ -245,9 +250,13 @@ class RemoteStore:
         """Not known: counting would list the whole bucket."""
 
     def ask(self, operation: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Does one operation in a thread. Raises OSError, whose words repeat no credential."""
+        """Does one operation of the store. Raises OSError."""
+        return self.in_thread(lambda: operation(self.store, *args, **options))
+
+    def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Does what the store may keep waiting. Raises OSError, whose words repeat no credential and no name."""
         try:
-            return self.run_in_thread(lambda: operation(self.store, *args, **options))
+            return self.run_in_thread(function, *args)
         except FileNotFoundError:
             raise
         except obstore.exceptions.BaseError as error:
@@ -282,12 +291,21 @@ def open_folder(url: str, ttl: int) -> FolderStore:
 
 
 def store_pictures(events: Iterator[Event], store: Store, url_of: Callable[[str], str]) -> Iterator[Event]:
-    """The events with every picture put into the store and told by its URL instead."""
+    """The events with every picture put into the store and told by its URL instead.
+
+    A store that has kept them waiting in vain for STORE_ANSWER_SECONDS is asked for no other picture.
+    """
+    in_vain = 0.0
 
     def put(start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
+        nonlocal in_vain
+        began = time.monotonic()
         try:
+            if in_vain >= STORE_ANSWER_SECONDS:
+                raise TimeoutError(errno.ETIMEDOUT, "the store did not answer for the picture before")
             name = store.put(start.mime_type, data)
         except OSError as error:
+            in_vain += time.monotonic() - began
             log.exception("a picture could not be stored")
             raise ApiError(ErrorKind.INTERNAL, "The picture could not be stored.", may_repeat=False) from error
         return (StoredImage(url_of(name), start.mime_type, start.width, start.height),)

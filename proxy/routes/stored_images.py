@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
@@ -13,6 +14,8 @@ from proxy.error_handlers import render
 from proxy.image_store import Picture
 from proxy.routes import the_service
 from proxy.settings import Network
+
+log = logging.getLogger("twinlens")
 
 HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
 
@@ -46,6 +49,13 @@ def send(picture: Picture, name: str) -> Response:
 def expired_meanwhile(_: FileNotFoundError) -> Response:
     """The picture was deleted between being found and being opened."""
     return render(ApiError(ErrorKind.NOT_FOUND, "The picture has expired."))
+
+
+@blueprint.errorhandler(OSError)
+def unreadable(error: OSError) -> Response:
+    """The store is in trouble. Its picture's name, which is a permission, stays out of the log."""
+    log.error("a stored picture could not be read: %s", error.strerror)
+    return render(ApiError(ErrorKind.INTERNAL, "The picture could not be read.", may_repeat=False))
 
 
 def url_of_image() -> Callable[[str], str]:

@@ -4,6 +4,7 @@ What fails is what that one was doing; nothing is asked of Google twice; every p
 other one, whole.
 """
 
+import base64
 import os
 import signal
 import ssl
@@ -16,9 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 import requests
+from google import genai
+from google.genai import errors, types
 
 from proxy.image_store import NAME
 from tests.deploy.nginx_server import Nginx, prepared, running
@@ -32,7 +36,10 @@ CALLERS = 24
 DYING = 1.0  # seconds until the last of its processes has ended
 MANY = 30  # pictures before the kill, and after it
 DRAWING = 0.25  # seconds that a picture takes
-Told = str | tuple[int, str | None]  # a URL; or a status, and whether to try again
+Told = str | bytes | tuple[int, str | None]  # a URL; or a picture; or a status, and whether to try again
+Ask = Callable[[str], Told]
+CUT = httpx2.HTTPError  # what the SDKs let through of a transfer that breaks
+CUT_OFF = (200, None)  # what was told when that happens
 PICTURES = [pictures.heavy_png(seed) for seed in range(3)]
 DRAWN = [pictures.as_google_writes(pictures.drawn(pictures.picture_part(picture))) for picture in PICTURES]
 
@@ -83,43 +90,52 @@ class Failure:
 
 @dataclass
 class Load:
-    """Callers who ask again as soon as they are answered; every second one uses OpenAI's SDK."""
+    """Callers who ask again as soon as they are answered, each in one of four ways."""
 
     nginx: Nginx
     urls: dict[str, str] = field(default_factory=dict)  # by prompt
+    pictures: dict[str, bytes] = field(default_factory=dict)  # those that came in the answer
     failures: dict[str, Failure] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def wait_for_more(self, count: int, seconds: float = 20) -> None:
-        """Returns when so many more pictures have been told of."""
+        """Returns when so many more pictures have been told of, and as many have come in answers."""
         wanted, end = len(self.urls) + count, time.monotonic() + seconds
-        while len(self.urls) < wanted:
+        several = len(self.pictures) + count
+        while len(self.urls) < wanted or len(self.pictures) < several:
             assert time.monotonic() < end, f"no {count} pictures in {seconds} s"
             time.sleep(0.02)
 
     def call(self, caller: int) -> None:
         """One caller's calls."""
-        ask = self.with_sdk() if caller % 2 else self.without_sdk()
+        ways = (self.without_sdk, self.with_openais_sdk, self.as_base64, self.with_googles_sdk)
+        ask = ways[caller % len(ways)]()
         for count in range(10_000):
             if self.over.is_set():
                 return
             prompt, began = f"caller {caller}, picture {count}", time.monotonic()
             told = ask(prompt)
-            if isinstance(told, str):
+            if isinstance(told, bytes):
+                self.pictures[prompt] = told
+            elif isinstance(told, str):
                 self.urls[prompt] = told
                 if count % 3 == 0 and not self.is_served_at_last(prompt):
                     self.missing.append(prompt)
             else:
                 self.failures[prompt] = Failure(began, time.monotonic(), *told)
 
-    def with_sdk(self) -> Callable[[str], Told]:
-        """How a prompt is asked with OpenAI's SDK, which is to try nothing again."""
-        context = ssl.create_default_context(cafile=self.nginx.authority)
-        http_client = openai.DefaultHttpxClient(verify=context)
-        client = openai.OpenAI(
-            base_url=f"{self.nginx.url}/v1", api_key=new_key(), max_retries=0, http_client=http_client
-        )
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.nginx.authority)
+
+    def openais_client(self) -> openai.OpenAI:
+        """OpenAI's SDK, which is to try nothing again."""
+        http_client = openai.DefaultHttpxClient(verify=self.context())
+        return openai.OpenAI(base_url=f"{self.nginx.url}/v1", api_key=new_key(), max_retries=0, http_client=http_client)
+
+    def with_openais_sdk(self) -> Ask:
+        """How a prompt is asked with OpenAI's SDK."""
+        client = self.openais_client()
 
         def ask(prompt: str) -> Told:
             try:
@@ -129,7 +145,38 @@ class Load:
 
         return ask
 
-    def without_sdk(self) -> Callable[[str], Told]:
+    def as_base64(self) -> Ask:
+        """How a prompt is asked with OpenAI's SDK for a picture that flows. It may break in its midst."""
+        client = self.openais_client()
+
+        def ask(prompt: str) -> Told:
+            try:
+                answer = client.images.generate(prompt=prompt, response_format="b64_json")
+            except openai.APIStatusError as error:
+                return error.status_code, error.response.headers.get("x-should-retry")
+            except (openai.APIConnectionError, CUT):
+                return CUT_OFF
+            return base64.b64decode(answer.data[0].b64_json, validate=True)
+
+        return ask
+
+    def with_googles_sdk(self) -> Ask:
+        """How a prompt is asked with Google's SDK, which tries nothing again. Its picture flows too."""
+        options = types.HttpOptions(base_url=self.nginx.url, client_args={"verify": self.context()})
+        client = genai.Client(api_key=new_key(), http_options=options)
+
+        def ask(prompt: str) -> Told:
+            try:
+                answer = client.models.generate_content(model="gemini-2.5-flash-image", contents=prompt)
+            except errors.APIError as error:
+                return error.code, error.response.headers.get("x-should-retry")
+            except CUT:
+                return CUT_OFF
+            return answer.parts[0].inline_data.data
+
+        return ask
+
+    def without_sdk(self) -> Ask:
         """How a prompt is asked without any SDK."""
         session, headers = requests.Session(), {"Authorization": f"Bearer {new_key()}"}
         url, verify = f"{self.nginx.url}/v1/images/generations", self.nginx.authority
@@ -182,12 +229,18 @@ def test_a_machine_that_dies_takes_only_its_own_calls_with_it(pair: Pair):
         assert {sent.get(prompt, "one") for prompt in load.failures} == {"one"}
         assert max(failure.began for failure in load.failures.values()) < killed + DYING
         assert -DYING < min(seconds) <= max(seconds) < 2 * DYING, seconds
-        assert {(failure.status, failure.should_retry) for failure in load.failures.values()} == {(502, "false")}
+        told = {(failure.status, failure.should_retry) for failure in load.failures.values()}
+        assert (502, "false") in told
+        assert told <= {(502, "false"), CUT_OFF}, "a picture that flowed is cut, and nothing else"
 
         # Nobody paid twice, for a call that failed or for one that did not.
         assert set(times.values()) == {1}
-        assert times.keys() == load.urls.keys() | (load.failures.keys() & times.keys())
-        assert {sent[prompt] for prompt in load.urls} == {"one", "other"}
+        drawn = load.urls.keys() | load.pictures.keys()
+        assert times.keys() == drawn | (load.failures.keys() & times.keys())
+        assert {sent[prompt] for prompt in load.urls} == {sent[prompt] for prompt in load.pictures} == {"one", "other"}
+
+        # Every picture that came in an answer came whole.
+        assert all(picture == PICTURES[number_of(prompt)] for prompt, picture in load.pictures.items())
 
         # Every picture that was told of is there, from the other one, and none is there in part.
         assert not load.missing

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 
 import openai
 import pytest
@@ -52,14 +51,3 @@ def test_a_range_of_it_is_served(proxies: tuple[ProxyServer, ProxyServer]):
 
 def test_readiness_looks_at_the_store(proxies: tuple[ProxyServer, ProxyServer]):
     assert requests.get(f"{proxies[0].url}/readyz", timeout=10).status_code == 200
-
-
-def test_one_that_is_killed_takes_no_picture_with_it(tmp_path: Path, proxies: tuple[ProxyServer, ProxyServer]):
-    one, other = proxies
-    url = drawn(one)
-    with ProxyServer(
-        tmp_path, **{name: one.environment[name] for name in one.environment if name not in ("PORT", "HOME")}
-    ) as third:
-        third_url = drawn(third)
-    for left in (url, third_url):
-        assert requests.get(url_at(other, left), timeout=10).status_code == 200

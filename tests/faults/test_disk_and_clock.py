@@ -1,13 +1,14 @@
 """A disk that is full, a store that is read-only or gone, a clock that jumps: a clean error, and no trace."""
 
-import os
 import shutil
-import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import openai
 import pytest
 import requests
 
@@ -16,9 +17,9 @@ from proxy.settings import Settings
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import code, edit, generate, generate_content
-from tests.faults.conftest import until
+from tests.faults.conftest import SPARE, descriptors, in_flight, unfinished, until
 from tests.rig import Start
-from tests.window.raw_upstream import RawUpstream, http_answer
+from tests.window.raw_upstream import JSON, RawAnswer, RawRequest, RawUpstream, chunk, http_answer, http_head
 
 HEAVY = pictures.heavy_png()
 LIGHT = pictures.plain_png()
@@ -31,6 +32,17 @@ def assert_not_stored(answer: requests.Response, server: ProxyServer) -> None:
     assert code(answer)[0] == 500
     assert answer.headers["x-should-retry"] == "false"
     assert str(server.pictures) not in answer.text
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open(small_disk: ProxyServer, shaky: ProxyServer) -> Iterator[None]:
+    """After each test no place is taken, and no descriptor is open for a call."""
+    before = {server: descriptors(server) for server in (small_disk, shaky)}
+    yield
+    for server, count in before.items():
+        until(lambda server=server: in_flight(server) == 0, "places in flight")
+        until(lambda server=server, most=count + SPARE: descriptors(server) <= most, "descriptors")
+        assert not unfinished(server)
 
 
 @pytest.fixture(scope="module")
@@ -47,36 +59,46 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(small_disk: ProxyServer, ups
     assert not list(small_disk.pictures.iterdir()), "half a picture was left behind"
 
 
+def test_openais_sdk_does_not_buy_again_what_a_full_disk_did_not_take(
+    small_disk: ProxyServer, upstream: RawUpstream, key: str
+) -> None:
+    upstream.answers(http_answer(BODY))
+    client = openai.OpenAI(base_url=f"{small_disk.url}/v1", api_key=key)
+    for wishes in ({}, {"n": 2}):
+        with pytest.raises(openai.InternalServerError, match="could not be stored") as caught:
+            client.images.generate(prompt="a cat", response_format="url", **wishes)
+        assert caught.value.code == "internal_error"
+    assert len(upstream.requests) == 3
+
+
 def test_on_a_full_disk_what_needs_no_store_is_served(small_disk: ProxyServer, upstream: RawUpstream, key: str) -> None:
     upstream.answers(http_answer(BODY))
     answer = generate(small_disk, key, response_format="b64_json")
     assert answer.json()["data"][0]["b64_json"] == pictures.base64_of(HEAVY)
     assert generate_content(small_disk, key).content == BODY
     assert edit(small_disk, key, {"image": HEAVY}).status_code == 200, "a form is never spooled to the disk"
+    client = openai.OpenAI(base_url=f"{small_disk.url}/v1", api_key=key, max_retries=0)
+    [event] = client.images.generate(prompt="a cat", stream=True)
+    assert event.type == "image_generation.completed" and event.b64_json == pictures.base64_of(HEAVY)
     upstream.answers(http_answer(LIGHT_BODY))
     assert requests.get(generate(small_disk, key).json()["data"][0]["url"], timeout=5).content == LIGHT
 
 
 @pytest.fixture(scope="module")
 def shaky(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
-    """A proxy whose store a test may take away."""
-    return start(tmp_path_factory.mktemp("shaky"), GEMINI_BASE_URL=google.url)
+    """A proxy whose store a test may take away, and which is no mightier as root than as anybody else."""
+    configuration = str(Path(__file__).with_name("bound_gunicorn.conf.py"))
+    return start(tmp_path_factory.mktemp("shaky"), configuration, GEMINI_BASE_URL=google.url)
 
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Nobody may make a file in the folder, not even root."""
-    if os.geteuid() != 0:
-        folder.chmod(0o555)
-    elif not shutil.which("chattr") or subprocess.run(["chattr", "+i", folder], capture_output=True).returncode:
-        pytest.skip("root may write everywhere here")
+    """The proxy may make no file in the folder."""
+    folder.chmod(0o555)
     try:
         yield
     finally:
-        if os.geteuid() != 0:
-            folder.chmod(0o755)
-        else:
-            subprocess.run(["chattr", "-i", folder], check=True)
+        folder.chmod(0o755)
 
 
 def test_a_read_only_store_is_an_error_until_it_can_be_written_to(
@@ -120,13 +142,102 @@ def test_a_file_in_the_place_of_the_store_is_an_error(shaky: ProxyServer, upstre
     assert generate(shaky, key).status_code == 200
 
 
-def test_a_picture_obeys_a_clock_that_jumps_and_no_call_does(
+# A clock that jumps
+
+DAY = 86400.0
+TTL = 60
+
+
+@pytest.fixture(scope="module")
+def jumping(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+    """A proxy whose clock, master's and worker's, shows what `jump` says, and which waits a second for an answer."""
+    configuration, folder = str(Path(__file__).with_name("jumping_gunicorn.conf.py")), tmp_path_factory.mktemp("clock")
+    (folder / "jump").write_text("0")
+    limits = {"UPSTREAM_TIMEOUT_SECONDS": "1", "IMAGE_TTL_SECONDS": str(TTL)}
+    return start(folder, configuration, GEMINI_BASE_URL=google.url, **limits)
+
+
+def jump(server: ProxyServer, seconds: float) -> None:
+    """From now on the server's clock is so many seconds ahead of the true time."""
+    (server.folder / "next").write_text(str(seconds))
+    (server.folder / "next").rename(server.folder / "jump")
+
+
+def status_of(url: str) -> int:
+    return requests.get(url, timeout=5).status_code
+
+
+@pytest.mark.parametrize("far", [DAY, -DAY], ids=["forward", "back"])
+def test_a_call_in_flight_is_answered_though_the_clock_jumps(
+    jumping: ProxyServer, upstream: RawUpstream, key: str, far: float
+) -> None:
+    let_go = threading.Event()
+
+    def held(_: RawRequest) -> RawAnswer:
+        let_go.wait(5)
+        return http_answer(LIGHT_BODY)
+
+    jump(jumping, 0)
+    upstream.answers(http_answer(LIGHT_BODY))
+    before = generate(jumping, key).json()["data"][0]["url"]
+    upstream.answers(held)
+    with ThreadPoolExecutor() as pool:
+        by_url, two = pool.submit(generate, jumping, key), pool.submit(generate, jumping, key, n=2)
+        flowing = pool.submit(generate, jumping, key, response_format="b64_json")
+        stream, native = pool.submit(generate, jumping, key, stream=True), pool.submit(generate_content, jumping, key)
+        upstream.wait_for(6)
+        jump(jumping, far)
+        assert status_of(before) == (404 if far > TTL else 200), "the picture does obey the clock"
+        time.sleep(0.2)
+        let_go.set()
+        assert flowing.result().json()["data"][0]["b64_json"] == pictures.base64_of(LIGHT)
+        assert pictures.base64_of(LIGHT) in stream.result().text
+        assert native.result().content == LIGHT_BODY
+        urls = [item["url"] for answer in (by_url, two) for item in answer.result().json()["data"]]
+    assert len(urls) == 3
+    assert [requests.get(url, timeout=5).content == LIGHT for url in urls] == [True] * 3
+
+    # A picture lives for IMAGE_TTL_SECONDS by the clock that was there when it was stored.
+    jump(jumping, far + TTL - 10)
+    assert {status_of(url) for url in urls} == {200}
+    jump(jumping, far + TTL + 1)
+    assert {status_of(url) for url in urls} == {404}
+    jump(jumping, 0)
+    assert {status_of(url) for url in urls} == {200 if far > 0 else 404}
+
+
+def dripping(_: RawRequest) -> RawAnswer:
+    """An answer of which something comes all the time, so that only its limit as a whole can end it."""
+
+    def send() -> Iterator[bytes]:
+        yield http_head(200, JSON)
+        for at in range(100):
+            yield chunk(BODY[at : at + 1])
+            time.sleep(0.05)
+
+    return RawAnswer(send())
+
+
+@pytest.mark.parametrize("far", [DAY, -DAY], ids=["forward", "back"])
+def test_a_clock_that_jumps_moves_no_limit(jumping: ProxyServer, upstream: RawUpstream, key: str, far: float) -> None:
+    jump(jumping, 0)
+    upstream.answers(dripping)
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(generate, jumping, key, **wishes) for wishes in ({}, {"n": 2})]
+        upstream.wait_for(3)
+        jump(jumping, far)
+        answers = [call.result() for call in calls]
+    for answer in answers:
+        assert code(answer) == (504, "upstream_timeout")
+        assert 0.9 < answer.elapsed.total_seconds() < 2.5
+
+
+def test_the_sweep_obeys_a_clock_that_jumps(
     tmp_path: Path, google: RawUpstream, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(image_store_url=str(tmp_path), gemini_base_url=google.url, image_ttl_seconds=60)
-    app = create_app(settings)
-    store, true_time, jump = app.extensions["twinlens"].store, time.time, 0.0
-    monkeypatch.setattr(store, "clock", lambda: true_time() + jump)
+    app = create_app(Settings(image_store_url=str(tmp_path), gemini_base_url=google.url, image_ttl_seconds=TTL))
+    store, true_time, ahead = app.extensions["twinlens"].store, time.time, 0.0
+    monkeypatch.setattr(store, "clock", lambda: true_time() + ahead)
     client, headers = app.test_client(), {"Authorization": "Bearer some-key"}
     upstream.answers(http_answer(LIGHT_BODY))
 
@@ -134,14 +245,10 @@ def test_a_picture_obeys_a_clock_that_jumps_and_no_call_does(
         answer = client.post("/v1/images/generations", json={"prompt": "a"}, headers=headers)
         return str(answer.json["data"][0]["url"]).removeprefix("http://localhost")
 
-    name = stored()
-    for far, status in ((30.0, 200), (61.0, 404), (-86400.0, 200), (0.0, 200)):
-        jump = far
-        assert client.get(name).status_code == status
-    jump = 86400.0
+    earlier, ahead = stored(), DAY
     later = stored()
-    assert client.get(later).data == LIGHT
-    assert store.sweep() >= 1, "what expired in between is swept"
-    assert client.get(later).status_code == 200
-    jump = 0.0
-    until(lambda: client.get(later).status_code == 200, "a picture whose clock was set back")
+    assert store.sweep() == 1, "what expired in between is swept"
+    assert [client.get(name).status_code for name in (earlier, later)] == [404, 200]
+    ahead = 0.0
+    assert store.sweep() == 0
+    assert [client.get(name).status_code for name in (earlier, later)] == [404, 200], "it only lives longer"

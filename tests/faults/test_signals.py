@@ -1,26 +1,34 @@
 """A worker that is killed, a server that is stopped or reloaded, all of it while callers wait."""
 
+import base64
+import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import openai
 import pytest
 import requests
+from google import genai
 
+from proxy.image_store import FolderStore
+from proxy.limits import LEFTOVER_SECONDS
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
-from tests.faults.calls import generate, generate_content
-from tests.faults.conftest import in_flight, unfinished, until, workers
-from tests.window.raw_upstream import RawAnswer, RawRequest, RawUpstream, http_answer
+from tests.faults.calls import MODEL, generate, generate_content
+from tests.faults.conftest import SPARE, descriptors, in_flight, unfinished, until, workers
+from tests.window.raw_upstream import SSE, RawAnswer, RawRequest, RawUpstream, http_answer
 
 PICTURE = pictures.plain_png()
-BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(PICTURE)))
 HEAVY = pictures.heavy_png()
-HEAVY_BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(HEAVY)))
+DRAWN = {picture: pictures.drawn(pictures.picture_part(picture)) for picture in (PICTURE, HEAVY)}
+BODIES = {pictures.as_google_writes(body): picture for picture, body in DRAWN.items()}
+BODY, HEAVY_BODY = BODIES
 
 
 @pytest.fixture
@@ -33,32 +41,95 @@ def mortal(google: RawUpstream, tmp_path: Path) -> Iterator[ProxyServer]:
 class HeldAnswers:
     """Every answer waits until the test lets it go."""
 
-    def __init__(self, upstream: RawUpstream, body: bytes = BODY):
+    def __init__(self, upstream: RawUpstream, picture: bytes = PICTURE):
         self.let_go = threading.Event()
-        self.body = body
+        self.picture = picture
         upstream.answers(self.answer)
 
-    def answer(self, _: RawRequest) -> RawAnswer:
+    def answer(self, request: RawRequest) -> RawAnswer:
         self.let_go.wait(30)
-        return http_answer(self.body)
+        last = [("Connection", "close")]  # so that no idle connection is counted among what is left over
+        if "alt=sse" in request.target:
+            return http_answer(pictures.as_events(DRAWN[self.picture]), content_type=SSE, headers=last)
+        return http_answer(pictures.as_google_writes(DRAWN[self.picture]), headers=last)
 
 
-def ask(server: ProxyServer, key: str, number: int) -> bytes:
-    """A picture by one of three ways, in turns. Raises what the caller would see."""
-    if number % 3 == 0:
-        answer = generate_content(server, key)
-        answer.raise_for_status()
-        return answer.content
-    answer = generate(server, key, response_format=("url", "b64_json")[number % 3 - 1])
+# Ways to ask for pictures. Each raises what its caller would see.
+
+
+def natively(server: ProxyServer, key: str) -> list[bytes]:
+    answer = generate_content(server, key)
     answer.raise_for_status()
-    item = answer.json()["data"][0]
-    return (item.get("url") or item["b64_json"]).encode()
+    return [BODIES[answer.content]]
 
 
-def seen(callers: list[Future[bytes]]) -> tuple[list[bytes], list[BaseException]]:
-    """Answers and errors, when all callers have one."""
+def by_url(server: ProxyServer, key: str) -> list[bytes]:
+    answer = generate(server, key, response_format="url")
+    answer.raise_for_status()
+    name = answer.json()["data"][0]["url"].rpartition("/")[2]
+    return [(server.pictures / name).read_bytes()]
+
+
+def as_base64(server: ProxyServer, key: str, **wishes: int) -> list[bytes]:
+    answer = generate(server, key, response_format="b64_json", **wishes)
+    answer.raise_for_status()
+    return [base64.b64decode(item["b64_json"], validate=True) for item in answer.json()["data"]]
+
+
+def two_at_once(server: ProxyServer, key: str) -> list[bytes]:
+    return as_base64(server, key, n=2)
+
+
+def as_a_stream(server: ProxyServer, key: str) -> list[bytes]:
+    answer = generate(server, key, stream=True)
+    answer.raise_for_status()
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    return [base64.b64decode(event["b64_json"], validate=True) for event in events]
+
+
+def with_openais_sdk(server: ProxyServer, key: str) -> list[bytes]:
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key)
+    answer = client.images.generate(prompt="a cat", response_format="b64_json")
+    return [base64.b64decode(item.b64_json or "") for item in answer.data or []]
+
+
+def with_openais_sdk_as_a_stream(server: ProxyServer, key: str) -> list[bytes]:
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key)
+    events = client.images.generate(prompt="a cat", stream=True)
+    return [base64.b64decode(event.b64_json) for event in events if event.type == "image_generation.completed"]
+
+
+def with_googles_sdk(server: ProxyServer, key: str) -> list[bytes]:
+    client = genai.Client(api_key=key, http_options={"base_url": server.url})
+    answer = client.models.generate_content(model=MODEL, contents="a cat")
+    return [part.inline_data.data for part in answer.parts or [] if part.inline_data and part.inline_data.data]
+
+
+def with_googles_sdk_as_a_stream(server: ProxyServer, key: str) -> list[bytes]:
+    client = genai.Client(api_key=key, http_options={"base_url": server.url})
+    chunks = client.models.generate_content_stream(model=MODEL, contents="a cat")
+    parts = [part for chunk in chunks for part in chunk.parts or []]
+    return [part.inline_data.data for part in parts if part.inline_data and part.inline_data.data]
+
+
+Way = Callable[[ProxyServer, str], list[bytes]]
+PLAIN_WAYS: list[Way] = [natively, by_url, as_base64]
+OPENAIS_SDK: list[Way] = [with_openais_sdk, with_openais_sdk_as_a_stream]
+GOOGLES_SDK: list[Way] = [with_googles_sdk, with_googles_sdk_as_a_stream]
+ALL_WAYS = [*PLAIN_WAYS, two_at_once, as_a_stream, *OPENAIS_SDK, *GOOGLES_SDK]
+
+Asked = Future[list[bytes]]
+
+
+def ask(pool: ThreadPoolExecutor, server: ProxyServer, key: str, count: int, ways: list[Way]) -> list[Asked]:
+    """So many callers, who ask in these ways by turns."""
+    return [pool.submit(ways[number % len(ways)], server, key) for number in range(count)]
+
+
+def seen(callers: list[Asked]) -> tuple[list[bytes], list[BaseException]]:
+    """Pictures and errors, when all callers have one."""
     errors = [error for caller in callers if (error := caller.exception(40))]
-    return [caller.result() for caller in callers if not caller.exception()], errors
+    return [picture for caller in callers if not caller.exception() for picture in caller.result()], errors
 
 
 def test_sigterm_with_200_calls_in_flight_answers_them_all_and_exits_with_0(
@@ -66,72 +137,95 @@ def test_sigterm_with_200_calls_in_flight_answers_them_all_and_exits_with_0(
 ) -> None:
     held = HeldAnswers(upstream)
     with ThreadPoolExecutor(200) as pool:
-        callers = [pool.submit(ask, mortal, key, number) for number in range(200)]
+        callers = ask(pool, mortal, key, 200, PLAIN_WAYS)
         upstream.wait_for(200, 40)
         mortal.terminate()
         time.sleep(1)
         held.let_go.set()
-        answers, errors = seen(callers)
+        drawn, errors = seen(callers)
     assert not errors
-    assert len(answers) == 200
-    assert {answer for answer in answers if not answer.startswith(b"http")} == {
-        BODY,
-        pictures.base64_of(PICTURE).encode(),
-    }
-    urls = [answer.decode() for answer in answers if answer.startswith(b"http")]
-    files = [mortal.pictures / url.rpartition("/")[2] for url in urls]
-    assert [file.read_bytes() == PICTURE for file in files] == [True] * 67, "each announced picture is there, whole"
+    assert drawn == [PICTURE] * 200
     assert mortal.exit_code(10) == 0
     assert not mortal.has_left_processes()
     assert not unfinished(mortal)
     assert "Traceback" not in mortal.output()
 
 
+def test_sigterm_with_calls_of_every_kind_in_flight_answers_them_all_and_exits_with_0(
+    mortal: ProxyServer, upstream: RawUpstream, key: str
+) -> None:
+    held = HeldAnswers(upstream, HEAVY)
+    with ThreadPoolExecutor(36) as pool:
+        callers = ask(pool, mortal, key, 36, ALL_WAYS)
+        upstream.wait_for(40, 40)  # for those who ask for two at once
+        mortal.terminate()
+        time.sleep(1)
+        held.let_go.set()
+        drawn, errors = seen(callers)
+    assert not errors
+    assert drawn == [HEAVY] * 40
+    assert mortal.exit_code(10) == 0
+    assert len(upstream.requests) == 40
+    assert not mortal.has_left_processes()
+    assert not unfinished(mortal)
+    assert "Traceback" not in mortal.output()
+
+
 def test_sighup_under_load_costs_no_call(mortal: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    old = workers(mortal)
-    held = HeldAnswers(upstream)
-    with ThreadPoolExecutor(40) as pool:
-        callers = [pool.submit(ask, mortal, key, number) for number in range(20)]
+    with ThreadPoolExecutor(36) as pool:
+        upstream.answers(http_answer(BODY))
+        seen(ask(pool, mortal, key, 8, PLAIN_WAYS))
+        old, opened = workers(mortal), descriptors(mortal)
+        held = HeldAnswers(upstream)
+        callers = ask(pool, mortal, key, 18, ALL_WAYS)
         upstream.wait_for(20, 40)
         assert mortal.process
         mortal.process.send_signal(signal.SIGHUP)
         time.sleep(1)
-        callers += [pool.submit(ask, mortal, key, number) for number in range(20)]
+        callers += ask(pool, mortal, key, 18, ALL_WAYS)
         upstream.wait_for(40, 40)
         held.let_go.set()
-        answers, errors = seen(callers)
+        drawn, errors = seen(callers)
     assert not errors
-    assert len(answers) == 40
+    assert drawn == [PICTURE] * 40
+    assert len(upstream.requests) == 40
     until(lambda: not set(old) & set(workers(mortal)), "old workers", 30)
     until(lambda: len(workers(mortal)) == 2, "new workers", 30)
-    assert len(ask(mortal, key, 0)) == len(BODY)
+    assert natively(mortal, key) == [PICTURE]
     until(lambda: in_flight(mortal) == 0, "places in flight")
+    assert not unfinished(mortal)
+    most = opened + 2 * SPARE
+    until(lambda: descriptors(mortal) <= most, "descriptors of the calls")
     assert "Traceback" not in mortal.output()
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_calls_with_it(
     mortal: ProxyServer, upstream: RawUpstream, key: str
 ) -> None:
-    held = HeldAnswers(upstream, HEAVY_BODY)
+    held = HeldAnswers(upstream, HEAVY)
     with ThreadPoolExecutor(40) as pool:
-        callers = [pool.submit(ask, mortal, key, number) for number in range(40)]
+        callers = ask(pool, mortal, key, 40, PLAIN_WAYS)
         upstream.wait_for(40, 40)
         victim, survivor = workers(mortal)
         os.kill(victim, signal.SIGKILL)
         time.sleep(0.3)
         held.let_go.set()
-        answers, errors = seen(callers)
+        drawn, errors = seen(callers)
         assert all(isinstance(error, requests.ConnectionError) for error in errors), errors
-        assert answers or len(errors) == 40, "the other worker goes on, if it had any of them"
-        for url in (answer.decode() for answer in answers if answer.startswith(b"http")):
-            assert requests.get(url, timeout=5).content == HEAVY, "a picture that was announced is there, whole"
+        assert drawn or len(errors) == 40, "the other worker goes on, if it had any of them"
+        assert drawn == [HEAVY] * (40 - len(errors)), "a picture that was announced is there, whole"
         until(lambda: len(workers(mortal)) == 2 and victim not in workers(mortal), "a gap among the workers", 30)
         assert survivor in workers(mortal)
-        again = [pool.submit(ask, mortal, key, number) for number in range(20)]
-        answers, errors = seen(again)
+        drawn, errors = seen(ask(pool, mortal, key, 20, PLAIN_WAYS))
     assert not errors
-    assert len(answers) == 20
+    assert drawn == [HEAVY] * 20
     until(lambda: in_flight(mortal) == 0, "places of the killed worker")
+
+
+def kill_all(server: ProxyServer) -> None:
+    """Ends every worker as a lack of memory does. The master starts others."""
+    for worker in workers(server):
+        os.kill(worker, signal.SIGKILL)
 
 
 def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
@@ -139,15 +233,46 @@ def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
 ) -> None:
     upstream.answers(http_answer(HEAVY_BODY, only=len(HEAVY_BODY) // 2))
     with ThreadPoolExecutor(6) as pool:
-        callers = [pool.submit(ask, mortal, key, number) for number in range(6)]
+        callers = ask(pool, mortal, key, 6, PLAIN_WAYS)
         upstream.wait_for(6, 40)
+        until(lambda: sum(path.stat().st_size > 0 for path in unfinished(mortal)) == 2, "no half pictures")
         time.sleep(0.3)
-        for worker in workers(mortal):
-            os.kill(worker, signal.SIGKILL)
-        answers, errors = seen(callers)
-    assert not answers
+        kill_all(mortal)
+        drawn, errors = seen(callers)
+    assert not drawn
     assert len(errors) == 6
     until(lambda: len(workers(mortal)) == 2, "a gap among the workers", 30)
     upstream.answers(http_answer(HEAVY_BODY))
-    assert ask(mortal, key, 0) == HEAVY_BODY
-    assert not [path for path in mortal.pictures.iterdir() if path.suffix == ".png"], "half a picture has a name"
+    assert natively(mortal, key) == [HEAVY]
+
+    # What was half written is never served, and swept when nobody can be writing it any more.
+    half = unfinished(mortal)
+    assert [path.suffix for path in mortal.pictures.iterdir()] == [".part"] * 2, "half a picture has a name"
+    for path in half:
+        for name in (path.name, path.name.removesuffix(".part")):
+            assert requests.get(f"{mortal.url}/images/{name}", timeout=5).status_code == 404
+    assert FolderStore(mortal.pictures, 60, time.time).sweep() == 0
+    assert FolderStore(mortal.pictures, 60, lambda: time.time() + LEFTOVER_SECONDS).sweep() == 2
+    assert not unfinished(mortal)
+
+
+@pytest.mark.parametrize("in_the_midst", [False, True], ids=["before the answer", "in the picture"])
+def test_what_a_killed_worker_was_drawing_is_bought_again_by_openais_sdk_and_by_no_other(
+    mortal: ProxyServer, upstream: RawUpstream, in_the_midst: bool
+) -> None:
+    """A connection that breaks cannot tell that the call must not be repeated: README, "What it does not do"."""
+    held = HeldAnswers(upstream, HEAVY)
+    if in_the_midst:
+        upstream.answers(*[http_answer(HEAVY_BODY, only=len(HEAVY_BODY) // 2)] * 4, held.answer)
+    ways = [*OPENAIS_SDK, *GOOGLES_SDK]
+    with ThreadPoolExecutor(4) as pool:
+        callers = [pool.submit(way, mortal, f"a-key-{number}") for number, way in enumerate(ways)]
+        upstream.wait_for(4, 40)
+        time.sleep(0.3)
+        kill_all(mortal)
+        held.let_go.set()
+        drawn, errors = seen(callers)
+    assert drawn == [HEAVY] * 2, "both calls of OpenAI's SDK"
+    assert [type(error).__name__ for error in errors] == ["RemoteProtocolError"] * 2, "what Google's SDK passes on"
+    bought = Counter(request.all("x-goog-api-key")[0] for request in upstream.requests)
+    assert bought == {"a-key-0": 2, "a-key-1": 2, "a-key-2": 1, "a-key-3": 1}

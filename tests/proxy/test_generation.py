@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +20,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence, Text
 from proxy.generation import generate
-from proxy.greenlets import CallerGone, InterruptingLimit, interrupt_when_gone, run_in_thread, time_limit
+from proxy.greenlets import CallerGone, InterruptingLimit, Threads, interrupt_when_gone, run_in_thread, time_limit
 from proxy.upstream import Upstream
 from tests.proxy.gemini_answers import (
     DRAWN,
@@ -398,9 +399,23 @@ def test_what_runs_in_a_thread_leaves_the_others_running():
     assert len(ticks) == 5
 
 
-def test_what_is_raised_in_a_thread_is_raised_here():
+def test_what_is_raised_in_a_thread_is_raised_here_and_not_printed(capfd: pytest.CaptureFixture[str]):
     with pytest.raises(ZeroDivisionError):
         run_in_thread(lambda: 1 // 0)
+    assert capfd.readouterr().err == ""
+
+
+def test_threads_of_their_own_are_waited_for_only_so_long_and_are_in_nobodys_way():
+    threads, held, started = Threads(2, 0.3), threading.Event(), time.monotonic()
+    waiting = [gevent.spawn(threads.run, held.wait, 5) for _ in range(4)]
+    gevent.sleep(0.1)
+    assert run_in_thread(lambda: "at once") == "at once"
+    assert time.monotonic() - started < 0.2
+    gevent.joinall(waiting)
+    assert [type(one.exception) for one in waiting] == [TimeoutError] * 4
+    assert time.monotonic() - started < 1
+    held.set()
+    assert threads.run(lambda: "again") == "again"
 
 
 class Wait:

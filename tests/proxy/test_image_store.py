@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -346,6 +346,27 @@ def test_a_disk_that_fails_is_a_fault_of_ours_that_tells_no_path(store: FolderSt
         list(store_pictures(iter([START, *pieces(PICTURE), ImageEnd(), Finish()]), store, url_of))
     assert (caught.value.kind, caught.value.may_repeat) == (ErrorKind.INTERNAL, False)
     assert str(store.folder) not in str(caught.value)
+
+
+class Hanging(FolderStore):
+    """A store that takes nothing, and takes its time for that."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.asked = 0
+
+    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+        self.asked += 1
+        self.clock.now += 40
+        raise OSError("it hangs")
+
+
+def test_a_store_that_hangs_is_not_waited_for_once_for_each_picture(clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("proxy.image_store.time.monotonic", clock)
+    store, many = Hanging(clock), [event for _ in range(10) for event in (START, *pieces(PICTURE), ImageEnd())]
+    with pytest.raises(ApiError, match="could not be stored"):
+        list(store_pictures(iter([*many, Finish()]), store, url_of))
+    assert store.asked == 2, "after STORE_ANSWER_SECONDS of it, no more"
 
 
 def test_storing_takes_no_more_than_it_must(store: FolderStore):

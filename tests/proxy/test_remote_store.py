@@ -1,5 +1,7 @@
 """Pictures in an object store, against a real S3-compatible server."""
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +49,20 @@ def test_what_is_put_is_found_under_its_name(shelf: Shelf):
     found = shelf.store.find(name)
     assert (found.mime_type, found.seconds_left, found.size, found.path) == ("image/png", 60, 1_400_001, None)
     assert b"".join(found.chunks) == b"".join(pieces)
+
+
+def test_a_caller_may_take_longer_than_a_request_to_the_store(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
+    picture = random.Random(1).randbytes(16_000_000)  # more than lies in buffers on the way
+    name = shelf.store.put("image/png", [picture])
+    monkeypatch.setenv("AWS_TIMEOUT", "1s")
+    monkeypatch.setattr("proxy.image_store.RETRY_CONFIG", {"max_retries": 0})
+    found = RemoteStore(f"s3://{BUCKET}", 60, at_once, lambda: shelf.now).find(name)
+    pieces = iter(found.chunks)
+    taken = bytearray(next(pieces))
+    time.sleep(1.1)
+    for piece in pieces:
+        taken += piece
+    assert taken == picture
 
 
 def test_nothing_is_found_that_was_never_put_or_is_no_name(shelf: Shelf):
