@@ -18,7 +18,7 @@ import requests
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import EDITS, GENERATE_CONTENT, GENERATIONS, MODEL, code, edit, generate, generate_content
-from tests.faults.conftest import memory
+from tests.faults.peak_memory import PeakMemory
 from tests.window.raw_upstream import RawUpstream, http_answer
 
 PICTURE = pictures.plain_png(64, 64)
@@ -141,16 +141,17 @@ def test_a_json_bomb_is_refused_quickly_on_both_surfaces(
 ) -> None:
     body = JSON_BOMBS[name]
     data = body if isinstance(body, bytes) else body.encode()
-    before, started = memory(server), time.monotonic()
-    for path in (GENERATIONS, GENERATE_CONTENT):
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        answer = requests.post(server.url + path, data=data, headers=headers, timeout=20)
-        assert answer.status_code == 400, answer.text[:300]
-        assert answer.json()["error"]["message"]
-        assert len(answer.content) < 200_000, "an error is no amplifier"
+    started = time.monotonic()
+    with PeakMemory(server) as memory:
+        for path in (GENERATIONS, GENERATE_CONTENT):
+            headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+            answer = requests.post(server.url + path, data=data, headers=headers, timeout=20)
+            assert answer.status_code == 400, answer.text[:300]
+            assert answer.json()["error"]["message"]
+            assert len(answer.content) < 200_000, "an error is no amplifier"
     assert not painting.requests
     assert time.monotonic() - started < 6
-    assert memory(server) - before < 200 * MIB
+    assert memory.growth < 200 * MIB
 
 
 # HTTP itself
@@ -330,13 +331,14 @@ BOMBS = ("40,000 x 40,000 pixels", "claims 2,147,483,647 x 2,147,483,647", "more
 def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
     server: ProxyServer, upstream: RawUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
-    before, started = memory(server), time.monotonic()
+    started = time.monotonic()
     upstream.answers(http_answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(bombs[name])))))
-    answer = generate(server, key, output_format="jpeg", response_format="b64_json")
+    with PeakMemory(server) as memory:
+        answer = generate(server, key, output_format="jpeg", response_format="b64_json")
     if name in BOMBS[:2]:
         assert code(answer) == (502, "upstream_error")
     assert answer.status_code in (200, 502), answer.text[:300]
-    assert memory(server) - before < 120 * MIB
+    assert memory.growth < 120 * MIB
     assert time.monotonic() - started < 5
     assert generate(server, key, response_format="b64_json").status_code == 200, "as it is it is only passed on"
 
@@ -345,12 +347,13 @@ def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
 def test_a_bomb_as_a_mask_or_a_picture_is_looked_at_and_not_opened(
     server: ProxyServer, painting: RawUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
-    before, started = memory(server), time.monotonic()
-    for files in ({"image": bombs[name]}, {"image": bombs[name], "mask": bombs[name]}):
-        assert edit(server, key, files).status_code in (200, 400)
+    started = time.monotonic()
     text = base64.b64encode(bombs[name]).decode()
-    assert generate(server, key, image=text).status_code in (200, 400)
-    assert memory(server) - before < 60 * MIB
+    with PeakMemory(server) as memory:
+        for files in ({"image": bombs[name]}, {"image": bombs[name], "mask": bombs[name]}):
+            assert edit(server, key, files).status_code in (200, 400)
+        assert generate(server, key, image=text).status_code in (200, 400)
+    assert memory.growth < 60 * MIB
     assert time.monotonic() - started < 4
 
 
