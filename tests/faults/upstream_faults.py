@@ -56,8 +56,8 @@ def slowly(pieces: Iterable[bytes], pause: float) -> RawAnswer:
 
 def with_length(length: int, body: bytes, content_type: str) -> RawAnswer:
     """A body under a Content-Length, then the end of the connection."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
-    return RawAnswer([head.encode(), body], close=True)
+    told = f"Content-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close"
+    return RawAnswer([f"HTTP/1.1 200 OK\r\n{told}\r\n\r\n".encode(), body], close=True)
 
 
 def in_gzip(data: bytes, content_type: str) -> RawAnswer:
