@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import requests
 
+from proxy.limits import MOST_JSON_LEVELS
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import EDITS, GENERATE_CONTENT, GENERATIONS, MODEL, code, edit, generate, generate_content
 from tests.faults.peak_memory import PeakMemory
-from tests.window.raw_upstream import RawUpstream, http_answer
+from tests.window.raw_upstream import SSE, RawAnswer, RawUpstream, http_answer
 
 PICTURE = pictures.plain_png(64, 64)
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(PICTURE)))
@@ -43,7 +44,9 @@ def parts(count: int, name: str = "image") -> list[tuple[str, tuple[str, bytes]]
     return [(name, ("a.png", PICTURE)) for _ in range(count)]
 
 
-@pytest.mark.parametrize(("count", "status"), [(16, 200), (17, 400), (150, 400), (199, 400), (201, 413), (20_000, 413)])
+@pytest.mark.parametrize(
+    ("count", "status"), [(16, 200), (17, 400), (150, 400), (199, 400), (200, 413), (201, 413), (20_000, 413)]
+)
 def test_huge_numbers_of_parts_are_refused_at_once(
     server: ProxyServer, painting: RawUpstream, key: str, count: int, status: int
 ) -> None:
@@ -152,6 +155,24 @@ def test_a_json_bomb_is_refused_quickly_on_both_surfaces(
     assert not painting.requests
     assert time.monotonic() - started < 6
     assert memory.growth < 100 * MIB
+
+
+@pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
+@pytest.mark.parametrize(("levels", "status"), [(MOST_JSON_LEVELS, 200), (MOST_JSON_LEVELS + 1, 400)])
+def test_json_may_be_as_deep_as_the_limit_and_no_deeper(
+    server: ProxyServer, painting: RawUpstream, key: str, path: str, levels: int, status: int
+) -> None:
+    within = levels - 1  # of the object that is the body
+    innermost = f"{'[' * within}1{']' * within}"
+    body = f'{{"prompt": "a", "contents": [{{"parts": [{{"text": "a"}}]}}], "unknown": {innermost}}}'
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    answer = requests.post(server.url + path, data=body, headers=headers, timeout=5)
+    assert answer.status_code == status, answer.text[:300]
+    if status == 400:
+        assert f"deeper than {MOST_JSON_LEVELS} levels" in answer.json()["error"]["message"], (
+            "the error names the limit"
+        )
+        assert not painting.requests
 
 
 # HTTP itself
@@ -273,6 +294,30 @@ def test_a_browser_neither_guesses_nor_lets_another_site_read(server: ProxyServe
     answer = requests.get(server.url + path, headers=headers, timeout=5)
     assert answer.headers["Content-Type"].startswith(SECURE[path])
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+    assert answer.headers.get("X-Content-Type-Options") == "nosniff"
+
+
+HTML = b"<!DOCTYPE html><html><body><script>alert(1)</script></body></html>"
+STREAM = GENERATE_CONTENT.replace("generateContent", "streamGenerateContent?alt=sse")
+NOT_GUESSED: dict[str, tuple[RawAnswer, str, dict[str, Any], int, str]] = {
+    "OpenAI's url": (http_answer(BODY), GENERATIONS, {"response_format": "url"}, 200, "application/json"),
+    "OpenAI's b64_json": (http_answer(BODY), GENERATIONS, {"response_format": "b64_json"}, 200, "application/json"),
+    "OpenAI's stream": (http_answer(BODY), GENERATIONS, {"stream": True}, 200, SSE),
+    "OpenAI's error": (http_answer(HTML, 502, "text/html"), GENERATIONS, {}, 502, "application/json"),
+    "Google's answer": (http_answer(BODY), GENERATE_CONTENT, {}, 200, "application/json"),
+    "Google's stream": (http_answer(b"data: {}\r\n\r\n", 200, SSE), STREAM, {}, 200, SSE),
+    "HTML that was passed on": (http_answer(HTML, 502, "text/html"), GENERATE_CONTENT, {}, 502, "text/html"),
+    "HTML that was passed on with 200": (http_answer(HTML, 200, "text/html"), GENERATE_CONTENT, {}, 200, "text/html"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_GUESSED)
+def test_no_browser_guesses_what_an_answer_is(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+    script, path, wishes, status, content_type = NOT_GUESSED[name]
+    upstream.answers(script)
+    body = {"prompt": "a", **wishes} if path == GENERATIONS else {"contents": [{"parts": [{"text": "a"}]}]}
+    answer = requests.post(server.url + path, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=5)
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (status, content_type)
     assert answer.headers.get("X-Content-Type-Options") == "nosniff"
 
 

@@ -24,9 +24,8 @@ def tls_server(
 ) -> Iterator[str]:
     """An https server with one answer, after which it may reset the connection, or do something else with it.
 
-    What it receives is added to `received`.
-
-    Its certificate, which nobody vouches for, is certificate.pem in the folder.
+    What it receives is added to `received`. Its certificate, for which nobody vouches, is certificate.pem in the
+    folder.
     """
     noted = bytearray() if received is None else received
     with socket.create_server(("127.0.0.1", 0)) as listener:
