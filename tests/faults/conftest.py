@@ -10,7 +10,7 @@ from tests.leftovers import in_flight, nothing_is_left, unfinished, until, worke
 from tests.rig import Start, google, key, proxies, upstream
 from tests.window.raw_upstream import RawUpstream
 
-MOST_IN_FLIGHT = 24  # so that places which are not given back are missed soon
+MOST_IN_FLIGHT = 30  # so that places which are not given back are missed soon
 
 __all__ = ["google", "in_flight", "key", "nothing_is_left", "unfinished", "until", "upstream", "workers"]
 
