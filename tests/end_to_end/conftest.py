@@ -9,6 +9,9 @@ from tests.end_to_end.house_models import models_file
 from tests.end_to_end.keys import keys_in, new_key
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.end_to_end.replaying_upstream import ReplayingUpstream
+from tests.leftovers import nothing_is_left
+
+__all__ = ["nothing_is_left"]
 
 
 @pytest.fixture(scope="session", autouse=True)

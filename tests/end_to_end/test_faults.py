@@ -23,6 +23,8 @@ from tests.end_to_end.keys import new_key
 from tests.end_to_end.proxy_server import ProxyServer, free_port
 from tests.end_to_end.replaying_upstream import SSE, Answer, ReplayingUpstream
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 MODEL = "gemini-2.5-flash-image"
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 PICTURE = pictures.heavy_png()
@@ -95,6 +97,13 @@ def assert_google_error(answer: requests.Response, status: int) -> None:
     assert error["code"] == status
     assert error["status"] and error["message"]
     assert isinstance(error["details"], list)
+
+
+@pytest.fixture(scope="module")
+def server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+    """A proxy of these tests' own: no other test has left connections in it that may be kept."""
+    with ProxyServer(tmp_path_factory.mktemp("faults"), GEMINI_BASE_URL=google.url) as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import requests
 
+from proxy.limits import MOST_JSON_LEVELS
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import EDITS, GENERATE_CONTENT, GENERATIONS, MODEL, code, edit, generate, generate_content
-from tests.faults.conftest import memory
-from tests.window.raw_upstream import RawUpstream, http_answer
+from tests.faults.peak_memory import PeakMemory
+from tests.window.raw_upstream import SSE, RawAnswer, RawUpstream, http_answer
 
 PICTURE = pictures.plain_png(64, 64)
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(PICTURE)))
@@ -43,7 +44,9 @@ def parts(count: int, name: str = "image") -> list[tuple[str, tuple[str, bytes]]
     return [(name, ("a.png", PICTURE)) for _ in range(count)]
 
 
-@pytest.mark.parametrize(("count", "status"), [(16, 200), (17, 400), (150, 400), (199, 400), (201, 413), (20_000, 413)])
+@pytest.mark.parametrize(
+    ("count", "status"), [(16, 200), (17, 400), (150, 400), (199, 400), (200, 413), (201, 413), (20_000, 413)]
+)
 def test_huge_numbers_of_parts_are_refused_at_once(
     server: ProxyServer, painting: RawUpstream, key: str, count: int, status: int
 ) -> None:
@@ -141,16 +144,35 @@ def test_a_json_bomb_is_refused_quickly_on_both_surfaces(
 ) -> None:
     body = JSON_BOMBS[name]
     data = body if isinstance(body, bytes) else body.encode()
-    before, started = memory(server), time.monotonic()
-    for path in (GENERATIONS, GENERATE_CONTENT):
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        answer = requests.post(server.url + path, data=data, headers=headers, timeout=20)
-        assert answer.status_code == 400, answer.text[:300]
-        assert answer.json()["error"]["message"]
-        assert len(answer.content) < 200_000, "an error is no amplifier"
+    started = time.monotonic()
+    with PeakMemory(server) as memory:
+        for path in (GENERATIONS, GENERATE_CONTENT):
+            headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+            answer = requests.post(server.url + path, data=data, headers=headers, timeout=20)
+            assert answer.status_code == 400, answer.text[:300]
+            assert answer.json()["error"]["message"]
+            assert len(answer.content) < 200_000, "an error is no amplifier"
     assert not painting.requests
     assert time.monotonic() - started < 6
-    assert memory(server) - before < 200 * MIB
+    assert memory.growth < 100 * MIB
+
+
+@pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
+@pytest.mark.parametrize(("levels", "status"), [(MOST_JSON_LEVELS, 200), (MOST_JSON_LEVELS + 1, 400)])
+def test_json_may_be_as_deep_as_the_limit_and_no_deeper(
+    server: ProxyServer, painting: RawUpstream, key: str, path: str, levels: int, status: int
+) -> None:
+    within = levels - 1  # of the object that is the body
+    innermost = f"{'[' * within}1{']' * within}"
+    body = f'{{"prompt": "a", "contents": [{{"parts": [{{"text": "a"}}]}}], "unknown": {innermost}}}'
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    answer = requests.post(server.url + path, data=body, headers=headers, timeout=5)
+    assert answer.status_code == status, answer.text[:300]
+    if status == 400:
+        assert f"deeper than {MOST_JSON_LEVELS} levels" in answer.json()["error"]["message"], (
+            "the error names the limit"
+        )
+        assert not painting.requests
 
 
 # HTTP itself
@@ -275,6 +297,30 @@ def test_a_browser_neither_guesses_nor_lets_another_site_read(server: ProxyServe
     assert answer.headers.get("X-Content-Type-Options") == "nosniff"
 
 
+HTML = b"<!DOCTYPE html><html><body><script>alert(1)</script></body></html>"
+STREAM = GENERATE_CONTENT.replace("generateContent", "streamGenerateContent?alt=sse")
+NOT_GUESSED: dict[str, tuple[RawAnswer, str, dict[str, Any], int, str]] = {
+    "OpenAI's url": (http_answer(BODY), GENERATIONS, {"response_format": "url"}, 200, "application/json"),
+    "OpenAI's b64_json": (http_answer(BODY), GENERATIONS, {"response_format": "b64_json"}, 200, "application/json"),
+    "OpenAI's stream": (http_answer(BODY), GENERATIONS, {"stream": True}, 200, SSE),
+    "OpenAI's error": (http_answer(HTML, 502, "text/html"), GENERATIONS, {}, 502, "application/json"),
+    "Google's answer": (http_answer(BODY), GENERATE_CONTENT, {}, 200, "application/json"),
+    "Google's stream": (http_answer(b"data: {}\r\n\r\n", 200, SSE), STREAM, {}, 200, SSE),
+    "HTML that was passed on": (http_answer(HTML, 502, "text/html"), GENERATE_CONTENT, {}, 502, "text/html"),
+    "HTML that was passed on with 200": (http_answer(HTML, 200, "text/html"), GENERATE_CONTENT, {}, 200, "text/html"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_GUESSED)
+def test_no_browser_guesses_what_an_answer_is(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+    script, path, wishes, status, content_type = NOT_GUESSED[name]
+    upstream.answers(script)
+    body = {"prompt": "a", **wishes} if path == GENERATIONS else {"contents": [{"parts": [{"text": "a"}]}]}
+    answer = requests.post(server.url + path, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=5)
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (status, content_type)
+    assert answer.headers.get("X-Content-Type-Options") == "nosniff"
+
+
 def test_a_stored_picture_runs_nothing_whatever_it_holds(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
     script = PICTURE + b"<script>alert(1)</script>"
     upstream.answers(http_answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(script, "text/html")))))
@@ -330,13 +376,14 @@ BOMBS = ("40,000 x 40,000 pixels", "claims 2,147,483,647 x 2,147,483,647", "more
 def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
     server: ProxyServer, upstream: RawUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
-    before, started = memory(server), time.monotonic()
+    started = time.monotonic()
     upstream.answers(http_answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(bombs[name])))))
-    answer = generate(server, key, output_format="jpeg", response_format="b64_json")
+    with PeakMemory(server) as memory:
+        answer = generate(server, key, output_format="jpeg", response_format="b64_json")
     if name in BOMBS[:2]:
         assert code(answer) == (502, "upstream_error")
     assert answer.status_code in (200, 502), answer.text[:300]
-    assert memory(server) - before < 120 * MIB
+    assert memory.growth < 20 * MIB
     assert time.monotonic() - started < 5
     assert generate(server, key, response_format="b64_json").status_code == 200, "as it is it is only passed on"
 
@@ -345,12 +392,13 @@ def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
 def test_a_bomb_as_a_mask_or_a_picture_is_looked_at_and_not_opened(
     server: ProxyServer, painting: RawUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
-    before, started = memory(server), time.monotonic()
-    for files in ({"image": bombs[name]}, {"image": bombs[name], "mask": bombs[name]}):
-        assert edit(server, key, files).status_code in (200, 400)
+    started = time.monotonic()
     text = base64.b64encode(bombs[name]).decode()
-    assert generate(server, key, image=text).status_code in (200, 400)
-    assert memory(server) - before < 60 * MIB
+    with PeakMemory(server) as memory:
+        for files in ({"image": bombs[name]}, {"image": bombs[name], "mask": bombs[name]}):
+            assert edit(server, key, files).status_code in (200, 400)
+        assert generate(server, key, image=text).status_code in (200, 400)
+    assert memory.growth < 20 * MIB
     assert time.monotonic() - started < 4
 
 

@@ -1,5 +1,6 @@
 """Taking pictures in a real browser: both surfaces, edits, masks, streams, errors, and a call that is cancelled."""
 
+import json
 import re
 from io import BytesIO
 from pathlib import Path
@@ -268,17 +269,88 @@ def test_history_shows_earlier_calls_and_brings_their_settings_back(page: Visit)
 MARKUP = "<img src=x onerror=\"document.title='broken in'\"><script>document.title='broken in'</script>"
 
 
-def test_markup_in_prompts_and_errors_stays_text(page: Visit):
+def assert_not_broken_into(page: Visit) -> None:
+    """Nothing that was told has become an element, or has run."""
+    page.page.wait_for_timeout(100)  # as an error of a picture that does not load would need
+    assert page.find("main script, main img[src=x]").count() == 0
+    assert page.page.title() == "Twinlens"
+
+
+def test_markup_in_a_prompt_stays_text(page: Visit):
     page.take(MARKUP)
     assert page.find(".frame img").get_attribute("alt") == MARKUP
     assert MARKUP.replace('"', '\\"') in page.code("openai-python")
-    body = {"error": {"message": MARKUP, "type": MARKUP, "param": MARKUP, "code": MARKUP}}
-    page.page.route("**/v1/images/generations", lambda route: route.fulfill(status=400, json=body))
-    page.release()
+    assert_not_broken_into(page)
+
+
+OPENAI_ERROR = {"message": MARKUP, "type": MARKUP, "param": MARKUP, "code": MARKUP}
+GOOGLE_ERROR = {
+    "code": 400,
+    "message": MARKUP,
+    "status": MARKUP,
+    "details": [
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": MARKUP},
+        {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": MARKUP}]},
+    ],
+}
+EVIL_ERRORS = {
+    "openai": ("**/v1/images/generations", {"error": OPENAI_ERROR}),
+    "openai's stream": ("**/v1/images/generations", {"type": "error", "error": OPENAI_ERROR}),
+    "gemini": ("**:generateContent", {"error": GOOGLE_ERROR}),
+    "gemini's stream": ("**:streamGenerateContent**", {"error": GOOGLE_ERROR}),
+}
+
+
+@pytest.mark.parametrize("name", EVIL_ERRORS)
+def test_markup_in_an_error_stays_text(page: Visit, name: str):
+    surface, _, streams = name.partition("'")
+    address, body = EVIL_ERRORS[name]
+    page.choose_lens(surface)
+    if streams:
+        page.find(".switch").click()
+        answer = {"status": 200, "content_type": "text/event-stream", "body": f"data: {json.dumps(body)}\n\n"}
+    else:
+        answer = {"status": 400, "json": body}
+    page.page.route(address, lambda route: route.fulfill(**answer))
+    page.release("a cat")
     page.wait_for("failed")
     assert page.text(".said blockquote") == MARKUP
-    assert page.find("main script, .said img").count() == 0
-    assert page.page.title() == "Twinlens"
+    codes = page.find(".codes code").all_inner_texts()
+    assert MARKUP in codes and f"param: {MARKUP}" in codes
+    assert_not_broken_into(page)
+
+
+def test_markup_in_what_is_said_instead_of_a_picture_stays_text(page: Visit):
+    candidate = {"content": {"parts": [{"text": MARKUP}]}, "finishReason": MARKUP, "finishMessage": MARKUP}
+    page.page.route("**:generateContent", lambda route: route.fulfill(status=200, json={"candidates": [candidate]}))
+    page.choose_lens("gemini")
+    page.release("a cat")
+    page.wait_for("failed")
+    assert page.text(".said blockquote") == f"{MARKUP}: {MARKUP}: {MARKUP}"
+    assert_not_broken_into(page)
+
+
+@pytest.mark.parametrize("surface", ["openai", "gemini"])
+def test_markup_in_what_the_model_says_beside_its_picture_stays_text(page: Visit, surface: str):
+    def say(route):
+        response = route.fetch()
+        body = response.json()
+        if surface == "openai":
+            body["data"][0]["text"] = MARKUP
+            body["errors"] = [OPENAI_ERROR]
+        else:
+            parts = body["candidates"][0]["content"]["parts"]
+            body["candidates"][0]["content"]["parts"] = [part for part in parts if "text" not in part] + [
+                {"text": MARKUP}
+            ]
+        route.fulfill(response=response, json=body, headers={**response.headers, "x-twinlens-ignored": MARKUP})
+
+    page.page.route("**/v1/images/generations" if surface == "openai" else "**:generateContent", say)
+    page.choose_lens(surface)
+    page.take("a cat")
+    assert page.text(".model-words") == MARKUP
+    assert MARKUP in "".join(page.find(".note").all_inner_texts())
+    assert_not_broken_into(page)
 
 
 def test_a_partial_success_tells_what_failed(page: Visit):

@@ -16,12 +16,18 @@ import pytest
 
 @contextmanager
 def tls_server(
-    folder: Path, answer: bytes, reset: bool = False, then: Callable[[ssl.SSLSocket], object] | None = None
+    folder: Path,
+    answer: bytes,
+    reset: bool = False,
+    then: Callable[[ssl.SSLSocket], object] | None = None,
+    received: bytearray | None = None,
 ) -> Iterator[str]:
     """An https server with one answer, after which it may reset the connection, or do something else with it.
 
-    Its certificate, which nobody vouches for, is certificate.pem in the folder.
+    What it receives is added to `received`. Its certificate, for which nobody vouches, is certificate.pem in the
+    folder.
     """
+    noted = bytearray() if received is None else received
     with socket.create_server(("127.0.0.1", 0)) as listener:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate(folder))
@@ -31,7 +37,7 @@ def tls_server(
                 while True:
                     connection, _ = listener.accept()
                     with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-                        read_request(secured)
+                        read_request(secured, noted)
                         secured.sendall(answer)
                         if then:
                             secured.settimeout(5)
@@ -70,12 +76,14 @@ def certificate(folder: Path) -> Path:
     return path
 
 
-def read_request(connection: socket.socket) -> None:
-    """Reads a request with its body."""
+def read_request(connection: socket.socket, noted: bytearray) -> None:
+    """Reads a request with its body, or as much of it as comes."""
     received = b""
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
+    while b"\r\n\r\n" not in received and (piece := connection.recv(65536)):
+        noted += piece
+        received += piece
     head, _, body = received.partition(b"\r\n\r\n")
-    [length] = re.findall(rb"(?i)content-length: (\d+)", head)
-    while len(body) < int(length):
-        body += connection.recv(65536)
+    lengths = re.findall(rb"(?i)content-length: (\d+)", head)
+    while lengths and len(body) < int(lengths[0]) and (piece := connection.recv(65536)):
+        noted += piece
+        body += piece

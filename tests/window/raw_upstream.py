@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -60,10 +61,15 @@ class RawRequest:
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """The bytes of an answer. One that holds keeps the connection open when all has been sent, and waits."""
+    """The bytes of an answer, and what becomes of the connection when all has been sent: it is kept for more.
+
+    One that holds keeps it open and waits; one that closes ends it, by a TCP reset if that is wanted.
+    """
 
     pieces: Iterable[bytes]
     hold: bool = False
+    close: bool = False
+    reset: bool = False
 
 
 Script = RawAnswer | Callable[[RawRequest], RawAnswer]
@@ -199,7 +205,10 @@ class RawUpstream:
         except OSError:
             request.notice_end()
             return False
-        return not answer.hold
+        if answer.reset:
+            time.sleep(0.1)  # so that what was written is read before the reset throws it away
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return not (answer.hold or answer.close or answer.reset)
 
 
 def read_request(reader) -> RawRequest | None:  # type: ignore[no-untyped-def]

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from compat.errors import ApiError
+from proxy import reencoding
 from proxy.service import Places
 from tests.proxy.conftest import MODEL, UPSTREAM, Gemini, MakeApp
 from tests.proxy.dialects import openai_error
@@ -587,6 +588,19 @@ def test_another_format_is_made_and_told(client: FlaskClient, gemini: Gemini):
     body = generate(client, output_format="jpeg", response_format="b64_json").get_json()
     assert base64.b64decode(body["data"][0]["b64_json"]).startswith(b"\xff\xd8\xff")
     assert (body["output_format"], body["size"]) == ("jpeg", "4x3")
+
+
+@pytest.mark.parametrize(("most", "status"), [(12, 200), (11, 502)])
+def test_a_picture_is_decoded_up_to_so_many_pixels_and_no_more(
+    client: FlaskClient, gemini: Gemini, monkeypatch: pytest.MonkeyPatch, most: int, status: int
+):
+    monkeypatch.setattr(reencoding, "MOST_PIXELS", most)
+    gemini.answers(DRAWN)
+    told = generate(client, output_format="jpeg", response_format="b64_json")
+    assert told.status_code == status, "the picture has 4x3"
+    if status != 200:
+        assert f"more than {most} pixels" in openai_error(told, 502, "upstream_error", "server_error")["message"]
+    assert generate(client, response_format="b64_json").status_code == 200, "what is not decoded has no such limit"
 
 
 # Faults of ours, and what a call holds
