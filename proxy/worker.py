@@ -264,12 +264,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
 def send_error(client: Any, status: int, reason: str, why: str, path: str) -> None:
     """Writes a JSON error, in the dialect of the path, on a connection that is then closed."""
     kind = ErrorKind.INTERNAL if status == 500 else ErrorKind.INVALID_ARGUMENT
-    dialect = google_dialect if is_googles(path, Headers(), dict) else openai_dialect
+    dialect = google_dialect if is_googles(path, Headers(), lambda: {}) else openai_dialect
     told = f"The server could not read the request: {why}." if why else "The server had an error."
     body = json.dumps(dialect.build_error(ApiError(kind, told, status=status))[1]).encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     try:
         util.write_nonblock(client, head.encode() + body)

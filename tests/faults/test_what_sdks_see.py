@@ -29,9 +29,7 @@ from tests.rig import Start
 from tests.window.raw_upstream import RawUpstream
 
 BODY = pictures.as_google_writes(ANSWER)
-NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # which costs less to make than the SDKs' own; the proxies of these tests speak plain HTTP
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs less than the SDKs' own; these tests' proxies speak plain HTTP
 
 
 class Seen(NamedTuple):
@@ -55,7 +53,7 @@ G_CUT = Seen(httpx2.RemoteProtocolError)
 G_NO_GZIP = Seen(httpx2.DecodingError)
 G_NO_JSON = Seen(json.JSONDecodeError)
 G_NO_EVENT = Seen(errors.UnknownApiResponseError)
-NOTHING, DRAWN, NONE = Seen([]), Seen([PICTURE]), Seen([NO_PICTURE])
+DRAWN, NONE = Seen([PICTURE]), Seen([NO_PICTURE])
 
 SEEN = {  # by images.generate: url, b64_json, stream; by generate_content, and by generate_content_stream
     "reset before the answer": (O_502, O_502, O_502, G_502, G_502),
@@ -75,8 +73,8 @@ SEEN = {  # by images.generate: url, b64_json, stream; by generate_content, and 
     "JSON truncated in the picture": (O_502, O_CUT_THRICE, O_502, G_NO_JSON, G_NO_EVENT),
     "HTML with 502": (O_502, O_502, O_502, G_502, G_502),
     "HTML with 200": (O_502, O_502, O_502, G_NO_JSON, G_NO_EVENT),
-    "nothing with 200": (O_502, O_502, O_502, NOTHING, NOTHING),
-    "nothing with 200 and a length": (O_502, O_502, O_502, NOTHING, NOTHING),
+    "nothing with 200": (O_502, O_502, O_502, G_502, G_502),
+    "nothing with 200 and a length": (O_502, O_502, O_502, G_502, G_502),
     "wrong content type": (DRAWN, DRAWN, DRAWN, DRAWN, DRAWN),
     "a picture that is none": (O_502, O_502, O_502, NONE, NONE),
     "larger than the limit": (O_502, O_CUT_THRICE, O_502, G_CUT, G_CUT),

@@ -579,6 +579,7 @@ def test_a_connection_on_which_tls_has_more_or_has_ended_is_not_used_again(
         client = client_of(url)
         for _ in range(3):
             assert ask(client) == (200, body)
+        client.session.close()
 
 
 # The sandbox

@@ -155,6 +155,7 @@ def body_of(sent: bytes) -> tuple[int, dict[str, Any]]:
     headers = dict(line.lower().split(": ", 1) for line in lines[1:])
     assert headers["content-type"] == "application/json"
     assert headers["connection"] == "close"
+    assert headers["x-content-type-options"] == "nosniff"
     assert int(headers["content-length"]) == len(body)
     return int(lines[0].split()[1]), json.loads(body)
 
