@@ -89,6 +89,10 @@ class TooSlow(ConnectionResetError):
         super().__init__(errno.ECONNRESET, "the caller did not take his answer")
 
 
+# Who waits until a caller takes what is sent, and how long he does. A look at it every second costs less than a timer.
+waited_for: dict[gevent.Greenlet, float] = {}
+
+
 class GatheringResponse(wsgi.Response):  # type: ignore[misc]
     """Gunicorn's response in fewer writes: the head leaves with the body's first piece, a chunk with its frame.
 
@@ -128,11 +132,11 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
     def send(self, *pieces: bytes) -> None:
         """Sends the head and the pieces in one go, as far as the connection takes them, and then the rest of each."""
         pieces, self.head = (self.head, *pieces), b""
+        length = sum(map(len, pieces))
         try:
             sent = self.sock.sendmsg(pieces, (), socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
-        length = sum(map(len, pieces))
         if sent < length:
             self.wait_for_caller(length, send_rest, self.sock, pieces, sent)
 
@@ -158,13 +162,16 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
 
         He is then told no more: what the kernel still holds for him is thrown away when the connection is closed.
         """
+        here = gevent.getcurrent()
+        waited_for[here] = time.monotonic() + BODY_SECONDS + length / SLOWEST_BODY
         try:
-            with time_limit(BODY_SECONDS + length / SLOWEST_BODY, TooSlow):
-                return send(*args)
+            return send(*args)
         except TooSlow:
             log.warning("an answer was cut off: its caller took too long to take it")
             reset_when_closed(self.sock)
             raise
+        finally:
+            del waited_for[here]
 
 
 @lru_cache(maxsize=1)
@@ -180,6 +187,7 @@ util.http_date = lambda: date_of(int(time.time()))
 
 def send_rest(connection: Any, pieces: tuple[bytes, ...], sent: int) -> None:
     """Sends the pieces without the bytes that have been sent."""
+    sent = sent or connection.sendmsg(pieces)
     for piece in pieces:
         if sent < len(piece):
             connection.sendall(memoryview(piece)[sent:])
@@ -231,11 +239,18 @@ class Worker(GeventWorker):  # type: ignore[misc]
         return Idleness(self.idle, self.cfg.keepalive)
 
     def notify(self) -> None:
-        """Called every second. Once the worker is to stop, nobody waits for callers who ask nothing."""
+        """Called every second. Nobody waits for ever for callers who do not take their answers.
+
+        Once the worker is to stop, nobody waits for those who ask nothing.
+        """
         super().notify()
+        now, in_hub = time.monotonic(), gevent.get_hub().loop.run_callback
+        for one, until in waited_for.items():
+            if until < now:
+                in_hub(end_wait, one)
         if not self.alive:
             for one in self.idle:
-                gevent.get_hub().loop.run_callback(self.end_idle, one)
+                in_hub(self.end_idle, one)
 
     def end_idle(self, one: gevent.Greenlet) -> None:
         """Called by the hub, so that nothing comes in between: who has asked something meanwhile is answered."""
@@ -259,6 +274,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         else:
             self.log.warning("request refused: %s", type(exc).__name__)
         send_error(client, status, reason, why, path)
+
+
+def end_wait(one: gevent.Greenlet) -> None:
+    """Called by the hub, so that nothing comes in between: whose caller has taken his answer meanwhile goes on."""
+    if waited_for.get(one, float("inf")) < time.monotonic():
+        one.throw(TooSlow())
 
 
 def send_error(client: Any, status: int, reason: str, why: str, path: str) -> None:
