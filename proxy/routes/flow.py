@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
 from proxy.callers import reset_when_closed
 from proxy.greenlets import CallerGone
@@ -65,16 +65,11 @@ class Cut(ConnectionResetError):
         super().__init__(errno.ECONNRESET, "the answer was cut off")
 
 
-def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200, empty: str = "") -> Response:
-    """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered.
-
-    No chunk at all is an answer too, unless `empty` says what is wrong with it: then UPSTREAM_BROKEN is raised.
-    """
+def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
+    """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered."""
     seen = observation()
     chunks = seen.chunks(chunks)
     first = next(chunks, b"")
-    if empty and not first:
-        raise ApiError(ErrorKind.UPSTREAM_BROKEN, empty, may_repeat=False)
     body = cut_on_trouble(chain([first], chunks), request.environ, seen)
     response = FlowingResponse(body, status, headers)
     response.call_on_close(lambda: close(chunks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from flask import Response, request
 
@@ -14,6 +15,7 @@ from proxy.routes.observing import observation
 from proxy.upstream import UpstreamAnswer, broken
 
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no header may hold it
+FRAMING = {"content-length", "transfer-encoding"}
 HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, or told by our server itself
     {
         "alt-svc",
@@ -49,9 +51,10 @@ def pass_on(answer: UpstreamAnswer, key: str | None, language: Language) -> Resp
         answer.close()
         raise broken(f"The upstream answered with status {answer.status}.")
     if answer.status < 400:
-        find_usage = None if "content-encoding" in headers else language.find_usage
-        chunks = observation().native_chunks(answer.chunks, find_usage)
-        return flow(chunks, headers, answer.status, empty="The upstream's answer is empty.")
+        framed = FRAMING & answer.headers.keys()
+        chunks = answer.chunks if framed else not_empty(answer.chunks)
+        chunks = observation().native_chunks(chunks, None if "content-encoding" in headers else language.find_usage)
+        return flow(chunks, headers, answer.status)
     try:
         body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
     finally:
@@ -63,6 +66,15 @@ def pass_on(answer: UpstreamAnswer, key: str | None, language: Language) -> Resp
     if delay is not None and "retry-after" not in headers:
         headers.update(retry_headers(delay))
     return flow(iter([body]), headers, answer.status)
+
+
+def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks of an answer that does not say where it ends: if there are none, its headers were cut off."""
+    first = next(chunks, b"")
+    if not first:
+        raise broken("The upstream's answer is empty.")
+    yield first
+    yield from chunks
 
 
 def headers_down(answer: UpstreamAnswer, key: str | None) -> dict[str, str]:

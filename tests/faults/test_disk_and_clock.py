@@ -17,7 +17,7 @@ from proxy.settings import Settings
 from tests.end_to_end import pictures
 from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import code, edit, generate, generate_content
-from tests.faults.conftest import SPARE, descriptors, in_flight, unfinished, until
+from tests.leftovers import Leftovers
 from tests.rig import Start
 from tests.window.raw_upstream import JSON, RawAnswer, RawRequest, RawUpstream, chunk, http_answer, http_head
 
@@ -26,23 +26,14 @@ LIGHT = pictures.plain_png()
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(HEAVY)))
 LIGHT_BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(LIGHT)))
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 
 def assert_not_stored(answer: requests.Response, server: ProxyServer) -> None:
     """A fault of ours that must not be bought again, and that tells no path."""
     assert code(answer)[0] == 500
     assert answer.headers["x-should-retry"] == "false"
     assert str(server.pictures) not in answer.text
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_open(small_disk: ProxyServer, shaky: ProxyServer) -> Iterator[None]:
-    """After each test no place is taken, and no descriptor is open for a call."""
-    before = {server: descriptors(server) for server in (small_disk, shaky)}
-    yield
-    for server, count in before.items():
-        until(lambda server=server: in_flight(server) == 0, "places in flight")
-        until(lambda server=server, most=count + SPARE: descriptors(server) <= most, "descriptors")
-        assert not unfinished(server)
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +160,9 @@ def status_of(url: str) -> int:
 
 @pytest.mark.parametrize("far", [DAY, -DAY], ids=["forward", "back"])
 def test_a_call_in_flight_is_answered_though_the_clock_jumps(
-    jumping: ProxyServer, upstream: RawUpstream, key: str, far: float
+    jumping: ProxyServer, upstream: RawUpstream, key: str, far: float, nothing_is_left: Leftovers
 ) -> None:
+    nothing_is_left.kept = 6
     let_go = threading.Event()
 
     def held(_: RawRequest) -> RawAnswer:

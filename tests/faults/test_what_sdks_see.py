@@ -53,7 +53,7 @@ G_CUT = Seen(httpx2.RemoteProtocolError)
 G_NO_GZIP = Seen(httpx2.DecodingError)
 G_NO_JSON = Seen(json.JSONDecodeError)
 G_NO_EVENT = Seen(errors.UnknownApiResponseError)
-DRAWN, NONE = Seen([PICTURE]), Seen([NO_PICTURE])
+NOTHING, DRAWN, NONE = Seen([]), Seen([PICTURE]), Seen([NO_PICTURE])
 
 SEEN = {  # by images.generate: url, b64_json, stream; by generate_content, and by generate_content_stream
     "reset before the answer": (O_502, O_502, O_502, G_502, G_502),
@@ -73,8 +73,8 @@ SEEN = {  # by images.generate: url, b64_json, stream; by generate_content, and 
     "JSON truncated in the picture": (O_502, O_CUT_THRICE, O_502, G_NO_JSON, G_NO_EVENT),
     "HTML with 502": (O_502, O_502, O_502, G_502, G_502),
     "HTML with 200": (O_502, O_502, O_502, G_NO_JSON, G_NO_EVENT),
-    "nothing with 200": (O_502, O_502, O_502, G_502, G_502),
-    "nothing with 200 and a length": (O_502, O_502, O_502, G_502, G_502),
+    "nothing with 200": (O_502, O_502, O_502, NOTHING, NOTHING),
+    "nothing with 200 and a length": (O_502, O_502, O_502, NOTHING, NOTHING),
     "wrong content type": (DRAWN, DRAWN, DRAWN, DRAWN, DRAWN),
     "a picture that is none": (O_502, O_502, O_502, NONE, NONE),
     "larger than the limit": (O_502, O_CUT_THRICE, O_502, G_CUT, G_CUT),

@@ -205,7 +205,7 @@ def test_an_answer_with_a_length_keeps_it(server: ProxyServer, upstream: RawUpst
 
 @pytest.mark.parametrize(
     "body",
-    [b" ", b"null", b"\xff\xfe\x00", b"<html></html>", b'{"half": ', b"data: {}\r\n\r\n", b"x" * 1_000_000],
+    [b"", b" ", b"null", b"\xff\xfe\x00", b"<html></html>", b'{"half": ', b"data: {}\r\n\r\n", b"x" * 1_000_000],
     ids=lambda body: str(body[:12]),
 )
 def test_an_answer_is_not_looked_at(server: ProxyServer, upstream: RawUpstream, key: str, body: bytes) -> None:
