@@ -23,7 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from proxy.chunked_body import ChunkedBody, MalformedChunks
-from proxy.limits import KIB, READ_CHUNK
+from proxy.limits import KIB, MOST_INTERIM_ANSWERS, READ_CHUNK
 
 SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
 RECORD = 16 * KIB  # the most bytes that TLS hands out at once
@@ -34,7 +34,6 @@ HEAD = re.compile(  # of an answer that has a body, in lines that are whole
     rb"((?:[A-Za-z0-9!#$%&'*+.^_`|~-]+:[^\x00-\x08\x0a-\x1f]*\r\n){1,100})\r\n"
 )
 PLAIN_NUMBER = re.compile(r"[0-9]{1,18}")
-MOST_INTERIM = 10  # answers of 1xx before one that counts
 ESTABLISHED = 1  # what TCP_INFO begins with while neither side has ended the connection
 NOTHING = bytes(4)
 
@@ -52,7 +51,7 @@ class Answer(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Reads the status and the headers of the answer that counts. Raises BadStatusLine if none comes."""
-        for _ in range(MOST_INTERIM):
+        for _ in range(MOST_INTERIM_ANSWERS):
             self.headers = None  # type: ignore[assignment]  # or http.client takes them for read
             self.read_head()
             if self.status >= 200:

@@ -8,8 +8,9 @@ CONNECT_SECONDS = 10.0  # to reach the upstream
 TAIL = 16 * KIB  # bytes at the end of an answer that are kept to read its usage from
 LONGEST_ERROR_BODY = MIB  # bytes of an upstream error that are read
 LONGEST_CHUNK_FRAME = 8 * KIB  # bytes of an upstream chunk's size with its extensions, or of trailers, that are held
-BODY_SECONDS = 60.0  # until what is waited for of a body has come, or the caller took it, and a second for each
-SLOWEST_BODY = 16 * KIB  # bytes of it
+MOST_INTERIM_ANSWERS = 10  # of 1xx, before the upstream's answer that counts
+BODY_SECONDS = 60.0  # for what is waited for of a body, and a second more for each SLOWEST_BODY of its bytes
+SLOWEST_BODY = 16 * KIB
 LONGEST_REQUEST_LINE = 4094  # bytes; gunicorn knows the three as limit_request_line, _fields and _field_size
 MOST_HEADERS = 100
 LONGEST_HEADER = 8190
@@ -30,3 +31,8 @@ MOST_PIXELS = 100_000_000  # of a picture that is decoded
 SILENCE_SECONDS = 15.0  # before a stream's line is kept open by a comment
 LONGEST_RETRY_SECONDS = 60.0  # that a caller is told to wait
 OVERLOADED_RETRY_SECONDS = 1.0
+
+
+def seconds_for(length: int) -> float:
+    """How long a caller may take for so many bytes of a body: those of his request, or those of his answer."""
+    return BODY_SECONDS + length / SLOWEST_BODY

@@ -38,14 +38,14 @@ def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None)
 
 def address_on(base: str, link: str) -> str:
     """A link as an address of the server at a base URL. Raises UPSTREAM_BROKEN for one that leads elsewhere."""
+    server = urlsplit(base)
     try:
         parts = urlsplit(urljoin(f"{base}/", link))
-        is_its_own = origin(parts) == origin(urlsplit(base))
+        is_its_own = origin(parts) == origin(server)
     except ValueError:
         is_its_own = False
     if not is_its_own:
         raise broken_picture("its address is not on the server that made it")
-    server = urlsplit(base)
     return urlunsplit((server.scheme, server.netloc, quote(parts.path, PRINTABLE), quote(parts.query, PRINTABLE), ""))
 
 

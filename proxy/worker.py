@@ -28,7 +28,7 @@ from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.callers import is_googles, reset_when_closed
 from proxy.greenlets import time_limit
-from proxy.limits import BODY_SECONDS, LONGEST_HEADER, LONGEST_REQUEST_LINE, MOST_HEADERS, SLOWEST_BODY
+from proxy.limits import LONGEST_HEADER, LONGEST_REQUEST_LINE, MOST_HEADERS, seconds_for
 from proxy.logs import JsonFormatter
 
 HEADERS_TOO_LARGE = f"it has more than {MOST_HEADERS} headers, or one of more than {LONGEST_HEADER} bytes"
@@ -163,7 +163,7 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
         He is then told no more: what the kernel still holds for him is thrown away when the connection is closed.
         """
         here = gevent.getcurrent()
-        waited_for[here] = time.monotonic() + BODY_SECONDS + length / SLOWEST_BODY
+        waited_for[here] = time.monotonic() + seconds_for(length)
         try:
             return send(*args)
         except TooSlow:

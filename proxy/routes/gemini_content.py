@@ -37,14 +37,14 @@ from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
 from proxy.routes.passing import headers_up, pass_on
-from proxy.routes.places import give_places_back, take_place
+from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import parse_json, read_body
 
 CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
 
 blueprint = Blueprint("gemini_content", __name__)
-blueprint.before_request(take_place)
+blueprint.before_request(take_places)
 blueprint.after_request(give_places_back)
 blueprint.after_request(stop_watching)
 

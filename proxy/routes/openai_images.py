@@ -31,7 +31,7 @@ from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
 from proxy.routes.openai_window import pass_form, pass_json
-from proxy.routes.places import give_places_back, take_place, take_places
+from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
 from proxy.routes.stored_images import url_of_image
 
@@ -43,7 +43,7 @@ NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipar
 NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("openai_images", __name__)
-blueprint.before_request(take_place)
+blueprint.before_request(take_places)
 blueprint.after_request(give_places_back)
 blueprint.after_request(stop_watching)
 

@@ -10,13 +10,8 @@ from proxy import metrics
 from proxy.routes import the_service
 
 
-def take_place() -> None:
-    """Before a request: refuses it if too many calls are in flight."""
-    take_places(1)
-
-
-def take_places(calls: int) -> None:
-    """Once it is known of how many calls a request is made: refuses it if others have taken all places meanwhile."""
+def take_places(calls: int = 1) -> None:
+    """Before a request, and once it is known of how many calls it is made: refuses it if others have all places."""
     held = g.get("places", 0)
     the_service().places.take(calls, held)
     metrics.IN_FLIGHT.inc(calls - held)

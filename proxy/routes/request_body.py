@@ -14,7 +14,7 @@ from werkzeug.http import parse_options_header
 from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormFile
 from proxy.greenlets import time_limit
-from proxy.limits import BODY_SECONDS, MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, SLOWEST_BODY
+from proxy.limits import MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, seconds_for
 from proxy.routes import the_service
 from proxy.routes.caller_watch import watch_caller
 
@@ -41,7 +41,7 @@ class TimedInput:
         wanted = min(size if 0 < size < MIB else MIB, MIB if self.left is None else self.left)
         if not wanted:
             return b""
-        with time_limit(BODY_SECONDS + wanted / SLOWEST_BODY, too_slow):
+        with time_limit(seconds_for(wanted), too_slow):
             try:
                 chunk = self.stream.read(wanted)
             except ParseException as error:

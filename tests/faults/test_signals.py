@@ -133,40 +133,26 @@ def seen(callers: list[Asked]) -> tuple[list[bytes], list[BaseException]]:
     return [picture for caller in callers if not caller.exception() for picture in caller.result()], errors
 
 
-def test_sigterm_with_200_calls_in_flight_answers_them_all_and_exits_with_0(
-    mortal: ProxyServer, upstream: RawUpstream, key: str
+@pytest.mark.parametrize(
+    ("count", "calls", "ways", "picture"),
+    [(200, 200, PLAIN_WAYS, PICTURE), (36, 40, ALL_WAYS, HEAVY)],  # 40 for those who ask for two at once
+    ids=["200 calls", "calls of every kind"],
+)
+def test_sigterm_with_calls_in_flight_answers_them_all_and_exits_with_0(
+    mortal: ProxyServer, upstream: RawUpstream, key: str, count: int, calls: int, ways: list[Way], picture: bytes
 ) -> None:
-    held = HeldAnswers(upstream)
-    with ThreadPoolExecutor(200) as pool:
-        callers = ask(pool, mortal, key, 200, PLAIN_WAYS)
-        upstream.wait_for(200, 40)
+    held = HeldAnswers(upstream, picture)
+    with ThreadPoolExecutor(count) as pool:
+        callers = ask(pool, mortal, key, count, ways)
+        upstream.wait_for(calls, 40)
         mortal.terminate()
         time.sleep(1)
         held.let_go.set()
         drawn, errors = seen(callers)
     assert not errors
-    assert drawn == [PICTURE] * 200
+    assert drawn == [picture] * calls
     assert mortal.exit_code(10) == 0
-    assert not mortal.has_left_processes()
-    assert not unfinished(mortal)
-    assert "Traceback" not in mortal.output()
-
-
-def test_sigterm_with_calls_of_every_kind_in_flight_answers_them_all_and_exits_with_0(
-    mortal: ProxyServer, upstream: RawUpstream, key: str
-) -> None:
-    held = HeldAnswers(upstream, HEAVY)
-    with ThreadPoolExecutor(36) as pool:
-        callers = ask(pool, mortal, key, 36, ALL_WAYS)
-        upstream.wait_for(40, 40)  # for those who ask for two at once
-        mortal.terminate()
-        time.sleep(1)
-        held.let_go.set()
-        drawn, errors = seen(callers)
-    assert not errors
-    assert drawn == [HEAVY] * 40
-    assert mortal.exit_code(10) == 0
-    assert len(upstream.requests) == 40
+    assert len(upstream.requests) == calls
     assert not mortal.has_left_processes()
     assert not unfinished(mortal)
     assert "Traceback" not in mortal.output()

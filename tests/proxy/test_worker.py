@@ -394,7 +394,7 @@ class TakesNothing:
 def test_a_caller_who_takes_nothing_is_not_waited_for_without_end(
     seconds: float, end: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("proxy.worker.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.limits.BODY_SECONDS", 0.1)
     connection = TakesNothing(seconds)
 
     def write() -> str:

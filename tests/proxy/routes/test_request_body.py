@@ -38,8 +38,8 @@ FORM_TYPE = "multipart/form-data; boundary=x"
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch):
     """The limits of time, made short."""
-    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.3)
-    monkeypatch.setattr(request_body, "SLOWEST_BODY", 2_000_000)
+    monkeypatch.setattr("proxy.limits.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("proxy.limits.SLOWEST_BODY", 2_000_000)
     monkeypatch.setattr(request_body, "time_limit", alarm)
 
 
