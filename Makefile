@@ -60,14 +60,14 @@ soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothin
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600)
 
 derive: .venv/test ## write contract_fixtures/derived anew from spec/
-	@$(BIN)/python -m contract.derive
+	@$(BIN)/python -m spec.derive
 
 record: .venv/test ## record what Google really answers, and how that differs: API_KEY=... [UPSTREAM=https://...] [MODEL=...] [INTO=folder]
 	@API_KEY="$$API_KEY" $(BIN)/python -m contract.record $(if $(UPSTREAM),--upstream "$(UPSTREAM)") \
 		$(if $(MODEL),--model "$(MODEL)") $(if $(INTO),--into "$(INTO)")
 
 mutants: .venv/test ## put small faults into the service: every row of the suite against every fault (three minutes)
-	@$(BIN)/python -m contract.mutants
+	@$(BIN)/python -m tests.mutants
 
 format: .venv/test ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -9,15 +9,16 @@ from typing import Any
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
-from proxy import error_handlers, metrics
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
-from proxy.image_store import Store, open_store
 from proxy.limits import MOST_FORM_PARTS, STORE_ANSWER_SECONDS, STORE_THREADS, SWEEP_SECONDS
-from proxy.readiness import Readiness
+from proxy.observation import metrics
+from proxy.observation.readiness import Readiness
+from proxy.pictures.store import Store, open_store
 from proxy.routes import (
     EXTENSION,
     cors,
     description,
+    errors,
     gemini_content,
     models,
     monitoring,
@@ -31,7 +32,7 @@ from proxy.routes.paths import CONVERTERS
 from proxy.routes.request_body import limit_body_time
 from proxy.service import Places, Service
 from proxy.settings import Settings
-from proxy.upstream import Upstream
+from proxy.upstream.client import Upstream
 
 
 class TwinlensApp(Flask):
@@ -92,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(description.blueprint)
     app.register_blueprint(monitoring.blueprint)
     app.register_blueprint(playground.blueprint)
-    error_handlers.register(app)
+    errors.register(app)
     return app
 
 
@@ -128,7 +129,7 @@ def sweep_from_time_to_time(store: Store) -> None:
                 store.sweep()
                 metrics.note_store(store.size())
             except OSError:
-                error_handlers.log.warning("expired pictures could not be looked for")
+                errors.log.warning("expired pictures could not be looked for")
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

@@ -14,8 +14,6 @@ os.environ.setdefault("LOG_SALT", secrets.token_hex(16))
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from proxy.allocator import keep_freed_memory
-from proxy.image_store import is_remote, open_folder
 from proxy.limits import (
     HEADER_WAIT_SECONDS,
     LONGEST_HEADER,
@@ -23,11 +21,13 @@ from proxy.limits import (
     MORE_CONNECTIONS,
     MOST_HEADERS,
 )
-from proxy.logs import configure as configure_logs
-from proxy.open_files import make_room
+from proxy.observation.logs import configure as configure_logs
+from proxy.pictures.store import is_remote, open_folder
+from proxy.server.allocator import keep_freed_memory
+from proxy.server.open_files import make_room
+from proxy.server.welcome import welcome
+from proxy.server.worker import JsonLogger, QuietLogger, Worker
 from proxy.settings import Settings, SettingsError
-from proxy.welcome import welcome
-from proxy.worker import JsonLogger, QuietLogger, Worker
 
 try:
     settings = Settings.from_environ()

@@ -12,7 +12,7 @@ import gevent
 from gevent.threadpool import ThreadPool
 
 from compat.errors import ApiError
-from proxy.wait_limit import WaitLimit
+from proxy.upstream.wait_limit import WaitLimit
 
 READABLE = 1  # what libev calls it
 AFTER_SOCKETS = -1  # the priority of a timer that must not overtake what has come meanwhile

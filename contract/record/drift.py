@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from contract.derive.schemas import type_of
 from contract.record.recording import Fixture, Recorded, answers_of, at_hand
+from spec.derive.schemas import type_of
 
 # Members whose values are words of the API and no one's own.
 TELLING = {"finishReason", "blockReason", "mimeType", "modality", "role", "status", "reason", "@type", "domain", "code"}

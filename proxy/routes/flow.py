@@ -13,9 +13,9 @@ from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError
 from compat.openai_images.response import DraftSent
-from proxy.callers import reset_when_closed
+from proxy.caller import reset_when_closed
 from proxy.greenlets import CallerGone
-from proxy.observation import Observation
+from proxy.observation.record import Observation
 from proxy.routes.observing import observation
 
 if TYPE_CHECKING:

@@ -29,14 +29,14 @@ from compat.ignored_names import tellable
 from compat.image_models import Api, ServedModel
 from compat.openai_images.error import googles_word
 from compat.openai_images.request_writer import unsaid
-from proxy.callers import google_key
-from proxy.generation import generate
-from proxy.languages import LANGUAGES
+from proxy.caller import google_key
+from proxy.generation.generation import generate
+from proxy.generation.languages import LANGUAGES
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
-from proxy.routes.passing import headers_up, pass_on
+from proxy.routes.passthrough import headers_up, pass_on
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import parse_json, read_body
 

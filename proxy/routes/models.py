@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from compat.gemini_content import models as google_words
 from compat.openai_images import models as openai_words
-from proxy.callers import is_googles
+from proxy.caller import is_googles
 from proxy.routes import gemini_content, openai_images, the_service
 from proxy.routes.observing import observation
 

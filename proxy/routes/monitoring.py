@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from proxy import metrics
+from proxy.observation import metrics
 from proxy.routes import the_service
 
 blueprint = Blueprint("monitoring", __name__)

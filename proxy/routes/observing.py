@@ -6,10 +6,10 @@ import secrets
 
 from flask import Response, g, request
 
-from proxy import metrics
-from proxy.callers import REQUEST_ID, is_googles
-from proxy.logs import log_request
-from proxy.observation import Observation
+from proxy.caller import REQUEST_ID, is_googles
+from proxy.observation import metrics
+from proxy.observation.logs import log_request
+from proxy.observation.record import Observation
 
 SERVICE = ("stored_images", "description", "health", "monitoring", "playground")  # blueprints of neither API
 

@@ -20,17 +20,17 @@ from compat.openai_images.request import (
     parse_variation_form,
 )
 from compat.openai_images.response import write_answer, write_event_stream
-from proxy.callers import openai_key, patience
-from proxy.generation import generate
+from proxy.caller import openai_key, patience
+from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
-from proxy.image_store import store_pictures
 from proxy.limits import SILENCE_SECONDS
-from proxy.reencoding import Reencoder
+from proxy.pictures.reencoding import Reencoder
+from proxy.pictures.store import store_pictures
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
-from proxy.routes.openai_window import pass_form, pass_json
+from proxy.routes.openai_passthrough import pass_form, pass_json
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
 from proxy.routes.stored_images import url_of_image

@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import Response, g
 
-from proxy import metrics
+from proxy.observation import metrics
 from proxy.routes import the_service
 
 

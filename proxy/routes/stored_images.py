@@ -10,9 +10,9 @@ from ipaddress import IPv6Address, ip_address
 from flask import Blueprint, Response, abort, request, send_file
 
 from compat.errors import ApiError, ErrorKind
-from proxy.error_handlers import render
-from proxy.image_store import Picture
+from proxy.pictures.store import Picture
 from proxy.routes import the_service
+from proxy.routes.errors import render
 from proxy.settings import Network
 
 log = logging.getLogger("twinlens")

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.compat.chunks import cuts_of
 from tests.compat.pictures import base64_of, draw, with_segments
 from tests.compat.spelled_json import spellings
+from tests.support.chunks import cuts_of
 
 JSON = "application/json; charset=UTF-8"
 EVENT_STREAM = "text/event-stream"

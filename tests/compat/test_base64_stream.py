@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compat.base64_stream import Decoder, MalformedBase64, decode, decode_whole, padding, standard_alphabet
-from tests.compat.chunks import cuts_of
+from tests.support.chunks import cuts_of
 
 
 @given(st.binary(), st.data())

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compat.event_stream import read_data, without_done, write_event
-from tests.compat.chunks import cut_every, cuts_of
 from tests.compat.gemini_answers import framed_events, texts
+from tests.support.chunks import cut_every, cuts_of
 
 STREAMS = {
     "nothing": (b"", b""),

@@ -25,9 +25,9 @@ from compat.json_stream import (
     Value,
     read_json,
 )
-from tests.compat.chunks import cut_at, cut_every, cuts_of
 from tests.compat.gemini_answers import base64_texts, texts
 from tests.compat.spelled_json import spellings
+from tests.support.chunks import cut_at, cut_every, cuts_of
 
 MANY_CHUNKS = 5 * 1024 * 1024  # bytes; what a string of six times that may keep in memory
 TAKEN = {"picture": Take.STREAM, "signature": Take.SKIP}

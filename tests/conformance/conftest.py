@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.replaying_upstream import ReplayingUpstream
+from tests.support.replaying_upstream import ReplayingUpstream
 
 
 @pytest.fixture(scope="module")

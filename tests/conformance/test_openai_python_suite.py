@@ -15,8 +15,8 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from tests.conformance.environments import CACHE, environment, one_at_a_time, pip
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.sandbox_process import running_sandbox
+from tests.support.proxy_server import ProxyServer
+from tests.support.sandbox_process import running_sandbox
 
 RELEASE = "openai-3.54.0"
 SHA256 = "2e393e63f8a38be6452806f9ef0b6534fecd6d41ab3b2165180dfce3599249cd"

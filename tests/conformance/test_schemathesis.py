@@ -15,10 +15,10 @@ import pytest
 
 import spec
 from tests.conformance.environments import environment
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import SSE, Answer, Call, ReplayingUpstream, knows_only
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import SSE, Answer, Call, ReplayingUpstream, knows_only
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")

@@ -18,8 +18,8 @@ from contract.suite.situations import COUNT, FOLDER, GENERATE, STREAM
 from tests.contract.odd_server import odd_server
 from tests.contract.suite_process import PROJECT, Run, run_suite
 from tests.end_to_end.house_models import models_file
-from tests.end_to_end.proxy_server import ProxyServer, free_port
-from tests.end_to_end.sandbox_process import running_sandbox
+from tests.support.proxy_server import ProxyServer, free_port
+from tests.support.sandbox_process import running_sandbox
 
 KEY = "AIzaContractSuiteKey0123456789"
 FEWEST_ROWS = 80

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from contract.derive.operations import DEMANDS
-from contract.derive.schemas import Schema, allows, branches_of, types_of
+from spec.derive.operations import DEMANDS
+from spec.derive.schemas import Schema, allows, branches_of, types_of
 
 Values = SearchStrategy[Any]
 

@@ -16,11 +16,11 @@ from werkzeug.test import TestResponse
 
 import spec
 from app import create_app
-from contract.derive.__main__ import main
-from contract.derive.files import FOLDER, folded, load, unfolded
-from contract.derive.schemas import whole
 from proxy.settings import Settings
-from tests.end_to_end import pictures
+from spec.derive.__main__ import main
+from spec.derive.files import FOLDER, folded, load, unfolded
+from spec.derive.schemas import whole
+from tests.support import pictures
 
 UPSTREAM = "https://gemini.test"
 KEY = "AIzaSy-a-key-for-derived-requests"

@@ -22,7 +22,7 @@ from PIL import Image
 
 from sandbox.__main__ import make_server, server_url
 from tests.contract_fixtures.patient_clients import Noted, ask_google, ask_openai
-from tests.end_to_end.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer
 
 FOLDER = Path(__file__).resolve().parents[2] / "contract_fixtures" / "gemini_content"
 MODEL = "gemini-2.5-flash-image"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.mutants.loading import install
-from contract.mutants.mutants import MUTANTS
-from contract.mutants.trials import PROJECT, Trial, expected_rows, try_out
+from tests.mutants.loading import install
+from tests.mutants.mutants import MUTANTS
+from tests.mutants.trials import PROJECT, Trial, expected_rows, try_out
 
 NOTICED = [name for name, mutant in MUTANTS.items() if mutant.rows]
 AT_ONCE = 3
@@ -61,8 +61,8 @@ def test_a_module_that_is_already_imported_cannot_be_changed() -> None:
 
 def test_the_fault_is_in_the_imported_module_and_nowhere_else() -> None:
     program = (
-        "from contract.mutants.loading import install\n"
-        "from contract.mutants.mutants import MUTANTS\n"
+        "from tests.mutants.loading import install\n"
+        "from tests.mutants.mutants import MUTANTS\n"
         "install(MUTANTS['wrong size told'])\n"
         "from compat.images import ImageStart\n"
         "from compat.openai_images.response import size_of\n"

@@ -16,8 +16,8 @@ from PIL import Image
 
 import spec
 from tests.contract_fixtures.patient_clients import Noted, ask_openai
-from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
 from tests.spec.spec_validators import answer_complaints, complaints, events, operation, request_complaints
+from tests.support.replaying_upstream import Answer, ReplayingUpstream
 
 FOLDER = Path(__file__).resolve().parents[2] / "contract_fixtures" / "openai_images"
 FILES = sorted(FOLDER.rglob("*.json"))

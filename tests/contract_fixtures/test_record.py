@@ -25,8 +25,8 @@ from contract.record.drift import differences
 from contract.record.recording import AT_HAND
 from contract.record.scrubbing import Picture, shrunk, shrunk_stream, small_picture, without_secrets
 from sandbox.__main__ import make_server, server_url
-from tests.end_to_end.pictures import base64_of, heavy_png, plain_jpeg, plain_png
 from tests.spec.spec_validators import answer_complaints
+from tests.support.pictures import base64_of, heavy_png, plain_jpeg, plain_png
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = 'AIzaRecord-me+not/"quoted"=='

@@ -19,10 +19,10 @@ from compat.gemini_content.request import check_request
 from compat.image_models import ModelCatalogue
 from compat.openai_images.form import Form, FormFile
 from compat.openai_images.request import parse_edit, parse_edit_form, parse_generation, parse_variation_form
-from contract.derive.operations import DIALECTS, Dialect, text_of
-from contract.derive.schemas import Schema, is_file, types_of, whole
+from spec.derive.operations import DIALECTS, Dialect, text_of
+from spec.derive.schemas import Schema, is_file, types_of, whole
 from tests.contract_fixtures.schema_strategies import allowed, forbidden
-from tests.end_to_end.pictures import plain_png
+from tests.support.pictures import plain_png
 
 OPENAI, GEMINI = (spec.load(name) for name in spec.NAMES)
 CATALOGUE = ModelCatalogue()

@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 from tests.deploy.needs import missing
-from tests.end_to_end.proxy_server import free_port
+from tests.support.proxy_server import free_port
 
 START_SECONDS = 30
 STOP_SECONDS = 15

@@ -12,8 +12,8 @@ from pathlib import Path
 import requests
 
 from tests.deploy.needs import program
-from tests.end_to_end.proxy_server import end_with_the_tests, free_port
-from tests.proxy.tls_server import certificate
+from tests.support.proxy_server import end_with_the_tests, free_port
+from tests.support.tls_server import certificate
 
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 

@@ -19,8 +19,8 @@ from jsonschema.validators import validator_for
 
 from proxy.settings import Settings
 from tests.deploy.needs import package
-from tests.end_to_end.proxy_server import ProxyServer, end_with_the_tests, free_port
-from tests.proxy.object_store import wait_for
+from tests.support.object_store import wait_for
+from tests.support.proxy_server import ProxyServer, end_with_the_tests, free_port
 
 RCLONE = Path(sys.executable).parent / "rclone"
 

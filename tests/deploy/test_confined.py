@@ -10,8 +10,8 @@ from PIL import Image as Pictures
 from tests.deploy.confined import confined
 from tests.deploy.dockerfile import Image, sent_files
 from tests.deploy.needs import program
-from tests.end_to_end.openai_calls import painted
-from tests.end_to_end.replaying_upstream import ReplayingUpstream
+from tests.support.openai_calls import painted
+from tests.support.replaying_upstream import ReplayingUpstream
 
 SYSTEMD_USER = 61184  # the first of those that DynamicUser takes
 

@@ -26,10 +26,10 @@ from compat.openai_images import error as openai_dialect
 from proxy.limits import HEADER_WAIT_SECONDS, MIB
 from proxy.settings import Settings
 from tests.deploy.nginx_server import Nginx, order, prepared, running
-from tests.end_to_end.keys import keys_in, new_key
-from tests.end_to_end.openai_calls import MODEL, painted
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import SSE, Answer, ReplayingUpstream
+from tests.support.keys import keys_in, new_key
+from tests.support.openai_calls import MODEL, painted
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream
 
 OPENAI_PATH = "/v1/images/generations"
 GOOGLE_PATH = "/v1beta/models/gemini-2.5-flash-image:generateContent"

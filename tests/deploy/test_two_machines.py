@@ -24,13 +24,13 @@ import requests
 from google import genai
 from google.genai import errors, types
 
-from proxy.image_store import NAME
+from proxy.pictures.store import NAME
 from tests.deploy.nginx_server import Nginx, prepared, running
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, Call, ReplayingUpstream
-from tests.proxy.object_store import BUCKET, object_store
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.object_store import BUCKET, object_store
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream
 
 CALLERS = 24
 DYING = 1.0  # seconds until the last of its processes has ended

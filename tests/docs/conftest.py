@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer
 
 
 @pytest.fixture(scope="session")

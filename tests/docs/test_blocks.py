@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.environments import CLIENT_IMPORTS, needed, node_folder, python_with_clients
 from tests.docs.pages import PROJECT, RUN, SHOWN, Block, blocks_of, pages
-from tests.end_to_end.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer
 
 SHOWN_URL = "http://127.0.0.1:8000"
 SECONDS = 90

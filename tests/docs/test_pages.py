@@ -15,9 +15,9 @@ from compat.gemini_content.error import ENVELOPES as GOOGLE_ENVELOPES
 from compat.image_models import ImageModel, ModelCatalogue, Prices
 from compat.images import Usage
 from compat.openai_images.error import ENVELOPES as OPENAI_ENVELOPES
-from proxy import metrics
-from proxy.logs import fields_of
-from proxy.observation import Observation
+from proxy.observation import metrics
+from proxy.observation.logs import fields_of
+from proxy.observation.record import Observation
 from proxy.settings import Settings
 from spec import reference
 from tests.docs.pages import (

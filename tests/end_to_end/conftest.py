@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.house_models import models_file
-from tests.end_to_end.keys import keys_in, new_key
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import ReplayingUpstream
-from tests.leftovers import nothing_is_left
+from tests.support.keys import keys_in, new_key
+from tests.support.leftovers import nothing_is_left
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import ReplayingUpstream
 
 __all__ = ["nothing_is_left"]
 

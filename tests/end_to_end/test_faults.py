@@ -18,10 +18,10 @@ import requests
 from google import genai
 from google.genai import errors, types
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import ProxyServer, free_port
-from tests.end_to_end.replaying_upstream import SSE, Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import ProxyServer, free_port
+from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 

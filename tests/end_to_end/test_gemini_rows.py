@@ -8,10 +8,10 @@ import pytest
 from google import genai
 from google.genai import types
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import Answer, ReplayingUpstream
 
 HOUSE_KEY = new_key()
 PICTURE = pictures.plain_png()

@@ -8,9 +8,9 @@ import requests
 from google import genai
 from google.genai import errors, types
 
-from tests.end_to_end import pictures
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import SSE, Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream
 
 MODEL = "gemini-2.5-flash-image"
 GENERATE = f"/v1beta/models/{MODEL}:generateContent"

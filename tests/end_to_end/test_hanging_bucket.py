@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from tests.end_to_end.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer
 
 STALLING = {
     "AWS_ACCESS_KEY_ID": "a",

@@ -11,9 +11,9 @@ from google import genai
 from google.genai import errors, types
 from PIL import Image
 
-from tests.end_to_end import pictures
 from tests.end_to_end.house_models import models_file
-from tests.end_to_end.proxy_server import ProxyServer
+from tests.support import pictures
+from tests.support.proxy_server import ProxyServer
 
 MODEL = "gemini-2.5-flash-image"
 NOBODY = "http://127.0.0.1:9/v1"

@@ -18,11 +18,11 @@ from google.genai import errors, types
 from PIL import Image
 from werkzeug.formparser import MultiPartParser
 
-from tests.end_to_end import pictures
 from tests.end_to_end.house_models import models_file
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer
-from tests.end_to_end.replaying_upstream import JSON, Answer, Call, ReplayingUpstream
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import PROJECT, ProxyServer
+from tests.support.replaying_upstream import JSON, Answer, Call, ReplayingUpstream
 
 MODEL = "gemini-2.5-flash-image"
 RECIPE = (PROJECT / "docs" / "own-models.md").read_text()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import keys_in, new_key
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, Call, ReplayingUpstream, knows_only
+from tests.support import pictures
+from tests.support.keys import keys_in, new_key
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream, knows_only
 
 GENERATIONS = "/v1/images/generations"
 GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"

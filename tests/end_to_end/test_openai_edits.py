@@ -14,10 +14,10 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.end_to_end import pictures
-from tests.end_to_end.openai_calls import CLIENTS, MODEL, Ask, asking, bytes_of, inline_pictures, painted, parts_of
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import ReplayingUpstream
+from tests.support import pictures
+from tests.support.openai_calls import CLIENTS, MODEL, Ask, asking, bytes_of, inline_pictures, painted, parts_of
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import ReplayingUpstream
 
 PNG = pictures.plain_png(64, 48)
 JPEG = pictures.plain_jpeg(64, 48)

@@ -16,8 +16,8 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.end_to_end import pictures
-from tests.end_to_end.openai_calls import (
+from tests.support import pictures
+from tests.support.openai_calls import (
     CLIENTS,
     MODEL,
     Ask,
@@ -30,9 +30,9 @@ from tests.end_to_end.openai_calls import (
     parts_of,
     refused,
 )
-from tests.end_to_end.pictures import PIXELS
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.pictures import PIXELS
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import Answer, ReplayingUpstream
 
 
 @pytest.fixture

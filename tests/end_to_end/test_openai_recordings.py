@@ -18,15 +18,15 @@ from google import genai
 from google.genai import errors, types
 from PIL import Image
 
-from tests.end_to_end import pictures
 from tests.end_to_end.house_models import models_file
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer
-from tests.end_to_end.replaying_upstream import JSON, Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import PROJECT, ProxyServer
+from tests.support.replaying_upstream import JSON, Answer, ReplayingUpstream
 
 FOLDER = PROJECT.parent / "shared" / "recordings"
 MODEL = "gemini-2.5-flash-image"
-NAMES = sorted(path.stem for path in FOLDER.glob("openai_*.json"))
+NAMES = sorted(path.stem for path in FOLDER.glob("openai_*.json") if "_responses_" not in path.stem)  # another API
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="the recordings do not lie in ../shared/recordings beside this clone")
 

@@ -11,9 +11,9 @@ import pytest
 import requests
 from openai.types import ImagesResponse
 
-from tests.end_to_end import pictures
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import Answer, ReplayingUpstream
 
 MODEL = "google/gemini-2.5-flash-image"
 COLOURS = ("crimson", "navy", "olive")

@@ -16,10 +16,10 @@ from openai.types import ImageEditCompletedEvent, ImageGenCompletedEvent
 
 import spec
 from proxy import limits
-from tests.end_to_end import pictures
-from tests.end_to_end.openai_calls import CLIENTS, MODEL, Ask, asking, extras, failed, painted, refused
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.openai_calls import CLIENTS, MODEL, Ask, asking, extras, failed, painted, refused
+from tests.support.proxy_server import PROJECT, ProxyServer
+from tests.support.replaying_upstream import Answer, ReplayingUpstream
 
 PNG = pictures.plain_png(64, 48)
 SILENCE = 0.3  # seconds, where tests shorten it

@@ -12,10 +12,10 @@ import openai
 import pytest
 import requests
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer
-from tests.end_to_end.replaying_upstream import JSON, Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import PROJECT, ProxyServer
+from tests.support.replaying_upstream import JSON, Answer, ReplayingUpstream
 
 FOLDER = PROJECT.parent / "shared" / "recordings"
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
@@ -93,7 +93,7 @@ def method_of(name: str) -> str:
 
 
 def _replayable() -> list[str]:
-    names = sorted(path.stem for path in FOLDER.glob("gemini_*.json"))
+    names = sorted(path.stem for path in FOLDER.glob("gemini_*.json") if "_interactions_" not in path.stem)
     return [name for name in names if method_of(name) in METHODS]
 
 

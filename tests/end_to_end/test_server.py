@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from proxy import limits
-from tests.end_to_end import pictures
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, ReplayingUpstream
+from tests.support import pictures
+from tests.support.proxy_server import ProxyServer
+from tests.support.replaying_upstream import Answer, ReplayingUpstream
 
 GENERATIONS = "/v1/images/generations"
 GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"

@@ -8,8 +8,8 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.proxy.object_store import BUCKET, object_store
+from tests.support.object_store import BUCKET, object_store
+from tests.support.proxy_server import ProxyServer
 
 
 @pytest.fixture(scope="module")

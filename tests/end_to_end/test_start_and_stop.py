@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from proxy.open_files import files_needed
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer, end_with_the_tests
+from proxy.server.open_files import files_needed
+from tests.support.proxy_server import PROJECT, ProxyServer, end_with_the_tests
 
 
 def test_with_json_every_line_from_start_to_stop_is_json(tmp_path: Path):

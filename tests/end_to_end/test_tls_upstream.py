@@ -5,10 +5,10 @@ from pathlib import Path
 
 import openai
 
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.proxy.gemini_answers import DRAWN, PICTURE, as_bytes
-from tests.proxy.socket_upstream import http
-from tests.proxy.tls_server import tls_server
+from tests.support.gemini_answers import DRAWN, PICTURE, as_bytes
+from tests.support.proxy_server import ProxyServer
+from tests.support.socket_upstream import http
+from tests.support.tls_server import tls_server
 
 
 def test_a_picture_comes_through_tls_and_the_start_says_nothing_of_late_patches(tmp_path: Path, key: str):

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.end_to_end import pictures, users_document
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer
-from tests.end_to_end.replaying_upstream import Answer, Call, ReplayingUpstream, knows_only
+from tests.end_to_end import users_document
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import PROJECT, ProxyServer
+from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream, knows_only
 
 DOCUMENTS = sorted((PROJECT.parent / "shared" / "seed").glob("*.txt"))
 

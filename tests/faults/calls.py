@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-from tests.end_to_end.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer
 
 MODEL = "gemini-2.5-flash-image"
 GENERATIONS = "/v1/images/generations"

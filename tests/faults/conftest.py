@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.upstream_faults import MOST_ANSWER_BYTES
-from tests.leftovers import in_flight, nothing_is_left, unfinished, until, workers
-from tests.rig import Start, google, key, proxies, upstream
-from tests.window.raw_upstream import RawUpstream
+from tests.support.leftovers import in_flight, nothing_is_left, unfinished, until, workers
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_upstream import RawUpstream
+from tests.support.rig import Start, google, key, proxies, upstream
 
 MOST_IN_FLIGHT = 30  # so that places which are not given back are missed soon
 

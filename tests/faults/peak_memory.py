@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Self
 
-from tests.end_to_end.proxy_server import ProxyServer
-from tests.leftovers import workers
+from tests.support.leftovers import workers
+from tests.support.proxy_server import ProxyServer
 
 RESET_PEAK = "5"  # proc_pid_clear_refs(5): "reset the peak resident set size to the current"
 

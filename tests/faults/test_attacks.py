@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from proxy.limits import MOST_JSON_LEVELS
-from tests.end_to_end import pictures
-from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import EDITS, GENERATE_CONTENT, GENERATIONS, MODEL, code, edit, generate, generate_content
 from tests.faults.peak_memory import PeakMemory
-from tests.window.raw_upstream import SSE, RawAnswer, RawUpstream, http_answer
+from tests.support import pictures
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_upstream import SSE, RawAnswer, RawUpstream, http_answer
 
 PICTURE = pictures.plain_png(64, 64)
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(PICTURE)))

@@ -17,13 +17,13 @@ import openai
 import pytest
 import requests
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import CUT, GENERATIONS, code, generate, generate_content
 from tests.faults.conftest import in_flight, until
-from tests.rig import proxies
-from tests.window.raw_upstream import RawUpstream, http_answer
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_upstream import RawUpstream, http_answer
+from tests.support.rig import proxies
 
 SECRETS = ("the-id-of-the-key", "the-secret-of-the-key")
 PICTURE = pictures.heavy_png()

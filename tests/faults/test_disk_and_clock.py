@@ -14,12 +14,12 @@ import requests
 
 from app import create_app
 from proxy.settings import Settings
-from tests.end_to_end import pictures
-from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import code, edit, generate, generate_content
-from tests.leftovers import Leftovers
-from tests.rig import Start
-from tests.window.raw_upstream import JSON, RawAnswer, RawRequest, RawUpstream, chunk, http_answer, http_head
+from tests.support import pictures
+from tests.support.leftovers import Leftovers
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_upstream import JSON, RawAnswer, RawRequest, RawUpstream, chunk, http_answer, http_head
+from tests.support.rig import Start
 
 HEAVY = pictures.heavy_png()
 LIGHT = pictures.plain_png()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.end_to_end.proxy_server import ProxyServer, free_port
 from tests.faults.calls import MODEL, generate, generate_content
 from tests.faults.conftest import MOST_IN_FLIGHT
 from tests.faults.upstream_faults import FAULTS
-from tests.leftovers import Leftovers
-from tests.proxy.tls_server import tls_server
-from tests.rig import Start
-from tests.window.raw_upstream import RawUpstream
+from tests.support.leftovers import Leftovers
+from tests.support.proxy_server import ProxyServer, free_port
+from tests.support.raw_upstream import RawUpstream
+from tests.support.rig import Start
+from tests.support.tls_server import tls_server
 
 TIMES = 5  # by every way: more than the connections that may be kept, even if only one way leaves something
 TIMES_AT_ONCE = 3

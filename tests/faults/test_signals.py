@@ -16,14 +16,14 @@ import pytest
 import requests
 from google import genai
 
-from proxy.image_store import FolderStore
 from proxy.limits import LEFTOVER_SECONDS
-from tests.end_to_end import pictures
-from tests.end_to_end.proxy_server import ProxyServer
+from proxy.pictures.store import FolderStore
 from tests.faults.calls import MODEL, generate, generate_content
 from tests.faults.conftest import in_flight, unfinished, until, workers
-from tests.leftovers import Leftovers
-from tests.window.raw_upstream import SSE, RawAnswer, RawRequest, RawUpstream, http_answer
+from tests.support import pictures
+from tests.support.leftovers import Leftovers
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_upstream import SSE, RawAnswer, RawRequest, RawUpstream, http_answer
 
 PICTURE = pictures.plain_png()
 HEAVY = pictures.heavy_png()

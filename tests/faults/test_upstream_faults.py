@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 import requests
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import keys_in
-from tests.end_to_end.proxy_server import ProxyServer
 from tests.faults.calls import CUT, code, generate, generate_content
 from tests.faults.peak_memory import PeakMemory
 from tests.faults.upstream_faults import MOST_ANSWER_BYTES, slowly
-from tests.proxy.tls_server import tls_server
-from tests.rig import Start
-from tests.window.raw_upstream import JSON, RawAnswer, RawUpstream, chunk, http_answer, http_head
+from tests.support import pictures
+from tests.support.keys import keys_in
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_upstream import JSON, RawAnswer, RawUpstream, chunk, http_answer, http_head
+from tests.support.rig import Start
+from tests.support.tls_server import tls_server
 
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
 MIDDLE = len(BODY) // 2

@@ -18,15 +18,15 @@ import requests
 from google import genai
 from google.genai import errors, types
 
-from tests.end_to_end import pictures
-from tests.end_to_end.keys import new_key
-from tests.end_to_end.proxy_server import ProxyServer, free_port
 from tests.faults.calls import MODEL
 from tests.faults.upstream_faults import ANSWER, FAULTS, NO_PICTURE, PICTURE
-from tests.leftovers import Leftovers
-from tests.proxy.tls_server import tls_server
-from tests.rig import Start
-from tests.window.raw_upstream import RawUpstream
+from tests.support import pictures
+from tests.support.keys import new_key
+from tests.support.leftovers import Leftovers
+from tests.support.proxy_server import ProxyServer, free_port
+from tests.support.raw_upstream import RawUpstream
+from tests.support.rig import Start
+from tests.support.tls_server import tls_server
 
 BODY = pictures.as_google_writes(ANSWER)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs less than the SDKs' own; these tests' proxies speak plain HTTP

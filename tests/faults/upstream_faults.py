@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from tests.end_to_end import pictures
-from tests.window.raw_upstream import JSON, SSE, RawAnswer, RawRequest, Script, chunk, http_answer, http_head
+from tests.support import pictures
+from tests.support.raw_upstream import JSON, SSE, RawAnswer, RawRequest, Script, chunk, http_answer, http_head
 
 PICTURE = pictures.heavy_png(side=300)  # long enough to be seen flowing
 NO_PICTURE = b"this is no picture at all" * 99

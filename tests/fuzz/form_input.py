@@ -22,11 +22,11 @@ from flask import Flask
 from urllib3 import HTTPResponse
 
 from app import create_app
-from proxy.connections import Adapter
 from proxy.routes import EXTENSION
 from proxy.settings import Settings
+from proxy.upstream.connections import Adapter
 from tests.fuzz.limits import time_is_bounded
-from tests.proxy.gemini_answers import DRAWN, as_bytes
+from tests.support.gemini_answers import DRAWN, as_bytes
 
 KEY = "a-key-that-is-never-told"
 PATHS = {b"edits": "/v1/images/edits", b"variations": "/v1/images/variations"}

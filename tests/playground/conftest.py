@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.end_to_end.proxy_server import PROJECT, ProxyServer
 from tests.playground.programs import chromium, missing
 from tests.playground.visit import Visit
+from tests.support.proxy_server import PROJECT, ProxyServer
 
 SLOW_SECONDS = 20  # nobody waits for the end of it
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.end_to_end.keys import new_key
 from tests.playground.visit import Visit, draw_file, pixels
+from tests.support.keys import new_key
 
 
 def test_the_first_press_of_the_button_brings_a_picture(page: Visit):

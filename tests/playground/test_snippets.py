@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.end_to_end.proxy_server import ProxyServer
 from tests.playground.programs import node, node_modules, program
 from tests.playground.visit import Visit, digest, draw_file
+from tests.support.proxy_server import ProxyServer
 
 NASTY = """a "cat's" \\n $HOME `id` ${x} {y} %s
 in a 네온 거리 🌃 <b> // # \\u0041 'quoted' JSON"""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from sandbox_clients import ADAPTED, Client
 
 from sandbox import create_app
 from sandbox.transport import SandboxAdapter
+from tests.sandbox.sandbox_clients import ADAPTED, Client
 
 PROJECT = Path(__file__).resolve().parents[2]
 

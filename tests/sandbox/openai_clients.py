@@ -9,7 +9,8 @@ from typing import Any
 
 import requests
 from PIL import Image
-from sandbox_clients import Client
+
+from tests.sandbox.sandbox_clients import Client
 
 OPENAI_KEY = {"authorization": "Bearer sandbox"}
 PROMPT = "a lighthouse at dusk"

@@ -6,7 +6,10 @@ import io
 from typing import Any
 
 import pytest
-from openai_clients import (
+from PIL import Image, ImageChops
+
+import spec
+from tests.sandbox.openai_clients import (
     OPENAI_KEY,
     PROMPT,
     data_url,
@@ -19,10 +22,7 @@ from openai_clients import (
     pictures,
     post,
 )
-from PIL import Image, ImageChops
-from sandbox_clients import KEY, Client, png
-
-import spec
+from tests.sandbox.sandbox_clients import KEY, Client, png
 from tests.spec.spec_validators import answer_complaints, complaints, operation
 
 DOCUMENT = spec.load("openai_images")

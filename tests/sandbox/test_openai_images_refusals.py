@@ -7,11 +7,11 @@ import io
 from typing import Any
 
 import pytest
-from openai_clients import OPENAI_KEY, PROMPT, data_url, edit, error_of, generate, picture, pictures, post
 from PIL import Image
-from sandbox_clients import Client, png
 
 import spec
+from tests.sandbox.openai_clients import OPENAI_KEY, PROMPT, data_url, edit, error_of, generate, picture, pictures, post
+from tests.sandbox.sandbox_clients import Client, png
 from tests.spec.spec_validators import answer_complaints
 
 BAD_REQUEST, BAD_WISH = "invalid_request_error", "image_generation_user_error"

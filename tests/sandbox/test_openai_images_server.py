@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import requests
-from openai_clients import OPENAI_KEY, PROMPT, opened, picture
 from PIL import Image
-from sandbox_clients import Client, png
 
 from sandbox.openai_images.pictures import KEPT_PICTURES, Gallery, commissioned
 from sandbox.openai_images.request import Order
+from tests.sandbox.openai_clients import OPENAI_KEY, PROMPT, opened, picture
+from tests.sandbox.sandbox_clients import Client, png
 
 openai = pytest.importorskip("openai")
 

@@ -9,12 +9,23 @@ from typing import Any
 
 import pytest
 import requests
-from openai_clients import OPENAI_KEY, PROMPT, edit, error_of, events_of, generate, opened, picture, pictures, post
 from PIL import Image
-from sandbox_clients import Client, png
 from urllib3.exceptions import ProtocolError
 
 from sandbox.openai_images.situations import FOLDER, HABITS, OTHER_NAMES, PICTURES, known_names
+from tests.sandbox.openai_clients import (
+    OPENAI_KEY,
+    PROMPT,
+    edit,
+    error_of,
+    events_of,
+    generate,
+    opened,
+    picture,
+    pictures,
+    post,
+)
+from tests.sandbox.sandbox_clients import Client, png
 
 PATHS = sorted(path for path in FOLDER.glob("*/*.json") if path.parent.name in PICTURES)
 

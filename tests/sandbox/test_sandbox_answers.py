@@ -6,10 +6,21 @@ import base64
 import json
 
 import pytest
-from sandbox_clients import FLASH, KEY, Client, asking, events_of, inline, opened, parts_of, pictures_of, png
 
 from sandbox.image_models import IMAGE_MODELS, PIXELS_OF_2_5
 from sandbox.tokens import text_tokens
+from tests.sandbox.sandbox_clients import (
+    FLASH,
+    KEY,
+    Client,
+    asking,
+    events_of,
+    inline,
+    opened,
+    parts_of,
+    pictures_of,
+    png,
+)
 
 BANANA = "gemini-nano-banana-2.1"
 

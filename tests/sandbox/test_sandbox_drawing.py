@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from sandbox_clients import Client, asking, inline, parts_of, pictures_of, png
 
 from sandbox.drawing import change_pictures, draw_picture
 from sandbox.drawing.palettes import PALETTES
 from sandbox.drawing.scenes import SCENES
 from sandbox.drawing.subjects import MOODS, PALETTES_OF, WORDS, subject_of
+from tests.sandbox.sandbox_clients import Client, asking, inline, parts_of, pictures_of, png
 
 PROMPTS = {
     "미래 도시의 네온사인 거리를 걷는 사이버펑크 고양이": "city",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sandbox_clients import KEY, Client, asking, inline, png
+
+from tests.sandbox.sandbox_clients import KEY, Client, asking, inline, png
 
 
 def error_of(response: Any, status: int) -> dict[str, Any]:

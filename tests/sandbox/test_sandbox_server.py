@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from sandbox_clients import FLASH, KEY, Client, asking, png
+
+from tests.sandbox.sandbox_clients import FLASH, KEY, Client, asking, png
 
 PROJECT = Path(__file__).resolve().parents[2]
 

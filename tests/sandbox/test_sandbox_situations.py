@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import requests
 from PIL import Image
-from sandbox_clients import FIXTURES, KEY, Client, asking, events_of
 from urllib3.exceptions import ProtocolError
 
 from sandbox.situations import OPERATIONS, REMEMBERED_PROMPTS, Turns, known_situations
+from tests.sandbox.sandbox_clients import FIXTURES, KEY, Client, asking, events_of
 
 METHODS = {
     "generate_content": "generateContent",

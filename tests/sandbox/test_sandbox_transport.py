@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_clients import ADAPTED, KEY, Client, asking
 
 from sandbox.transport import SandboxAdapter
+from tests.sandbox.sandbox_clients import ADAPTED, KEY, Client, asking
 
 
 def session_of(app: Any, **options: Any) -> requests.Session:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spec_validators import answer_complaints, events, request_complaints
 
 import spec
+from tests.spec.spec_validators import answer_complaints, events, request_complaints
 
 PROJECT = Path(__file__).resolve().parents[2]
 FIXTURES = sorted((PROJECT / "contract_fixtures" / "gemini_content").rglob("*.json"))
 RECORDINGS_FOLDER = PROJECT.parent / "shared" / "recordings"
-GEMINI_RECORDINGS = sorted(RECORDINGS_FOLDER.glob("gemini_*.json"))
-OPENAI_RECORDINGS = sorted(RECORDINGS_FOLDER.glob("openai_*.json"))
+GEMINI_RECORDINGS = sorted(
+    path for path in RECORDINGS_FOLDER.glob("gemini_*.json") if "_interactions_" not in path.stem
+)
+OPENAI_RECORDINGS = sorted(path for path in RECORDINGS_FOLDER.glob("openai_*.json") if "_responses_" not in path.stem)
 SDK_REQUESTS = RECORDINGS_FOLDER / "sdk_requests_google.json"
 
 GEMINI = spec.load("gemini_content")

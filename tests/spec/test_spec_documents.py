@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from spec_validators import SCHEMA_PREFIX, validator
 
 import spec
-from proxy.image_store import NAME
+from proxy.pictures.store import NAME
+from tests.spec.spec_validators import SCHEMA_PREFIX, validator
 
 DOCUMENTS = {**{name: spec.load(name) for name in spec.NAMES}, "openapi": spec.openapi()}
 

@@ -13,7 +13,7 @@ from compat.errors import ApiError, ErrorKind, broken
 from compat.gemini_content.error import parse_error
 from compat.gemini_content.response import read_answer
 from compat.images import Event, Finish, ImageEnd, ImageStart, Text, Usage
-from tests.compat.chunks import cut_every
+from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[3] / "contract_fixtures" / "gemini_content"
 FIXTURES = sorted(FOLDER.rglob("*.json"))

@@ -14,10 +14,10 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import parse_error
 from compat.gemini_content.response import read_answer
 from compat.images import Finish, ImageData, ImageStart, Text
-from tests.compat.chunks import cut_every
+from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
-RECORDINGS = sorted(FOLDER.glob("gemini_*.json"))
+RECORDINGS = sorted(path for path in FOLDER.glob("gemini_*.json") if "_interactions_" not in path.stem)  # another API
 
 # What a recording means that is not simply its pictures, by the longest start of its name
 MEANINGS = {

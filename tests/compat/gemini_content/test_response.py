@@ -17,9 +17,9 @@ from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.response import BLOCKED, read_answer
 from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
 from compat.picture_header import read_header
-from tests.compat.chunks import cut_every, cuts_of
 from tests.compat.gemini_answers import EVENT_STREAM, JSON, NASTY_TEXTS, PICTURES, Answer, answers
 from tests.compat.pictures import base64_of, draw, with_segments
+from tests.support.chunks import cut_every, cuts_of
 
 PNG, JPEG = draw("PNG", 3, 2), draw("JPEG", 5, 4)
 

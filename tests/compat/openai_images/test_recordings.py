@@ -13,10 +13,10 @@ from compat.errors import ApiError, ErrorKind
 from compat.images import Finish, ImageData, ImageStart, LinkedImage, RevisedPrompt
 from compat.openai_images.error import googles_word, parse_error
 from compat.openai_images.response_reader import find_usage, read_answer
-from tests.compat.chunks import cut_every
+from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
-RECORDINGS = sorted(FOLDER.glob("openai_*.json"))
+RECORDINGS = sorted(path for path in FOLDER.glob("openai_*.json") if "_responses_" not in path.stem)  # another API
 
 # What a recording means that is not simply its pictures, by its name; and the field that a Gemini caller is told
 MEANINGS: dict[str, tuple[ErrorKind, str | None]] = {

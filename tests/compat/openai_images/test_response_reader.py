@@ -27,10 +27,10 @@ from compat.images import (
 )
 from compat.openai_images.response_reader import find_usage, parse_usage, read_answer
 from compat.picture_header import read_header
-from tests.compat.chunks import cut_every, cuts_of
 from tests.compat.gemini_answers import EVENT_STREAM, JSON, NASTY_TEXTS, PICTURES, base64_texts, framed_events, texts
 from tests.compat.pictures import base64_of, draw, with_segments
 from tests.compat.spelled_json import spellings
+from tests.support.chunks import cut_every, cuts_of
 
 PNG, JPEG, WEBP = draw("PNG", 3, 2), draw("JPEG", 5, 4), draw("WEBP", 5, 4, quality=5)
 ADDRESS = "https://example.com/a.png?st=1&se=2"

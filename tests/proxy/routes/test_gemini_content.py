@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.proxy.conftest import MODEL, UPSTREAM, Gemini, MakeApp
-from tests.proxy.dialects import google_error, openai_error
-from tests.proxy.gemini_answers import (
+from tests.support.dialects import google_error, openai_error
+from tests.support.gemini_answers import (
     DRAWN,
     INVALID_KEY,
     answer,
@@ -22,7 +22,7 @@ from tests.proxy.gemini_answers import (
     png,
     retry_detail,
 )
-from tests.proxy.socket_upstream import and_hang_up, and_wait_for_goodbye, chunk, head, http, upstream_that
+from tests.support.socket_upstream import and_hang_up, and_wait_for_goodbye, chunk, head, http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 WITH_KEY = {"x-goog-api-key": KEY}

@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.proxy.conftest import MODEL, MakeApp
-from tests.proxy.dialects import google_error, openai_error
+from tests.support.dialects import google_error, openai_error
 
 BEARER = {"Authorization": "Bearer k"}
 GOOGLE = {"x-goog-api-key": "k"}

@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from compat.errors import ApiError
-from proxy import reencoding
+from proxy.pictures import reencoding
 from proxy.service import Places
 from tests.proxy.conftest import MODEL, UPSTREAM, Gemini, MakeApp
-from tests.proxy.dialects import openai_error
-from tests.proxy.gemini_answers import (
+from tests.support.dialects import openai_error
+from tests.support.gemini_answers import (
     DRAWN,
     INVALID_KEY,
     PICTURE,
@@ -31,7 +31,7 @@ from tests.proxy.gemini_answers import (
     reason_detail,
     retry_detail,
 )
-from tests.proxy.socket_upstream import and_hang_up, and_wait_for_goodbye, chunk, head, upstream_that
+from tests.support.socket_upstream import and_hang_up, and_wait_for_goodbye, chunk, head, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 PATH = "/v1/images/generations"

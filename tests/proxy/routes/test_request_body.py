@@ -18,10 +18,10 @@ from werkzeug.test import TestResponse
 
 from proxy.limits import MOST_FORM_PARTS
 from proxy.routes import request_body
-from tests.proxy.alarm_clock import alarm
 from tests.proxy.conftest import MODEL, Gemini, MakeApp
-from tests.proxy.dialects import google_error, openai_error
-from tests.proxy.gemini_answers import DRAWN, PICTURE
+from tests.support.alarm_clock import alarm
+from tests.support.dialects import google_error, openai_error
+from tests.support.gemini_answers import DRAWN, PICTURE
 
 WITH_KEY = {"Authorization": "Bearer k"}
 GENERATIONS = "/v1/images/generations"

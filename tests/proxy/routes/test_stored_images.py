@@ -6,11 +6,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from proxy import image_store
-from proxy.image_store import open_store
+from proxy.pictures import store as image_store
+from proxy.pictures.store import open_store
 from tests.proxy.conftest import MakeApp
-from tests.proxy.dialects import google_error, openai_error
-from tests.proxy.gemini_answers import PICTURE
+from tests.support.dialects import google_error, openai_error
+from tests.support.gemini_answers import PICTURE
 
 
 @pytest.fixture

@@ -1,0 +1,245 @@
+"""The command line: `python -m proxy --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from app import open_upstreams
+from compat.base64_stream import decode, decode_whole
+from compat.errors import ApiError, ErrorKind
+from compat.image_models import CALLERS_KEY, Api, ServedModel
+from compat.images import Event, ImageData, ImageEnd
+from compat.openai_images.error import build_error
+from compat.openai_images.request import parse_generation
+from proxy.generation.generation import generate
+from proxy.observation.readiness import can_connect
+from proxy.pictures.store import open_store
+from proxy.settings import Settings, SettingsError
+from proxy.upstream.client import Upstream
+
+KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+PROJECT = Path(__file__).resolve().parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0 if all is well, 1 if not, 2 for wrong arguments."""
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.run(options, Settings.from_environ())
+    except SettingsError as error:
+        return complain(str(error))
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be written behind `python -m proxy`."""
+    root = argparse.ArgumentParser(prog="python -m proxy", description="Twinlens: one image model behind two APIs.")
+    commands = root.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    command("serve", serve, "start the service, as `gunicorn` in the project's folder does")
+    check = command("check", check_all, "look at settings, store, upstream and key, and say what is wrong")
+    check.add_argument("--key", help=f"a Google API key to try (else {' or '.join(KEY_VARIABLES)}, if set)")
+    command("models", list_models, "the models that are served, with ratios and prices")
+    draw = command("generate", draw_picture, "make a picture, straight or through a running server")
+    draw.add_argument("prompt")
+    draw.add_argument("-o", "--output", type=Path, default=Path("picture.png"), help="where to write it (picture.png)")
+    draw.add_argument("--size", default="auto", help="pixels such as 1344x768, or an aspect ratio")
+    draw.add_argument("--model", help="a served model")
+    draw.add_argument("--url", help="a running server, such as http://127.0.0.1:8000; without it: straight to Google")
+    draw.add_argument("--key", help=f"a Google API key (else {' or '.join(KEY_VARIABLES)}); `sandbox` with SANDBOX=1")
+    images = command("images", None, "stored pictures").add_subparsers(required=True, metavar="clean")
+    clean = images.add_parser("clean", help="delete what has expired", description="Deletes expired pictures now.")
+    clean.set_defaults(run=clean_images)
+    return root
+
+
+def serve(options: argparse.Namespace, settings: Settings) -> int:
+    """Becomes gunicorn."""
+    os.chdir(PROJECT)
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606
+
+
+def check_all(options: argparse.Namespace, settings: Settings) -> int:
+    """Looks at everything the service needs."""
+    print("settings  ok")
+    findings = [check_store(settings), check_upstreams(settings), check_keys(key_of(options), settings)]
+    return max(findings)
+
+
+def check_store(settings: Settings) -> int:
+    try:
+        open_store(settings.image_store_url, settings.image_ttl_seconds).check()
+    except OSError as error:
+        return report("store", f"{settings.image_store_url} cannot be written ({error.strerror}). Set IMAGE_STORE_URL.")
+    return report("store")
+
+
+def check_upstreams(settings: Settings) -> int:
+    """Whether every server that draws for a served model can be reached."""
+    unreachable = "{} cannot be reached. Look at the network, or a proxy."
+    return max(report("upstream", "" if can_connect(url) else unreachable.format(url)) for url in settings.servers())
+
+
+def check_keys(key: str | None, settings: Settings) -> int:
+    """Tries each key that travels on a call that costs nothing."""
+    findings = [0]
+    upstreams = open_upstreams(settings)
+    for url, row in {settings.server_of(model.upstream)[1]: model for model in settings.catalogue().models()}.items():
+        travels = key if row.upstream.key == CALLERS_KEY else settings.keys.get(row.upstream.key)
+        if travels:
+            findings.append(report("key", trouble_of(upstreams[url], row, travels)))
+        elif row.upstream.key == CALLERS_KEY:
+            print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")
+    return max(findings)
+
+
+def trouble_of(upstream: Upstream, model: ServedModel, key: str) -> str:
+    """What a server says against a key: it counts the tokens of a word, or lists its models."""
+    word = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
+    try:
+        if upstream.api is Api.GEMINI:
+            answer = upstream.call(f"models/{model.upstream_name}:countTokens", word, key)
+        else:
+            answer = upstream.get(f"{upstream.base_url}/models", key)
+        trouble = answer.read_error().decode("utf-8", "replace") if answer.status >= 400 else ""
+        answer.close()
+    except ApiError as error:
+        return error.message
+    return trouble.replace(key, "[key]")
+
+
+def report(what: str, trouble: str = "") -> int:
+    print(f"{what:<9} {trouble or 'ok'}")
+    return 1 if trouble else 0
+
+
+def list_models(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints a block for each served model."""
+    catalogue = settings.catalogue()
+    for model in catalogue.models():
+        row = model.upstream
+        names = [alias for alias, name in catalogue.aliases.items() if name == model.name]
+        at = f" at {row.openai.base_url}" if row.openai else ""
+        print(f"{model.name}  (drawn by {model.upstream_name}{at}, {row.title})")
+        print(f"  ratios   {', '.join(f'{ratio} {w}x{h}' for ratio, (w, h) in row.pixels.items())}")
+        if row.tiers:
+            print(f"  sizes    {', '.join(row.tiers)}")
+        if row.prices:
+            told = f"{row.prices.input} in, {row.prices.text_output} text out, {row.prices.image_output} image out"
+            print(f"  prices   {told} (USD per 1M tokens)")
+        if row.retires:
+            print(f"  retires  {row.retires.isoformat()}")
+        if names:
+            print(f"  aliases  {', '.join(names)}")
+    return 0
+
+
+def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
+    """Makes one picture and writes it whole or not at all."""
+    key = key_of(options)
+    if not key:
+        return complain(f"a key is needed: give --key or set {KEY_VARIABLES[0]}")
+    body = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
+    if options.model:
+        body["model"] = options.model
+    try:
+        with elapsed_time():
+            picture = ask_server(options.url, body, key) if options.url else ask_straight(body, key, settings)
+        unfinished = options.output.with_name(f".{options.output.name}.part")
+        unfinished.write_bytes(picture)
+        unfinished.replace(options.output)
+    except ApiError as error:
+        return complain(build_error(error)[1]["error"]["message"])
+    except OSError as error:
+        return complain(str(error).replace(key, "[key]"))
+    print(f"{options.output}: {len(picture)} bytes")
+    return 0
+
+
+def ask_server(url: str, body: dict[str, str], key: str) -> bytes:
+    """The picture, through a running server."""
+    headers = {"Authorization": f"Bearer {key}"}
+    response = requests.post(f"{url.rstrip('/')}/v1/images/generations", json=body, headers=headers, timeout=330)
+    if not response.ok:
+        try:
+            message = response.json()["error"]["message"]
+        except (ValueError, KeyError, TypeError):
+            message = f"the server answered with status {response.status_code}"
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
+    return decode_whole(response.json()["data"][0]["b64_json"])
+
+
+def ask_straight(body: dict[str, str], key: str, settings: Settings) -> bytes:
+    """The picture, without a server in between."""
+    asked = parse_generation(body, settings.catalogue(), "b64_json")
+    row = asked.model.upstream
+    upstream = open_upstreams(settings)[settings.server_of(row)[1]]
+    events = generate(upstream, asked.image_request, asked.model, settings.key_of(row, key))
+    return b"".join(decode(first_picture(events)))
+
+
+def first_picture(events: Iterator[Event]) -> Iterator[bytes]:
+    """The base64 of the first picture; what follows it is read too, so that a broken answer is noticed."""
+    reading = True
+    for event in events:
+        if reading and isinstance(event, ImageData):
+            yield event.data
+        reading = reading and not isinstance(event, ImageEnd)
+
+
+@contextmanager
+def elapsed_time() -> Iterator[None]:
+    """Shows on a terminal how long it has been going on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done, started = threading.Event(), time.monotonic()
+
+    def show() -> None:
+        while not done.wait(0.5):
+            print(f"\rdrawing ... {time.monotonic() - started:.0f} s", end="", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def clean_images(options: argparse.Namespace, settings: Settings) -> int:
+    """Deletes expired pictures."""
+    swept = open_store(settings.image_store_url, settings.image_ttl_seconds).sweep()
+    print(f"{swept} expired files deleted")
+    return 0
+
+
+def key_of(options: argparse.Namespace) -> str | None:
+    """The key that is given, or that the environment holds."""
+    given: str | None = options.key
+    return given or next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), None)
+
+
+def complain(message: str) -> int:
+    print(f"python -m proxy: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

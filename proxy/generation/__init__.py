@@ -1,0 +1,1 @@
+"""Asks a server once or several times for one stream of events."""

@@ -1,0 +1,124 @@
+"""Counters and timings for Prometheus, right across all workers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TypeVar
+
+from prometheus_client import REGISTRY as THIS_PROCESS
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from compat.image_models import ServedModel
+from proxy.observation.record import Observation
+
+Metric = TypeVar("Metric", Counter, Histogram)
+
+SECONDS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 7.5, 10, 15, 30, 60, 120, 300)
+
+BY_OPERATION = ["surface", "operation"]
+
+REQUESTS = Counter("twinlens_requests", "Requests that were answered.", [*BY_OPERATION, "status", "model", "error"])
+TOTAL = Histogram("twinlens_request_seconds", "From a request's start to its last byte.", BY_OPERATION, buckets=SECONDS)
+FIRST_BYTE = Histogram(
+    "twinlens_first_byte_seconds", "From a request's start to its first byte.", BY_OPERATION, buckets=SECONDS
+)
+UPSTREAM_FIRST_BYTE = Histogram(
+    "twinlens_upstream_first_byte_seconds", "From a call upstream to its first byte.", ["surface"], buckets=SECONDS
+)
+UPSTREAM_TOTAL = Histogram(
+    "twinlens_upstream_seconds", "All that a call waited for the upstream.", ["surface"], buckets=SECONDS
+)
+PICTURES = Counter("twinlens_pictures", "Pictures that were delivered.", ["surface", "model"])
+TOKENS = Counter("twinlens_tokens", "Tokens, as the upstream told them.", ["surface", "model", "direction", "modality"])
+COST = Counter("twinlens_cost_usd", "What the tokens cost, in USD, where prices are known.", ["surface", "model"])
+UNKNOWN_USAGE = Counter(
+    "twinlens_unknown_usage", "Answers that passed without their usage being read.", ["surface", "model"]
+)
+BYTES_IN = Counter("twinlens_bytes_in", "Bytes of request bodies.", ["surface"])
+BYTES_OUT = Counter("twinlens_bytes_out", "Bytes of answers.", ["surface"])
+IN_FLIGHT = Gauge("twinlens_in_flight", "Calls that are being answered.", multiprocess_mode="livesum")
+STORE_PICTURES = Gauge("twinlens_store_pictures", "Pictures in the store.", multiprocess_mode="mostrecent")
+STORE_BYTES = Gauge("twinlens_store_bytes", "Bytes of the pictures in the store.", multiprocess_mode="mostrecent")
+
+READY = Gauge(
+    "twinlens_ready",
+    "Whether the last look of /readyz found that this can be used.",
+    ["what"],
+    multiprocess_mode="mostrecent",
+)
+MODEL_RETIRES = Gauge(
+    "twinlens_model_retires_timestamp_seconds",
+    "When the upstream ends the model, where it has said so.",
+    ["model"],
+    multiprocess_mode="mostrecent",
+)
+
+
+@lru_cache(maxsize=2048)
+def series(metric: Metric, *labels: str) -> Metric:
+    """One line of a metric. Prometheus' client looks each up under a lock, which costs more than to count."""
+    return metric.labels(*labels)
+
+
+def count(observation: Observation) -> None:
+    """Adds a request that has been answered."""
+    surface, operation, model = observation.surface, observation.operation, observation.model or ""
+    series(REQUESTS, surface, operation, str(observation.status), model, observation.error or "").inc()
+    series(TOTAL, surface, operation).observe(time.monotonic() - observation.started)
+    if observation.first_byte is not None:
+        series(FIRST_BYTE, surface, operation).observe(observation.first_byte)
+    for times in observation.upstream:
+        if times.first_byte is not None:
+            series(UPSTREAM_FIRST_BYTE, surface).observe(times.first_byte)
+        if times.total is not None:
+            series(UPSTREAM_TOTAL, surface).observe(times.total)
+    series(BYTES_IN, surface).inc(observation.bytes_in)
+    series(BYTES_OUT, surface).inc(observation.bytes_out)
+    if observation.pictures:
+        series(PICTURES, surface, model).inc(observation.pictures)
+    if observation.usage_is_unknown:
+        series(UNKNOWN_USAGE, surface, model).inc()
+    if usage := observation.usage:
+        for direction, modality, tokens in (
+            ("input", "text", usage.input_text_tokens),
+            ("input", "image", usage.input_image_tokens),
+            ("output", "text", usage.output_text_tokens),
+            ("output", "image", usage.output_image_tokens),
+        ):
+            if tokens:
+                series(TOKENS, surface, model, direction, modality).inc(tokens)
+    if observation.cost:
+        series(COST, surface, model).inc(observation.cost)
+
+
+def note_store(size: tuple[int, int] | None) -> None:
+    """How many pictures the store holds, and their bytes, where that is known."""
+    if size:
+        STORE_PICTURES.set(size[0])
+        STORE_BYTES.set(size[1])
+
+
+def note_ready(troubles: Collection[str]) -> None:
+    """What the service needs, and whether it is among the troubles."""
+    for what in ("store", "upstream"):
+        READY.labels(what).set(what not in troubles)
+
+
+def note_models(models: Iterable[ServedModel]) -> None:
+    """When the models that are served come to their end."""
+    for model in models:
+        if day := model.upstream.retires:
+            MODEL_RETIRES.labels(model.name).set(datetime.combine(day, datetime.min.time(), UTC).timestamp())
+
+
+def page() -> bytes:
+    """All metrics in Prometheus' text format: of all workers where they share a folder, else of this process."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return generate_latest(THIS_PROCESS)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -1,0 +1,1 @@
+"""Pictures after they were drawn: stored behind URLs, or re-encoded."""

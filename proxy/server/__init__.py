@@ -1,0 +1,1 @@
+"""How gunicorn runs the service: its worker, its responses, its log."""

@@ -1,0 +1,261 @@
+"""The HTTP client: a body goes out with one key, a status and a stream of bytes come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from http.cookiejar import DefaultCookiePolicy
+from traceback import walk_tb
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.util import Retry
+
+from compat.errors import ApiError, ErrorKind
+from compat.image_models import Api
+from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
+from proxy.observation.record import UpstreamTimes
+from proxy.settings import SANDBOX_KEY
+from proxy.upstream.connections import Adapter
+from proxy.upstream.wait_limit import WaitLimit
+
+SANDBOX = "http://sandbox.invalid"  # an address that no network has
+SANDBOX_URLS = {Api.GEMINI: f"{SANDBOX}/v1beta", Api.OPENAI: f"{SANDBOX}/v1"}
+CREDENTIALS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
+
+ALWAYS_SENT = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "twinlens"}
+
+# Only a connection that could not be made is tried once more: nothing can have been sent on it.
+RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
+
+
+KEY = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")  # what a header can hold
+Body = bytes | tuple[bytes | memoryview, ...]  # in one piece, or in several that follow one another
+
+
+@dataclass
+class UpstreamAnswer:
+    """A status, headers by lower-case name, and the body as a stream that is read once. Always to be closed."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    response: requests.Response
+    limit: WaitLimit
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    def read_error(self) -> bytes:
+        """The body of an error, up to a limit."""
+        body = bytearray()
+        for chunk in self.chunks:
+            body += chunk
+            if len(body) > LONGEST_ERROR_BODY:
+                break
+        return bytes(body[:LONGEST_ERROR_BODY])
+
+    def close(self) -> None:
+        """Gives the connection back if the body has been read to its end, and closes it otherwise."""
+        self.limit.close()
+        self.response.close()
+
+
+class Upstream:
+    """One pooled session to one server. It is made after the fork: a worker's connections are its own."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api: Api = Api.GEMINI,
+        timeout: float,
+        max_answer_bytes: int,
+        connections: int,
+        sandbox: BaseAdapter | None = None,
+        wait_limit: type[WaitLimit] = WaitLimit,
+    ):
+        """`base_url` goes up to and with the API's version; `timeout` is in seconds, for all the waiting of a call.
+
+        `sandbox` answers the calls that carry the sandbox's key. `wait_limit` may be one that interrupts what takes
+        too long.
+        """
+        self.base_url = base_url
+        self.api = api
+        self.timeout = timeout
+        self.max_answer_bytes = max_answer_bytes
+        self.wait_limit = wait_limit
+        self.has_sandbox = sandbox is not None
+        self.session = requests.Session()
+        self.session.auth = leave_as_is  # or requests would look for a password in ~/.netrc
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.session.headers.clear()
+        adapter = Adapter(pool_connections=4, pool_maxsize=connections, max_retries=RETRY)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
+        if sandbox:
+            self.session.mount(SANDBOX, sandbox)
+
+    def call(
+        self,
+        path: str,
+        body: Body,
+        key: str | None,
+        *,
+        content_type: str = "application/json",
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        decode: bool = True,
+        times: UpstreamTimes | None = None,
+    ) -> UpstreamAnswer:
+        """Posts a body to a path below the base URL and returns as soon as the answer's headers are there.
+
+        The key travels as the server's API wants it; None for none. `timeout` can shorten the setting; with `decode`
+        a compressed answer is opened, as that of an error always is; in `times` it is noted how long was waited.
+        Raises an ApiError when there is no answer; reading `chunks` raises one when the answer breaks off.
+        """
+        url = f"{self.base_for(key)}/{path}{'?' if query else ''}{query}"
+        length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        told = {"content-type": content_type, "content-length": str(length), **(headers or {})}
+        return self.ask("POST", url, body, {**told, **self.credential(key)}, timeout, decode, times)
+
+    def base_for(self, key: str | None) -> str:
+        """The base URL that a caller's key leads to: the sandbox's own to the sandbox."""
+        return SANDBOX_URLS[self.api] if self.has_sandbox and key == SANDBOX_KEY else self.base_url
+
+    def get(self, url: str, key: str | None, *, timeout: float | None = None) -> UpstreamAnswer:
+        """What is at an address of this server."""
+        return self.ask("GET", url, None, self.credential(key), timeout)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        body: Body | None,
+        headers: Mapping[str, str],
+        timeout: float | None,
+        decode: bool = True,
+        times: UpstreamTimes | None = None,
+    ) -> UpstreamAnswer:
+        seconds, whose = self.timeout, "UPSTREAM_TIMEOUT_SECONDS"
+        if timeout and timeout < seconds:
+            seconds, whose = timeout, "all that the caller's SDK waits"
+        sent = {**ALWAYS_SENT, **headers}
+        limit = self.wait_limit(seconds, partial(too_late, seconds, whose))
+        try:
+            with limit:
+                response = self.send(method, url, body, sent, seconds)
+        except BaseException as error:
+            limit.close()
+            if isinstance(error, requests.RequestException):
+                raise without_answer(error, limit) from None
+            raise
+        times = times or UpstreamTimes()
+        times.first_byte = times.total = limit.waited
+        return UpstreamAnswer(
+            response.status_code,
+            {name.lower(): response.headers[name] for name in response.headers},
+            self.read(response, limit, times, decode or response.status_code >= 400),
+            response,
+            limit,
+        )
+
+    def credential(self, key: str | None) -> dict[str, str]:
+        """The header that holds the key. Raises INVALID_KEY for one that no header can hold."""
+        if key is None:
+            return {}
+        if not KEY.fullmatch(key):
+            raise ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
+        name, scheme = CREDENTIALS[self.api]
+        return {name: scheme + key}
+
+    def send(
+        self, method: str, url: str, body: Body | None, headers: Mapping[str, str], seconds: float
+    ) -> requests.Response:
+        """The response as soon as its headers are there. The URL is sent as it is: requests would spell it anew."""
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.hooks = method, url, {}
+        prepared.body = body  # type: ignore[assignment]  # urllib3 sends pieces one after another
+        prepared.headers = CaseInsensitiveDict(headers)
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        return self.session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **self.surroundings)
+
+    @cached_property
+    def surroundings(self) -> dict[str, Any]:
+        """What the environment says of proxies and certificates; all calls go to one server, so it is asked once."""
+        options = self.session.merge_environment_settings(self.base_url, {}, None, None, None)
+        return {name: options[name] for name in ("proxies", "verify", "cert")}
+
+    def read(
+        self, response: requests.Response, limit: WaitLimit, times: UpstreamTimes, decode: bool
+    ) -> Iterator[bytes]:
+        """The body as it comes, waited for within the limit: how long the caller takes for it does not count.
+
+        Raises an ApiError when it breaks off, takes too long or grows too large.
+        """
+        decode = decode and "content-encoding" in response.headers  # or urllib3 would copy what it has nothing to do to
+        length, read = 0, response.raw.read1
+        try:
+            while True:
+                with limit:
+                    chunk = read(READ_CHUNK, decode_content=decode)
+                if not chunk:
+                    return
+                length += len(chunk)
+                if length > self.max_answer_bytes:
+                    raise broken(
+                        f"The upstream's answer is larger than {self.max_answer_bytes} bytes (MAX_ANSWER_BYTES)."
+                    )
+                if limit.waited > limit.seconds:
+                    raise limit.error()
+                yield chunk
+        except (ReadTimeoutError, TimeoutError):
+            raise limit.error() from None
+        except (HTTPError, OSError):
+            raise broken("The upstream's answer broke off.") from None
+        finally:
+            times.total = limit.waited
+            limit.close()
+            response.close()
+
+
+def leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def without_answer(error: Exception, limit: WaitLimit) -> ApiError:
+    """What it means that a call brought no answer. The error's own words stay here: they may repeat a URL."""
+    if nothing_was_sent(error):
+        return broken("The upstream could not be reached.", may_repeat=None)
+    if isinstance(error, requests.Timeout):
+        return limit.error()
+    if isinstance(error, requests.exceptions.SSLError):
+        return broken("No secure connection to the upstream could be made.")
+    return broken("The connection to the upstream broke before it answered.")
+
+
+def nothing_was_sent(error: Exception) -> bool:
+    """Whether no connection came about at all, or one whose TLS handshake did not end in time."""
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, ReadTimeoutError) and isinstance(cause.__cause__, TimeoutError):
+        # urllib3 tells a handshake that stalls as it tells an answer that does: only where it waited differs.
+        return any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(cause.__cause__.__traceback__))
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def broken(message: str, may_repeat: bool | None = False) -> ApiError:
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=may_repeat)
+
+
+def too_late(seconds: float, whose: str) -> ApiError:
+    message = f"The upstream did not answer within {seconds:g} seconds ({whose})."
+    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, message, may_repeat=False)

@@ -1,0 +1,264 @@
+"""When the caller goes away, the upstream sees its connection closed within a second, and the place is free again."""
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.pictures.store import new_name
+from tests.support import pictures
+from tests.support.proxy_server import ProxyServer
+from tests.support.raw_caller import A_CAT, Reply, call, left_hanging, read_at_least
+from tests.support.raw_upstream import JSON, SILENCE, SSE, RawAnswer, RawUpstream, chunk, http_answer, http_head
+from tests.support.rig import Start
+
+MODEL = "gemini-2.5-flash-image"
+SECONDS = 1.0
+BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
+IN_THE_PICTURE = len(BODY) // 2
+IMPATIENT = Path(__file__).parent.parent / "end_to_end" / "impatient_gunicorn.conf.py"
+
+
+@pytest.fixture(scope="module")
+def server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+    """A proxy with one worker and a place for one caller."""
+    return start(tmp_path_factory.mktemp("hanging_up"), GEMINI_BASE_URL=google.url, MAX_IN_FLIGHT="1")
+
+
+class Asked:
+    """A path, a body, and how many calls upstream become of it."""
+
+    def __init__(self, path: str, body: bytes, calls: int = 1, content_type: str = "application/json") -> None:
+        self.path, self.body, self.calls, self.content_type = path, body, calls, content_type
+
+    def headers(self, key: str) -> list[tuple[str, str]]:
+        """One credential that both surfaces take, and the body's type."""
+        return [("Authorization", f"Bearer {key}"), ("Content-Type", self.content_type)]
+
+
+def generation(path: str = "/v1/images/generations", **wishes: object) -> Asked:
+    """A call of OpenAI's surface."""
+    return Asked(path, json.dumps({"prompt": "a cat", **wishes}).encode(), int(str(wishes.get("n", 1))))
+
+
+def an_edit() -> Asked:
+    """A form with a picture."""
+    body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nblue\r\n--x\r\n'
+    body += b'Content-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+    body += pictures.plain_png(64, 64) + b"\r\n--x--\r\n"
+    return Asked("/v1/images/edits", body, content_type="multipart/form-data; boundary=x")
+
+
+ASKED = {
+    "generateContent": Asked(f"/v1beta/models/{MODEL}:generateContent", A_CAT),
+    "streamGenerateContent as events": Asked(f"/v1/models/{MODEL}:streamGenerateContent?alt=sse", A_CAT),
+    "streamGenerateContent as an array": Asked(f"/v1beta/models/{MODEL}:streamGenerateContent", A_CAT),
+    "countTokens": Asked(f"/v1beta/models/{MODEL}:countTokens", A_CAT),
+    "a generation as base64": generation(response_format="b64_json"),
+    "a generation as URL": generation(response_format="url"),
+    "four generations": generation(n=4),
+    "four generations as base64": generation(n=4, response_format="b64_json"),
+    "a streamed generation": generation(stream=True),
+    "four streamed generations": generation(stream=True, n=4),
+    "an edit": an_edit(),
+    "a generation below Google's own path": generation("/v1beta/openai/images/generations", response_format="b64_json"),
+}
+FLOWING = ("generateContent", "streamGenerateContent as events", "a generation as base64")  # the caller sees bytes
+HELD = [name for name in ASKED if name not in (*FLOWING, "countTokens")]
+
+
+def close(connection: socket.socket) -> None:
+    connection.close()
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def close_half(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_WR)
+
+
+Goodbye = Callable[[socket.socket], None]
+GOODBYES = pytest.mark.parametrize("goodbye", [close, reset, close_half])
+
+
+def assert_the_next_is_served(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+    """The one place is free."""
+    upstream.answers(http_answer(BODY))
+    until = time.monotonic() + SECONDS
+    reply: Reply | None = None
+    while reply is None or (reply.status == 503 and time.monotonic() < until):
+        reply = call(server, f"/v1beta/models/{MODEL}:generateContent", A_CAT, [("x-goog-api-key", key)])
+    assert (reply.status, reply.body) == (200, BODY)
+
+
+@GOODBYES
+@pytest.mark.parametrize("name", ASKED)
+def test_before_an_answer_a_goodbye_ends_every_call_upstream(
+    server: ProxyServer, upstream: RawUpstream, key: str, name: str, goodbye: Goodbye
+) -> None:
+    asked = ASKED[name]
+    upstream.answers(SILENCE)
+    with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
+        requests = upstream.wait_for(asked.calls)
+        time.sleep(0.05)
+        assert not any(request.gone.is_set() for request in requests)
+        hung_up_at = time.monotonic()
+        goodbye(connection)
+        for request in requests:
+            assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
+    assert len(upstream.requests) == asked.calls, "what was given up is not asked for again"
+    assert_the_next_is_served(server, upstream, key)
+
+
+@GOODBYES
+@pytest.mark.parametrize("name", FLOWING)
+def test_in_the_midst_of_a_picture_a_goodbye_ends_the_call_upstream(
+    server: ProxyServer, upstream: RawUpstream, key: str, name: str, goodbye: Goodbye
+) -> None:
+    asked = ASKED[name]
+    content_type = SSE if "events" in name else JSON
+    upstream.answers(http_answer(BODY, content_type=content_type, only=IN_THE_PICTURE))
+    with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
+        (request,) = upstream.wait_for(1)
+        read_at_least(connection, IN_THE_PICTURE // 2)
+        assert not request.gone.is_set()
+        hung_up_at = time.monotonic()
+        goodbye(connection)
+        assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
+    assert_the_next_is_served(server, upstream, key)
+
+
+@GOODBYES
+@pytest.mark.parametrize("name", HELD)
+def test_while_a_picture_is_held_a_goodbye_ends_every_call_upstream(
+    server: ProxyServer, upstream: RawUpstream, key: str, name: str, goodbye: Goodbye
+) -> None:
+    asked = ASKED[name]
+    upstream.answers(http_answer(BODY, only=IN_THE_PICTURE))
+    with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
+        requests = upstream.wait_for(asked.calls)
+        time.sleep(0.2)
+        hung_up_at = time.monotonic()
+        goodbye(connection)
+        for request in requests:
+            assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
+    assert_the_next_is_served(server, upstream, key)
+    assert not list(server.pictures.rglob("*.part")), "half a picture was left behind"
+
+
+@pytest.mark.parametrize("goodbye", [close, reset])
+def test_a_caller_who_stops_reading_and_then_leaves_ends_the_call_upstream(
+    server: ProxyServer, upstream: RawUpstream, key: str, goodbye: Goodbye
+) -> None:
+    asked = ASKED["generateContent"]
+    upstream.answers(http_answer(BODY * 20))
+    with left_hanging(server, asked.path, asked.body, asked.headers(key), receive_buffer=4096) as connection:
+        (request,) = upstream.wait_for(1)
+        read_at_least(connection, 1)
+        time.sleep(0.5)
+        assert request.sent < len(BODY) * 20
+        hung_up_at = time.monotonic()
+        goodbye(connection)
+        assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
+    assert_the_next_is_served(server, upstream, key)
+
+
+def test_two_of_four_that_are_there_do_not_keep_the_others_alive(
+    server: ProxyServer, upstream: RawUpstream, key: str
+) -> None:
+    asked = ASKED["four generations"]
+    upstream.answers(http_answer(BODY), http_answer(BODY), SILENCE)
+    with left_hanging(server, asked.path, asked.body, asked.headers(key)):
+        requests = upstream.wait_for(4)
+        time.sleep(0.3)
+        hung_up_at = time.monotonic()
+    silent = [request for request in requests if not request.sent]
+    assert len(silent) == 2
+    for request in silent:
+        assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
+    assert_the_next_is_served(server, upstream, key)
+
+
+def test_a_caller_who_sends_a_next_request_early_is_not_taken_for_gone(
+    server: ProxyServer, upstream: RawUpstream, key: str
+) -> None:
+    asked = ASKED["generateContent"]
+    upstream.answers(http_answer(BODY))
+    with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
+        head = f"POST {asked.path} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {key}\r\nContent-Length: {len(A_CAT)}\r\n\r\n"
+        connection.sendall(head.encode() + A_CAT)
+        received = b""
+        while received.count(b"0\r\n\r\n") < 2:
+            received += read_at_least(connection, 1)
+    assert received.count(b"HTTP/1.1 200") == 2
+
+
+def test_fifty_goodbyes_in_a_row_leave_nothing_behind(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+    upstream.answers(SILENCE)
+    asked = ASKED["generateContent"]
+    for number in range(1, 51):
+        with left_hanging(server, asked.path, asked.body, asked.headers(key)):
+            *_, request = upstream.wait_for(number)
+        assert request.gone.wait(SECONDS)
+    assert_the_next_is_served(server, upstream, key)
+    assert "Traceback" not in server.output()
+
+
+@pytest.fixture(scope="module")
+def impatient_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+    """The same, and a caller has a second to take what is there for him."""
+    folder = tmp_path_factory.mktemp("impatient")
+    environment = {"GEMINI_BASE_URL": google.url, "MAX_IN_FLIGHT": "1", "IMAGE_STORE_URL": str(folder)}
+    return start(folder, str(IMPATIENT), **environment)
+
+
+@pytest.mark.parametrize("name", FLOWING)
+def test_a_caller_who_takes_nothing_does_not_keep_his_place(
+    impatient_server: ProxyServer, upstream: RawUpstream, key: str, name: str
+):
+    asked = ASKED[name]
+    upstream.answers(lambda _: RawAnswer(without_end(BODY[:IN_THE_PICTURE])))
+    with left_hanging(impatient_server, asked.path, asked.body, asked.headers(key), receive_buffer=64 * 1024) as caller:
+        (request,) = upstream.wait_for(1)
+        assert request.gone.wait(8), "the upstream was still asked for more"
+        assert_the_next_is_served(impatient_server, upstream, key)
+        assert rest_until_the_reset(caller) < 10_000_000
+    assert "took too long to take it" in impatient_server.output()
+
+
+def test_a_caller_who_takes_nothing_of_a_stored_picture_is_let_go(impatient_server: ProxyServer):
+    name = new_name("image/png", int(time.time()) + 60)
+    with (Path(impatient_server.environment["IMAGE_STORE_URL"]) / name).open("wb") as file:
+        file.truncate(50_000_000)
+    asked = f"GET /images/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", impatient_server.port)) as caller:
+        caller.sendall(asked)
+        time.sleep(3)
+        assert rest_until_the_reset(caller) < 50_000_000
+    assert name not in impatient_server.output(), "a name is a permission"
+
+
+def rest_until_the_reset(caller: socket.socket) -> int:
+    """How many bytes can still be read before the connection is reset."""
+    received = 0
+    try:
+        while piece := caller.recv(1024 * 1024):
+            received += len(piece)
+    except ConnectionResetError:
+        return received
+    pytest.fail("the answer ended as if it were whole")
+
+
+def without_end(begin: bytes) -> Iterator[bytes]:
+    """An answer whose picture goes on and on."""
+    yield http_head(200, JSON)
+    yield chunk(begin)
+    while True:
+        yield chunk(b"AAAA" * 16 * 1024)

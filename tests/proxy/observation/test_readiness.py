@@ -1,0 +1,67 @@
+"""What /readyz finds, and how seldom it looks."""
+
+import socket
+import threading
+
+from proxy.observation.readiness import Readiness
+
+
+def no_trouble() -> None:
+    """A store that can be written."""
+
+
+def test_all_is_well():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        readiness = Readiness(no_trouble, [f"http://127.0.0.1:{listener.getsockname()[1]}"])
+        assert readiness.troubles() == {}
+
+
+def test_a_store_that_cannot_be_written_is_named():
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    assert Readiness(full, ()).troubles() == {"store": "cannot be written (No space left on device)"}
+
+
+def test_an_upstream_where_nobody_listens_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert Readiness(no_trouble, [url]).troubles() == {"upstream": "cannot be reached"}
+
+
+def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
+    monkeypatch.setattr("proxy.observation.readiness.STORE_SECONDS", 0.1)
+    asked, answer = [], threading.Event()
+
+    def hang() -> None:
+        asked.append(1)
+        answer.wait(5)
+
+    readiness = Readiness(hang, ())
+    for _ in range(3):
+        assert readiness.look() == {"store": "did not answer in time"}
+    assert len(asked) == 1
+    answer.set()
+    readiness.store_is_asked.join(5)
+    assert readiness.look() == {}
+    assert len(asked) == 2
+
+
+def test_it_looks_once_in_a_while_however_often_it_is_asked():
+    looks = []
+    readiness = Readiness(lambda: looks.append(1), ())
+    for _ in range(10):
+        readiness.troubles()
+    assert len(looks) == 1
+
+
+def test_readyz_and_healthz_answer(client):
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    assert client.get("/readyz").status_code in (200, 503)
+
+
+def test_metrics_name_no_key_and_count_requests(client):
+    client.post("/v1/images/generations", json={}, headers={"Authorization": "Bearer a-secret-key"}).close()
+    page = client.get("/metrics").get_data(as_text=True)
+    assert 'twinlens_requests_total{error="missing_parameter",model="",operation="generations",status="400"' in page
+    assert "a-secret-key" not in page

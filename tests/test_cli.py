@@ -1,0 +1,93 @@
+"""`python -m proxy`, run as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.proxy_server import ProxyServer
+
+PROJECT = Path(__file__).resolve().parents[1]
+SECRET = "AIza-a-key-that-must-not-be-seen"
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "IMAGE_STORE_URL": str(folder / "images")}
+    return subprocess.run(
+        [sys.executable, "-m", "proxy", *arguments],
+        cwd=folder,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["", "serve", "check", "models", "generate", "images", "images clean"])
+def test_help_explains_every_command(tmp_path: Path, command: str):
+    done = run(tmp_path, *command.split(), "--help")
+    assert done.returncode == 0
+    assert "usage: python -m proxy" in done.stdout
+
+
+def test_a_picture_is_made_straight(tmp_path: Path):
+    done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--size", "16:9", "--key", "sandbox", SANDBOX="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Image.open(tmp_path / "cat.png").size == (1344, 768)
+
+
+def test_a_picture_is_made_through_a_running_server(tmp_path: Path):
+    with ProxyServer(tmp_path / "server", SANDBOX="1") as server:
+        done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--url", server.url, "--key", "sandbox")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert Image.open(tmp_path / "cat.png").size == (1024, 1024)
+        refused = run(tmp_path, "generate", "[[refused_image_safety]]", "--url", server.url, "--key", "sandbox")
+    assert refused.returncode == 1
+    assert "safety" in refused.stderr
+
+
+def test_a_refusal_writes_nothing(tmp_path: Path):
+    done = run(tmp_path, "generate", "[[refused_image_safety]]", "-o", "cat.png", "--key", "sandbox", SANDBOX="1")
+    assert done.returncode == 1
+    assert "IMAGE_SAFETY" in done.stderr
+    assert not list(tmp_path.glob("*cat.png*"))
+
+
+def test_without_a_key_it_says_where_one_goes(tmp_path: Path):
+    done = run(tmp_path, "generate", "a cat")
+    assert done.returncode == 1
+    assert "--key" in done.stderr
+
+
+def test_the_models_are_listed_with_their_names(tmp_path: Path):
+    done = run(tmp_path, "models", MODEL_ALIASES="our-model=gemini-2.5-flash-image")
+    assert done.returncode == 0
+    for word in ("gemini-2.5-flash-image", "16:9 1344x768", "our-model", "2026-10-02"):
+        assert word in done.stdout
+
+
+def test_check_says_what_is_wrong_and_keeps_the_key_to_itself(tmp_path: Path):
+    done = run(tmp_path, "check", GEMINI_BASE_URL="http://127.0.0.1:9", GOOGLE_API_KEY=SECRET)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    well = run(tmp_path, "check", "--key", "sandbox", SANDBOX="1")
+    assert "key       ok" in well.stdout
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path):
+    done = run(tmp_path, "models", PORT="many")
+    assert (done.returncode, "PORT is 'many'" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_expired_pictures_are_cleaned(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    old = tmp_path / "images" / f"00000001-{'a' * 32}.png"
+    old.write_bytes(b"x")
+    done = run(tmp_path, "images", "clean")
+    assert (done.returncode, done.stdout) == (0, "1 expired files deleted\n")
+    assert not old.exists()
