@@ -9,6 +9,6 @@ MOST_NAMES = 20
 HEADER_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
 
 
-def tellable(names: Iterable[str]) -> tuple[str, ...]:
+def names_for_header(names: Iterable[str]) -> tuple[str, ...]:
     """The names that can stand in a header, each once and not too many."""
     return tuple(dict.fromkeys(name for name in names if HEADER_NAME.fullmatch(name)))[:MOST_NAMES]

@@ -221,14 +221,14 @@ class ServedModel:
     """A model as a caller sees it, and the upstream model that draws for it."""
 
     name: str  # the public name
-    asked_as: str  # the name the caller used, without prefixes: the public name or an alias
+    requested_name: str  # the name the caller used, without prefixes: the public name or an alias
     upstream_name: str
     upstream: ImageModel
 
     @property
     def is_openai_alias(self) -> bool:
         """Whether the caller used one of OpenAI's own names."""
-        return self.asked_as in OPENAI_IMAGE_MODELS
+        return self.requested_name in OPENAI_IMAGE_MODELS
 
 
 class ModelCatalogue:
@@ -272,8 +272,8 @@ class ModelCatalogue:
 
     def resolve(self, name: str | None) -> ServedModel:
         """The model a caller means; no name means the first that is served. Raises MODEL_NOT_FOUND."""
-        asked_as = bare_name(name) if name else next(iter(self.upstreams))
-        public = self.aliases.get(asked_as, asked_as)
+        requested_name = bare_name(name) if name else next(iter(self.upstreams))
+        public = self.aliases.get(requested_name, requested_name)
         upstream = self.upstreams.get(public)
         if not upstream:
             names = ", ".join([*self.upstreams, *self.aliases])
@@ -282,7 +282,7 @@ class ModelCatalogue:
                 f"The model '{name}' does not exist or is not served here. Served: {names}.",
                 param="model",
             )
-        return ServedModel(public, asked_as, upstream.upstream_name or upstream.name, upstream)
+        return ServedModel(public, requested_name, upstream.upstream_name or upstream.name, upstream)
 
 
 def unknown_upstream(name: str, public: ImageModel) -> ImageModel:

@@ -63,7 +63,7 @@ def known_aspect_ratio(ratio: str, model: ImageModel, *, param: str = "aspect_ra
     return ratio
 
 
-def image_size_of_size(size: str, model: ImageModel, ratio: str | None) -> str | None:
+def nearest_image_size(size: str, model: ImageModel, ratio: str | None) -> str | None:
     """The tier whose pixel count for the ratio is nearest by log to a size in pixels, the smaller one on a tie.
 
     None for a model without tiers, and for a size that is not told in pixels.

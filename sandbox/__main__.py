@@ -52,7 +52,7 @@ class QuietHandler(WSGIRequestHandler):
         print(f"sandbox: {getattr(self, 'command', '-')} {path} {code}", file=sys.stderr)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Everything else stays unsaid."""
+        """Everything else stays unsupported_fields."""
 
 
 def unchunked(app: WSGIApplication) -> WSGIApplication:

@@ -39,7 +39,7 @@ MAY_START = {"app": {"sandbox", "spec"}, "proxy.routes.description": {"spec"}}  
 KNOWN_TO = {
     "flask": ("app", "proxy.routes"),
     "gevent": ("proxy.server", "proxy.generation", "proxy.greenlets"),
-    "gunicorn": ("proxy.server", "cli"),
+    "gunicorn": ("proxy.server", "proxy.routes.request_body"),
     "requests": ("proxy.upstream", "cli"),
     "urllib3": ("proxy.upstream",),
     "PIL": ("proxy.pictures.reencoding",),

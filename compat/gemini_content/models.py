@@ -36,7 +36,7 @@ def build_model(model: ServedModel) -> dict[str, Any]:
     """One model."""
     upstream = model.upstream
     return {
-        "name": f"models/{model.asked_as}",
+        "name": f"models/{model.requested_name}",
         "version": "001",
         "displayName": upstream.title,
         "description": f"Draws and edits pictures; answered by {model.upstream_name}.",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import snake_case
-from compat.ignored_names import tellable
+from compat.ignored_names import names_for_header
 from compat.image_models import ImageModel, ServedModel
 from compat.images import MOST_PICTURES, ImageRequest, InputImage
 from compat.input_images import MOST_IMAGES, from_base64, mime_type_of_address
@@ -90,7 +90,7 @@ def read_request(body: Mapping[str, Any], model: ServedModel) -> GeminiRequest:
         seed=whole(config, "seed", LOWEST_SEED, HIGHEST_SEED),
         temperature=number(config, "temperature"),
     )
-    return GeminiRequest(image_request, tellable(left_out(fields, config, model.upstream)))
+    return GeminiRequest(image_request, names_for_header(left_out(fields, config, model.upstream)))
 
 
 # Objects of protobuf JSON

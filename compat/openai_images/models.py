@@ -22,7 +22,7 @@ def build_model(model: ServedModel) -> dict[str, Any]:
     """The answer of GET /v1/models/{model}."""
     upstream = model.upstream
     body: dict[str, Any] = {
-        "id": model.asked_as,
+        "id": model.requested_name,
         "object": "model",
         "created": CREATED,
         "owned_by": upstream.owner,

@@ -9,12 +9,12 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
-from compat.ignored_names import tellable
+from compat.ignored_names import names_for_header
 from compat.image_models import ModelCatalogue, Pixels, ServedModel
 from compat.images import MOST_PICTURES, ImageRequest, InputImage
 from compat.input_images import MOST_IMAGES, check_mask, read_input_image
 from compat.openai_images.form import Form, read_pictures, read_texts
-from compat.sizes import aspect_ratio_of_size, image_size_of_size, known_aspect_ratio, parse_pixels
+from compat.sizes import aspect_ratio_of_size, known_aspect_ratio, nearest_image_size, parse_pixels
 from compat.validation import (
     Choice,
     Flag,
@@ -226,7 +226,7 @@ def wanted_format(asked: Any, model: ServedModel, default_format: str) -> str:
     if asked in RESPONSE_FORMATS:
         return str(asked)
     if model.is_openai_alias:
-        return "url" if model.asked_as.startswith("dall-e") else "b64_json"
+        return "url" if model.requested_name.startswith("dall-e") else "b64_json"
     return default_format
 
 
@@ -244,7 +244,7 @@ def image_size(asked: str | None, size: str, model: ServedModel, aspect_ratio: s
     """The tier to ask for: the caller's if the model has tiers, else the one that `size` comes nearest to."""
     tiers = model.upstream.tiers
     if asked is None or not tiers:
-        return image_size_of_size(size, model.upstream, aspect_ratio)
+        return nearest_image_size(size, model.upstream, aspect_ratio)
     if asked not in tiers:
         supported = ", ".join(f"'{tier}'" for tier in tiers)
         raise ApiError(
@@ -291,4 +291,4 @@ def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: Serve
         names.append("output_compression")
     if checked.get("stream") and checked.get("response_format") == "url":
         names.append("response_format")
-    return tellable(names)
+    return names_for_header(names)

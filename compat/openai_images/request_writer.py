@@ -85,7 +85,7 @@ def split(image_request: ImageRequest, most_pictures: int) -> list[ImageRequest]
     return requests
 
 
-def unsaid(image_request: ImageRequest, model: ServedModel) -> tuple[str, ...]:
+def unsupported_fields(image_request: ImageRequest, model: ServedModel) -> tuple[str, ...]:
     """The wishes that the request leaves out because the server has no word for them."""
     said = build_fields(image_request, model, stream=False)
     size = pixels_of(image_request, model)

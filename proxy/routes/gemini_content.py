@@ -25,10 +25,10 @@ from compat.gemini_content.response_writer import (
     write_array,
     write_event_stream,
 )
-from compat.ignored_names import tellable
+from compat.ignored_names import names_for_header
 from compat.image_models import Api, ServedModel
 from compat.openai_images.error import googles_word
-from compat.openai_images.request_writer import unsaid
+from compat.openai_images.request_writer import unsupported_fields
 from proxy.caller import google_key
 from proxy.generation.generation import generate
 from proxy.generation.languages import LANGUAGES
@@ -40,7 +40,7 @@ from proxy.routes.passthrough import headers_up, pass_on
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import parse_json, read_body
 
-CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
+QUERY_CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
 
 blueprint = Blueprint("gemini_content", __name__)
@@ -85,13 +85,13 @@ def translate(method: str, content: dict[str, Any], model: ServedModel, key: str
     if method == "countTokens":
         raise ApiError(
             ErrorKind.METHOD_NOT_ALLOWED,
-            f"models/{model.asked_as} is not supported for countTokens: its server has nothing that counts.",
+            f"models/{model.requested_name} is not supported for countTokens: its server has nothing that counts.",
             status=501,
         )
     service, seen = the_service(), observation()
     asked = read_request(content, model)
-    unsaid_wishes = (GOOGLES_NAMES.get(name, name) for name in unsaid(asked.image_request, model))
-    ignored = tellable((*asked.ignored, *unsaid_wishes))
+    unsupported = (GOOGLES_NAMES.get(name, name) for name in unsupported_fields(asked.image_request, model))
+    ignored = names_for_header((*asked.ignored, *unsupported))
     framing, write = framing_of(method)
     names = {"model_version": model.name, "response_id": secrets.token_urlsafe(16)}
     headers = {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
@@ -125,7 +125,7 @@ def query_without_key(query: str) -> str:
     """The query as it came, but for credentials: one travels, and not there."""
 
     def names_credential(pair: str) -> bool:
-        return unquote_plus(pair.partition("=")[0]).lstrip("$") in CREDENTIALS
+        return unquote_plus(pair.partition("=")[0]).lstrip("$") in QUERY_CREDENTIALS
 
     return "&".join(pair for pair in query.split("&") if not names_credential(pair))
 

@@ -40,7 +40,7 @@ STATUS_OF_ERROR = (  # what gunicorn answers a request that is none, before the 
     (errors.ParseException, 400, "Bad Request", "it is no HTTP request"),
     (Exception, 500, "Internal Server Error", ""),
 )
-CREDENTIALS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
+HIDDEN_HEADERS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
 QUERY = re.compile(r"\?[^\s'\"]*")
 
 log = logging.getLogger("twinlens")
@@ -57,7 +57,7 @@ class QuietLogger(Logger):  # type: ignore[misc]
     def atoms(self, resp: Any, req: Any, environ: Any, request_time: Any) -> dict[str, Any]:
         """What a format of the access log can name."""
         atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
-        hidden = {"q": "-", **{f"{{{name}}}i": "-" for name in CREDENTIALS}}
+        hidden = {"q": "-", **{f"{{{name}}}i": "-" for name in HIDDEN_HEADERS}}
         return {**atoms, **{name: value for name, value in hidden.items() if name in atoms}}
 
 

@@ -26,7 +26,7 @@ from proxy.upstream.wait_limit import WaitLimit
 
 SANDBOX = "http://sandbox.invalid"  # an address that no network has
 SANDBOX_URLS = {Api.GEMINI: f"{SANDBOX}/v1beta", Api.OPENAI: f"{SANDBOX}/v1"}
-CREDENTIALS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
+KEY_HEADERS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
 
 ALWAYS_SENT = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "twinlens"}
 
@@ -173,7 +173,7 @@ class Upstream:
             return {}
         if not KEY.fullmatch(key):
             raise ApiError(ErrorKind.INVALID_KEY, "API key not valid. Please pass a valid API key.")
-        name, scheme = CREDENTIALS[self.api]
+        name, scheme = KEY_HEADERS[self.api]
         return {name: scheme + key}
 
     def send(

@@ -46,7 +46,7 @@ NOT_SERVED = [
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_the_model_is_found_in_every_spelling(name: str) -> None:
     model = ModelCatalogue().resolve(name)
-    assert (model.name, model.asked_as, model.upstream_name) == (SERVED, SERVED, SERVED)
+    assert (model.name, model.requested_name, model.upstream_name) == (SERVED, SERVED, SERVED)
 
 
 @pytest.mark.parametrize("name", [None, ""])
@@ -67,7 +67,7 @@ def test_an_alias_leads_to_the_model_under_its_own_name() -> None:
     catalogue = ModelCatalogue({"dall-e-3": f"google/{SERVED}", "our-model": SERVED})
     for name in ("dall-e-3", "google/dall-e-3", "models/dall-e-3"):
         model = catalogue.resolve(name)
-        assert (model.name, model.asked_as, model.is_openai_alias) == (SERVED, "dall-e-3", True)
+        assert (model.name, model.requested_name, model.is_openai_alias) == (SERVED, "dall-e-3", True)
     assert catalogue.resolve("our-model").is_openai_alias is False
     assert catalogue.resolve(SERVED).is_openai_alias is False
 

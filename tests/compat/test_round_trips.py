@@ -146,7 +146,7 @@ def test_a_request_of_geminis_survives_openais_api(model: ServedModel, data: st.
         assert error.param == "contents"  # noqa: PT017 - no words but white space
         return
     assert asked.ignored == ()
-    assert request_writer.unsaid(asked.image_request, model) == ()
+    assert request_writer.unsupported_fields(asked.image_request, model) == ()
     told = through_openai(asked.image_request, model)
     assert told.image_request == asked.image_request
     assert (told.response_format, told.ignored, told.stream) == ("b64_json", (), False)
@@ -346,12 +346,14 @@ REFUSALS: dict[str, Callable[[], object]] = {
 }
 NAMED: dict[str, Callable[[], tuple[str, ...]]] = {
     "a tier, where the model has none": lambda: ignored(configured(imageConfig={"imageSize": "2K"})),
-    "a tier of an edit without an aspect ratio": lambda: request_writer.unsaid(
+    "a tier of an edit without an aspect ratio": lambda: request_writer.unsupported_fields(
         saying(WORDS, PICTURE, model=WITH_TIERS, generationConfig={"imageConfig": {"imageSize": "2K"}}).image_request,
         WITH_TIERS,
     ),
-    "a seed that the server has no field for": lambda: request_writer.unsaid(configured(seed=3).image_request, PLAIN),
-    "a temperature that the server has no field for": lambda: request_writer.unsaid(
+    "a seed that the server has no field for": lambda: request_writer.unsupported_fields(
+        configured(seed=3).image_request, PLAIN
+    ),
+    "a temperature that the server has no field for": lambda: request_writer.unsupported_fields(
         configured(temperature=0.5).image_request, PLAIN
     ),
     "safety settings": lambda: ignored(asking(safetySettings=[{"category": 7, "threshold": 4}])),

@@ -13,9 +13,9 @@ from compat.image_models import MODELS, PIXELS_2_5, ImageModel
 from compat.sizes import (
     TOLERANCE,
     aspect_ratio_of_size,
-    image_size_of_size,
     known_aspect_ratio,
     nearest_aspect_ratio,
+    nearest_image_size,
     parse_pixels,
 )
 
@@ -161,18 +161,18 @@ TIERS = [
 
 @pytest.mark.parametrize(("size", "ratio", "tier"), TIERS)
 def test_a_size_asks_for_the_tier_of_the_nearest_pixel_count(size: str, ratio: str | None, tier: str | None) -> None:
-    assert image_size_of_size(size, THREE_ONE, ratio) == tier
+    assert nearest_image_size(size, THREE_ONE, ratio) == tier
 
 
 @pytest.mark.parametrize("model", MODELS_WITH_TIERS, ids=lambda model: model.name)
 def test_the_pixels_of_every_tier_lead_back_to_it(model: ImageModel) -> None:
     for tier, pixels in model.tiers.items():
         for ratio, (width, height) in pixels.items():
-            assert image_size_of_size(f"{width}x{height}", model, ratio) == tier
+            assert nearest_image_size(f"{width}x{height}", model, ratio) == tier
 
 
 def test_a_model_without_tiers_is_never_asked_for_one() -> None:
-    assert image_size_of_size("4096x4096", MODEL, "1:1") is None
+    assert nearest_image_size("4096x4096", MODEL, "1:1") is None
 
 
 @pytest.mark.parametrize(("text", "pixels"), [("1x1", (1, 1)), ("99999x1", (99999, 1)), ("16:9", None), ("01x1", None)])

@@ -49,7 +49,7 @@ def test_the_line_of_a_fault_is_still_there(name: str) -> None:
 
 
 def test_a_line_that_is_gone_is_told() -> None:
-    with pytest.raises(ValueError, match=r"proxy\.upstream has 0 times"):
+    with pytest.raises(ValueError, match=r"proxy\.upstream\.client has 0 times"):
         MUTANTS["key sent twice"].mutated("nothing")
 
 

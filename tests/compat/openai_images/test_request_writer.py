@@ -14,7 +14,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import ImageRequest, InputImage
 from compat.input_images import from_bytes
-from compat.openai_images.request_writer import split, unsaid, write_request
+from compat.openai_images.request_writer import split, unsupported_fields, write_request
 from tests.compat.openai_servers import KNOWS_ALL, PLAIN, WITH_TIERS, received, served
 from tests.compat.pictures import draw
 
@@ -95,7 +95,7 @@ def test_a_stream_is_asked_for() -> None:
 def test_what_the_server_has_no_word_for_is_told(
     model: ServedModel, wishes: dict[str, Any], names: tuple[str, ...]
 ) -> None:
-    assert unsaid(replace(SUN, **wishes), model) == names
+    assert unsupported_fields(replace(SUN, **wishes), model) == names
 
 
 def test_an_edit_without_a_ratio_keeps_the_shape_of_its_picture() -> None:
