@@ -52,7 +52,7 @@ class QuietHandler(WSGIRequestHandler):
         print(f"sandbox: {getattr(self, 'command', '-')} {path} {code}", file=sys.stderr)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Everything else stays unsupported_fields."""
+        """Everything else is not logged."""
 
 
 def unchunked(app: WSGIApplication) -> WSGIApplication:
