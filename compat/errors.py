@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
+class Bought(Enum):
+    """Whether an error may have cost something: it decides who may ask again."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
 class ErrorKind(Enum):
     """What went wrong. Every kind has a row in the table of both dialects."""
 
@@ -48,6 +56,10 @@ class ErrorKind(Enum):
     UPSTREAM_TIMEOUT = auto()
     UPSTREAM_BROKEN = auto()  # no connection, or an answer that is none
 
+    IDEMPOTENCY_KEY_REUSED = auto()
+    OUTCOME_UNKNOWN = auto()  # of a purchase whose worker is gone
+    STATE_UNAVAILABLE = auto()  # the database, or the store of kept answers
+
     INTERNAL = auto()
 
 
@@ -64,6 +76,7 @@ class ApiError(Exception):
     param: str | None = None  # the field, in the caller's own words
     retry_after: float | None = None  # seconds
     may_repeat: bool | None = None
+    bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
 

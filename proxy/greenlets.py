@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import gevent
+from gevent.event import Event as Event
 from gevent.threadpool import ThreadPool
 
 from compat.errors import ApiError
 from proxy.upstream.wait_limit import WaitLimit
+
+sleep = gevent.sleep
 
 READABLE = 1  # what libev calls it
 AFTER_SOCKETS = -1  # the priority of a timer that must not overtake what has come meanwhile
@@ -177,3 +180,17 @@ def new_timer(seconds: float) -> Any:
 
 def raise_in(waiting: gevent.Greenlet, error: Callable[[], BaseException]) -> None:
     waiting.throw(error())
+
+
+Stopped = gevent.GreenletExit  # what a task is ended with
+
+
+class Task:
+    """Something that is done in a greenlet of its own, and goes on when the one that began it ends."""
+
+    def __init__(self, function: Callable[..., object], *args: Any):
+        self.greenlet = gevent.spawn(function, *args)
+
+    def stop(self) -> None:
+        """Ends it where it waits; returns at once."""
+        gevent.kill(self.greenlet, Stopped, block=False)

@@ -31,6 +31,14 @@ MOST_PIXELS = 100_000_000  # of a picture that is decoded
 SILENCE_SECONDS = 15.0  # before a stream's line is kept open by a comment
 LONGEST_RETRY_SECONDS = 60.0  # that a caller is told to wait
 OVERLOADED_RETRY_SECONDS = 1.0
+SPOOL_MEMORY = 64 * MIB  # of a worker, for answers that are not whole yet; more goes to temporary files
+ABANDONED_SECONDS = 15.0  # for which a call goes on without its caller; an SDK's retry comes within 8
+KEPT_SECONDS = 60.0  # for which the answer of such a call is kept
+RETRY_LOOK_SECONDS = 1.0  # for which a retry looks for what its first try has left
+LOOK_SECONDS = 0.1  # between two looks into the database for a call that another worker makes
+HEARTBEAT_SECONDS = 10.0  # between two renewals of the leases of running calls
+LEASE_SECONDS = 30.0  # after which a worker that renews nothing counts as gone
+RECORD_TRIES = 6  # to record the end of a call while the database is away
 
 
 def seconds_for(length: int) -> float:
