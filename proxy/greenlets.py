@@ -193,4 +193,4 @@ class Task:
 
     def stop(self) -> None:
         """Ends it where it waits; returns at once."""
-        gevent.kill(self.greenlet, Stopped, block=False)
+        self.greenlet.kill(Stopped, block=False)

@@ -97,7 +97,7 @@ class AbandonedCalls:
                 records.put_back(left.id)
             else:
                 left.id = records.abandon(order.scope, order.fingerprint)
-                self.keeping.lease(left.id)
+                self.keeping.lease(left.id, left.call)
         except DatabaseUnavailable as error:
             log.warning("an abandoned call is known to this worker only: %s", error)
         if left not in self.here:
@@ -122,7 +122,6 @@ class AbandonedCalls:
             cost, records = micros(left.order.cost()), self.keeping.records
             if not self.keeping.insist(lambda: records.keep(id, answer.status, answer.headers, body, cost)):
                 self.keeping.drop(body)
-        self.keeping.leased.discard(id or "")
         with suppress(ValueError):
             self.here.remove(left)
 

@@ -56,9 +56,10 @@ class Keeping:
 
     # Leases
 
-    def lease(self, id: str) -> None:
-        """From now on the record's lease is renewed, until `release`."""
+    def lease(self, id: str, call: Call) -> None:
+        """From now on the lease of the call's record is renewed, until the call is over and recorded."""
         self.leased.add(id)
+        call.when_over(lambda: self.leased.discard(id))
         if self.heart is None:
             self.heart = Task(self.beat)
 

@@ -35,7 +35,7 @@ class KeyedCalls:
         if is_first:
             call = Call(make, self.memory, partial(self.end, record.id, order))
             self.running[record.id] = call
-            self.keeping.lease(record.id)
+            self.keeping.lease(record.id, call)
             return self.follow(call, order)
         if record.fingerprint != order.fingerprint:
             raise ApiError(ErrorKind.IDEMPOTENCY_KEY_REUSED, REUSED, param="Idempotency-Key")
@@ -66,7 +66,6 @@ class KeyedCalls:
             keeping.insist(lambda: records.finish(id, answer.status, answer.headers, body, call.bought, cost))
         finally:
             del self.running[id]
-            keeping.leased.discard(id)
 
 
 def micros(usd: float | None) -> int | None:

@@ -34,7 +34,7 @@ class Purchases:
         self.abandoned = AbandonedCalls(self.keeping)
 
     def buy(self, order: Order, make: Callable[[], Made]) -> Delivery:
-        """The answer to an order: from `make`, unless it was bought before. Raises an ApiError, also that of the call."""
+        """The answer to an order, from `make` unless it was bought before. Raises an ApiError, also the call's own."""
         if order.key:
             return self.keyed.buy(order, make)
         if order.retry_count and (found := self.abandoned.find_first_try(order)):

@@ -66,7 +66,7 @@ class Records:
                 created_at=now,
                 expires_at=now + self.keep_seconds,
             )
-            if connection.execute(insert.on_conflict_do_nothing()).rowcount:
+            if connection.execute(insert.on_conflict_do_nothing().returning(table.c.id)).scalar():
                 return True, Record(id, RUNNING, self.owner, fingerprint, True)
             row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
             assert row  # the insert met it in this very transaction
@@ -97,7 +97,7 @@ class Records:
         return id
 
     def take(self, scope: str, fingerprint: str) -> Record | None:
-        """An abandoned call or a kept answer for a caller that asks again; nobody else gets it. None if there is none."""
+        """An abandoned call, or what was kept of one, for a caller that asks again and for nobody else."""
         free = (
             (table.c.scope == scope)
             & (table.c.fingerprint == fingerprint)
@@ -120,7 +120,9 @@ class Records:
         """Takes an abandoned call of this worker; False if another worker's caller was faster."""
         with self.database.write() as connection:
             return bool(
-                connection.execute(table.update().where(table.c.id == id, table.c.joined == 0).values(joined=1)).rowcount
+                connection.execute(
+                    table.update().where(table.c.id == id, table.c.joined == 0).values(joined=1)
+                ).rowcount
             )
 
     def put_back(self, id: str) -> None:
@@ -134,7 +136,13 @@ class Records:
             return bool(connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount)
 
     def finish(
-        self, id: str, status: int, headers: Mapping[str, str], body: str | None, bought: Bought, cost_micros: int | None
+        self,
+        id: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: str | None,
+        bought: Bought,
+        cost_micros: int | None,
     ) -> None:
         """Records the kept answer of a keyed call."""
         with self.database.write() as connection:
@@ -166,9 +174,7 @@ class Records:
                 expires_at=self.database.now() + KEPT_SECONDS,
             )
 
-    def keep(
-        self, id: str, status: int, headers: Mapping[str, str], body: str | None, cost_micros: int | None
-    ) -> bool:
+    def keep(self, id: str, status: int, headers: Mapping[str, str], body: str | None, cost_micros: int | None) -> bool:
         """Records the answer of an abandoned call, to be handed out once within KEPT_SECONDS; False if it is gone."""
         with self.database.write() as connection:
             return self.update(
