@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
@@ -39,10 +37,6 @@ class TwinlensApp(Flask):
     """Flask, from whose views no BaseException escapes: gunicorn would answer it, and not in the caller's dialect."""
 
     response_class = ClosingResponse
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: none of ours is a coroutine, and Flask would look anew for each request."""
-        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:

@@ -24,9 +24,10 @@ from proxy.limits import (
 from proxy.observation.logs import configure as configure_logs
 from proxy.pictures.store import is_remote, open_folder
 from proxy.server.allocator import keep_freed_memory
+from proxy.server.log import JsonLogger, QuietLogger
 from proxy.server.open_files import make_room
 from proxy.server.welcome import welcome
-from proxy.server.worker import JsonLogger, QuietLogger, Worker
+from proxy.server.worker import Worker
 from proxy.settings import Settings, SettingsError
 
 try:
@@ -58,6 +59,9 @@ forwarder_headers = ""
 
 # Gunicorn's control socket would lie in the home folder of whoever starts it.
 control_socket_disable = True
+
+# "auto" would take another parser, with other limits and errors, where one is installed.
+http_parser = "python"
 
 # No preload_app: connections, threads and metrics belong behind the fork.
 

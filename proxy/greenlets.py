@@ -6,6 +6,7 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import gevent
@@ -45,7 +46,7 @@ class Threads:
 
     def run(self, function: Callable[..., Result], *args: Any) -> Result:
         """Runs the function in one of them. Raises TimeoutError if that takes too long; the thread may go on."""
-        with time_limit(self.seconds, self.too_late):
+        with time_limit(self.seconds, self.too_late()):
             return run_in(self.pool, function, *args)
 
     def too_late(self) -> TimeoutError:
@@ -112,22 +113,10 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
     return stop
 
 
-class time_limit:
-    """Raises the error in what is done within, wherever it waits, when so many seconds are over."""
-
-    __slots__ = ("error", "seconds", "timer")
-
-    def __init__(self, seconds: float, error: Callable[[], BaseException]):
-        self.seconds = seconds
-        self.error = error
-
-    def __enter__(self) -> None:
-        self.timer = new_timer(self.seconds)
-        self.timer.start(raise_in, gevent.getcurrent(), self.error, update=True)
-
-    def __exit__(self, *_: object) -> None:
-        self.timer.stop()
-        self.timer.close()
+def time_limit(seconds: float, error: BaseException | type[BaseException]) -> AbstractContextManager[Any]:
+    """A context in which the error is raised, wherever it waits, when so many seconds are over."""
+    limit: AbstractContextManager[Any] = gevent.Timeout(seconds, error)
+    return limit
 
 
 class InterruptingLimit(WaitLimit):
@@ -164,7 +153,7 @@ class InterruptingLimit(WaitLimit):
         if self.waiting and self.waited + time.monotonic() - self.entered < self.seconds:
             self.set()
         elif self.waiting:
-            raise_in(self.waiting, self.error)
+            self.waiting.throw(self.error())
 
     def close(self) -> None:
         """Ends the timer."""
@@ -176,10 +165,6 @@ class InterruptingLimit(WaitLimit):
 
 def new_timer(seconds: float) -> Any:
     return gevent.get_hub().loop.timer(max(seconds, 0.001), priority=AFTER_SOCKETS)
-
-
-def raise_in(waiting: gevent.Greenlet, error: Callable[[], BaseException]) -> None:
-    waiting.throw(error())
 
 
 Stopped = gevent.GreenletExit  # what a task is ended with

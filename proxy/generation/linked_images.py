@@ -16,18 +16,18 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can hold
 
 
-def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
+def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None) -> Iterator[Event]:
     """The events with every linked picture as the picture itself. Raises UPSTREAM_BROKEN for one that is not there."""
     for event in events:
         if isinstance(event, LinkedImage):
-            yield from fetch(event.url, upstream, key, timeout)
+            yield from fetch(event.url, upstream, key)
         else:
             yield event
 
 
-def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
+def fetch(link: str, upstream: Upstream, key: str | None) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
-    answer = upstream.get(address_on(upstream.base_for(key), link), key, timeout=timeout)
+    answer = upstream.get(address_on(upstream.base_for(key), link), key)
     try:
         if answer.status != 200:
             raise broken_picture(f"its address answers with status {answer.status}")

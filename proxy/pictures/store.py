@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import obstore
 import obstore.store
@@ -34,6 +34,7 @@ log = logging.getLogger("twinlens")
 ENDINGS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 MIME_TYPES = {ending: mime_type for mime_type, ending in ENDINGS.items()}
 NAME = re.compile(r"([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}\.(png|jpeg|webp|gif)", re.ASCII)
+KEPT_NAME = re.compile(r"kept-([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}", re.ASCII)
 UNFINISHED = ".part"
 WORTH_A_WRITE = 64 * KIB  # bytes in chunks that are not held back for the next one
 MOST_TOGETHER = 64  # chunks
@@ -60,8 +61,20 @@ class Picture:
 class Store(Protocol):
     """Where pictures are kept."""
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
-        """Stores the bytes and returns the name. Nothing remains if the chunks raise. Raises OSError."""
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
+        """Stores a picture for so many seconds, by default those of the store, and returns its name.
+
+        Nothing remains if the chunks raise. Raises OSError.
+        """
+
+    def keep(self, chunks: Iterable[bytes], seconds: float) -> str:
+        """Stores the body of an answer under a name that `find` does not know, and returns it. Raises OSError."""
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone. Raises OSError."""
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there. Raises OSError."""
 
     def find(self, name: str) -> Picture | None:
         """The picture of that name; None if there is none, or none any more."""
@@ -81,6 +94,11 @@ def new_name(mime_type: str, expiry: int) -> str:
     return f"{expiry:08x}-{secrets.token_urlsafe(24)}.{ENDINGS[mime_type]}"
 
 
+def new_kept_name(expiry: int) -> str:
+    """A name for the body of an answer that is kept until so many seconds since 1970."""
+    return f"kept-{expiry:08x}-{secrets.token_urlsafe(24)}"
+
+
 def read_name(name: str, now: float) -> tuple[str, int] | None:
     """The MIME type and the seconds left that a name tells; None if it is no name, or expired."""
     match = NAME.fullmatch(name)
@@ -98,9 +116,32 @@ class FolderStore:
         self.clock = clock
         folder.mkdir(parents=True, exist_ok=True)
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
         """Stores the bytes and returns the name. Nothing remains if the chunks raise."""
-        name = new_name(mime_type, int(self.clock()) + self.ttl)
+        name = new_name(mime_type, int(self.clock()) + (seconds or self.ttl))
+        self.write(name, chunks)
+        return name
+
+    def keep(self, chunks: Iterable[bytes], seconds: float) -> str:
+        """Stores the body of an answer and returns its name."""
+        name = new_kept_name(int(self.clock() + seconds) + 1)
+        self.write(name, chunks)
+        return name
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone."""
+        try:
+            file = (self.folder / name).open("rb", buffering=0)
+        except FileNotFoundError:
+            return None
+        return read_all(file)
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Writes a file that appears under its name when it is whole."""
         path = f"{self.folder}/{name}"
         unfinished = f"{path}{UNFINISHED}"
         file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -114,7 +155,6 @@ class FolderStore:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
             raise
-        return name
 
     def find(self, name: str) -> Picture | None:
         """The picture of that name; None if there is none, or none any more."""
@@ -159,10 +199,18 @@ class FolderStore:
                 yield entry
 
     def is_over(self, entry: os.DirEntry[str], now: float) -> bool:
-        if match := NAME.fullmatch(entry.name):
+        if match := NAME.fullmatch(entry.name) or KEPT_NAME.fullmatch(entry.name):
             return int(match[1], 16) <= now
-        is_ours = entry.name.endswith(UNFINISHED) and NAME.fullmatch(entry.name.removesuffix(UNFINISHED))
+        finished = entry.name.removesuffix(UNFINISHED)
+        is_ours = finished != entry.name and (NAME.fullmatch(finished) or KEPT_NAME.fullmatch(finished))
         return bool(is_ours) and entry.stat().st_mtime < now - LEFTOVER_SECONDS
+
+
+def read_all(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of a file, which is closed at its end."""
+    with file:
+        while piece := file.read(READ_CHUNK):
+            yield piece
 
 
 def write_all(file: int, chunks: Iterable[bytes]) -> None:
@@ -208,14 +256,36 @@ class RemoteStore:
         self.run_in_thread = run_in_thread
         self.clock = clock
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
-        """Spools the picture to a local file, so that it appears whole or not at all, and uploads it."""
-        name = new_name(mime_type, int(self.clock()) + self.ttl)
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
+        """Stores the bytes and returns the name."""
+        name = new_name(mime_type, int(self.clock()) + (seconds or self.ttl))
+        self.upload(name, mime_type, chunks)
+        return name
+
+    def keep(self, chunks: Iterable[bytes], seconds: float) -> str:
+        """Stores the body of an answer and returns its name."""
+        name = new_kept_name(int(self.clock() + seconds) + 1)
+        self.upload(name, "application/octet-stream", chunks)
+        return name
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone. Raises OSError."""
+        try:
+            return self.read(self.ask(obstore.get, name))
+        except FileNotFoundError:
+            return None
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            self.ask(obstore.delete, name)
+
+    def upload(self, name: str, mime_type: str, chunks: Iterable[bytes]) -> None:
+        """Spools the bytes to a local file, so that they appear whole or not at all, and uploads it."""
         with tempfile.TemporaryFile(buffering=0) as file:
             write_all(file.fileno(), chunks)
             file.seek(0)
             self.ask(obstore.put, name, file, attributes={"Content-Type": mime_type})
-        return name
 
     def find(self, name: str) -> Picture | None:
         """The picture of that name; None if there is none, or none any more. Raises OSError."""
@@ -233,8 +303,7 @@ class RemoteStore:
         with tempfile.TemporaryFile(buffering=0) as file:
             self.in_thread(lambda: write_all(file.fileno(), found.stream(READ_CHUNK)))
             file.seek(0)
-            while piece := file.read(READ_CHUNK):
-                yield piece
+            yield from read_all(file)
 
     def check(self) -> None:
         """Writes and deletes an object. Raises OSError if pictures cannot be stored."""
@@ -290,8 +359,10 @@ def open_folder(url: str, ttl: int) -> FolderStore:
         raise SettingsError(f"IMAGE_STORE_URL: the folder {folder} cannot be made ({error.strerror}).") from None
 
 
-def store_pictures(events: Iterator[Event], store: Store, url_of: Callable[[str], str]) -> Iterator[Event]:
-    """The events with every picture put into the store and told by its URL instead.
+def store_pictures(
+    events: Iterator[Event], store: Store, url_of: Callable[[str], str], seconds: int | None = None
+) -> Iterator[Event]:
+    """The events with every picture put into the store, for so many seconds, and its URL in its place.
 
     A store that has kept them waiting in vain for STORE_ANSWER_SECONDS is asked for no other picture.
     """
@@ -303,7 +374,7 @@ def store_pictures(events: Iterator[Event], store: Store, url_of: Callable[[str]
         try:
             if in_vain >= STORE_ANSWER_SECONDS:
                 raise TimeoutError(errno.ETIMEDOUT, "the store did not answer for the picture before")
-            name = store.put(start.mime_type, data)
+            name = store.put(start.mime_type, data, seconds)
         except OSError as error:
             in_vain += time.monotonic() - began
             log.exception("a picture could not be stored")

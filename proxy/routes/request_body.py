@@ -41,7 +41,7 @@ class TimedInput:
         wanted = min(size if 0 < size < MIB else MIB, MIB if self.left is None else self.left)
         if not wanted:
             return b""
-        with time_limit(seconds_for(wanted), too_slow):
+        with time_limit(seconds_for(wanted), too_slow()):
             try:
                 chunk = self.stream.read(wanted)
             except ParseException as error:
