@@ -67,10 +67,7 @@ class AbandonedCalls:
                 self.keeping.forget(taken.id)
 
     def leave(self, call: Call, order: Order, taken: Abandoned | None) -> None:
-        """The caller went away before it had its answer. If its SDK marks retries, the call waits for one."""
-        if order.retry_count is None:
-            call.stop()
-            return
+        """The caller went away before it had its answer: the call waits for its retry."""
         left = taken or Abandoned(call, order)
         left.taken = False
         Task(self.wait_for_retry, left)

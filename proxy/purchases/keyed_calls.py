@@ -34,6 +34,7 @@ class KeyedCalls:
             raise unavailable(f"An Idempotency-Key cannot be used now: {error}") from None
         if is_first:
             call = Call(make, self.memory, partial(self.end, record.id, order))
+            order.started(call)
             self.running[record.id] = call
             self.keeping.lease(record.id, call)
             return self.follow(call, order)

@@ -31,6 +31,7 @@ class Order:
     fingerprint: str  # the same for a request that is sent again
     render: Render
     cost: Callable[[], float | None] = unknown_cost  # in USD, once its call is over
+    started: Callable[[Call], None] = lambda call: None  # hears of the call that is begun for it
     key: str | None = None  # a hash of the idempotency key
     retry_count: int | None = None  # how often its SDK has tried before; None if the SDK does not say
 

@@ -39,4 +39,6 @@ class Purchases:
             return self.keyed.buy(order, make)
         if order.retry_count and (found := self.abandoned.find_first_try(order)):
             return found
-        return self.abandoned.follow(Call(make, self.memory), order)
+        call = Call(make, self.memory)
+        order.started(call)
+        return self.abandoned.follow(call, order)

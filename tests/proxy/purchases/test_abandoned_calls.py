@@ -107,13 +107,6 @@ def test_a_call_that_somebody_came_for_runs_to_its_end(workers: Workers, upstrea
     assert upstream.asked == 1
 
 
-def test_a_caller_that_marks_no_retries_ends_its_call_by_leaving(workers: Workers, upstream: Upstream):
-    upstream.seconds = 60
-    hang_up(buying(workers[0], order(retry_count=None), upstream.make))
-    gevent.sleep(0.05)
-    assert upstream.ended == 1
-
-
 def test_a_caller_of_a_stream_that_leaves_after_its_headers_ends_its_call(workers: Workers, upstream: Upstream):
     upstream.seconds, upstream.flows = 60, True
     delivery = workers[0].buy(order(retry_count=0), upstream.make)
