@@ -46,9 +46,8 @@ def test_what_is_written_is_there(database: Database):
 
 
 def test_nothing_is_written_by_a_transaction_that_fails(database: Database):
-    with pytest.raises(KeyError), database.write() as connection:
-        connection.execute(purchases.insert().values(row()))
-        raise KeyError
+    with pytest.raises(exc.IntegrityError), database.write() as connection:
+        connection.execute(purchases.insert(), [row(), row()])
     assert states(database) == []
 
 
@@ -142,12 +141,12 @@ def test_a_file_that_this_user_may_only_read():
 
 
 def test_a_full_database(database: Database):
+    if database.is_sqlite:
+        fill = "PRAGMA max_page_count = 1", f"CREATE TABLE one_more (id text DEFAULT '{'x' * 10_000}')"
+    else:
+        fill = "SELECT 1", "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$"
     with pytest.raises(DatabaseUnavailable, match="full"), database.write() as connection:
-        if database.is_sqlite:
-            connection.exec_driver_sql("PRAGMA max_page_count = 1")
-            connection.execute(purchases.insert().values(row(body="x" * 100_000)))
-        else:
-            connection.execute(text("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$"))
+        list(map(connection.exec_driver_sql, fill))
 
 
 def test_a_lock_is_waited_for_and_then_given_up(database: Database, database_url: str):

@@ -47,9 +47,10 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str, monkeypatch: p
         upgrade(*arguments)
         raise InterruptedError
 
-    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr(command, "upgrade", fail)
+    monkeypatch.setattr(command, "upgrade", fail)
+    with pytest.raises(InterruptedError):
         migrate(database_url)
+    monkeypatch.undo()
     database = Database(database_url)
     assert "not migrated" in str(database.trouble())
     migrate(database_url)
