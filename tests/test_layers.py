@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.server", "proxy.playground"),
     ("proxy.generation",),
     ("proxy.pictures",),
+    ("proxy.state",),
     ("proxy.greenlets",),
     ("proxy.upstream",),
     ("proxy.observation",),
@@ -45,6 +46,9 @@ KNOWN_TO = {
     "PIL": ("proxy.pictures.reencoding",),
     "marshmallow": ("compat",),
     "obstore": ("proxy.pictures.store",),
+    "sqlalchemy": ("proxy.state", "proxy.purchases", "proxy.access"),
+    "alembic": ("proxy.state.migrate", "proxy.state.migrations"),
+    "pysqlite3": ("proxy.state.engine",),
 }
 
 
