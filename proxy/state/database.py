@@ -86,7 +86,7 @@ class Database:
             raise DatabaseUnavailable("The database did not answer in time.") from None
         except TROUBLES as error:
             if sentence := sentence_of(error):
-                raise DatabaseUnavailable(sentence, str(getattr(error, "orig", "")).strip()) from error
+                raise DatabaseUnavailable(sentence, " ".join(str(getattr(error, "orig", "")).split())) from error
             raise
 
     def now(self) -> ColumnElement[float]:
@@ -113,6 +113,14 @@ class Database:
             migrated = connection.execute(touch, {"revision": REVISION}).rowcount
         if not migrated:
             raise DatabaseUnavailable(NOT_MIGRATED)
+
+    def trouble(self) -> str | None:
+        """What `check` finds, as a sentence."""
+        try:
+            self.check()
+        except DatabaseUnavailable as error:
+            return str(error)
+        return None
 
     def close(self) -> None:
         """Closes the connections of this process."""

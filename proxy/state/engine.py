@@ -69,11 +69,7 @@ def write(connection: Connection) -> None:
 def read(connection: Connection) -> None:
     """Takes the snapshot at the beginning: without a WAL, or after a crash, even a reader may find a lock."""
     connection.exec_driver_sql("BEGIN")
-    try:
-        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
-        raise
+    connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()  # if it fails, SQLAlchemy rolls back
 
 
 def when_unlocked(seconds: float, do: Callable[[], Result]) -> Result:
@@ -115,7 +111,7 @@ def open_postgresql(url: str, wait: float, answer: float) -> Engine:
 
 TROUBLES = (OperationalError, InternalError, ProgrammingError, PoolTimeout)
 MIGRATE = "python -m proxy.state.migrate"
-NOT_MIGRATED = f"The database is not migrated: run `{MIGRATE}`."
+NOT_MIGRATED = f"The database is not migrated: the service does that at its start, or `{MIGRATE}`."
 CANNOT_BE_REACHED = "The database cannot be reached."
 IS_LOCKED = "The database is locked: another transaction has held it for too long."
 IS_READ_ONLY = "The database cannot be written: it is read-only."
@@ -126,7 +122,7 @@ SENTENCES: dict[int | str | None, str] = {
     6: IS_LOCKED,
     8: IS_READ_ONLY,
     13: IS_FULL,
-    14: f"The database file cannot be opened. It is made by `{MIGRATE}`.",
+    14: f"The database file cannot be opened: the service makes it at its start, or `{MIGRATE}`.",
     # PostgreSQL's SQLSTATEs; a connection that cannot be made has none
     None: CANNOT_BE_REACHED,
     "25006": IS_READ_ONLY,

@@ -6,10 +6,11 @@ It runs in a process of its own before there are workers. Several at once, on an
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
-from proxy.limits import MIGRATION_SECONDS
+from proxy.limits import LONGEST_MIGRATION_SECONDS, MIGRATION_SECONDS
 from proxy.settings import Settings, SettingsError
 from proxy.state.database import Database, DatabaseUnavailable
 
@@ -39,6 +40,23 @@ def migrate(url: str) -> None:
         database.close()
 
 
+def migrate_in_a_process() -> str | None:
+    """Migrates the database of the environment. Returns what an operator should know if that fails.
+
+    In a process of its own, so that this one has loaded nothing of it when its workers are forked.
+    """
+    command = [sys.executable, "-m", __name__]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST_MIGRATION_SECONDS)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        trouble = f"It was not migrated within {LONGEST_MIGRATION_SECONDS:g} s."
+    except subprocess.CalledProcessError as error:
+        trouble = error.stderr.strip().rpartition("\n")[2]
+    else:
+        return None
+    return f"DATABASE_URL: {trouble} Requests with an Idempotency-Key get 503 until it can be used."
+
+
 def main() -> str | None:
     """Migrates; returns what went wrong."""
     try:
@@ -46,7 +64,7 @@ def main() -> str | None:
     except SettingsError as error:
         return str(error)
     except DatabaseUnavailable as error:
-        return f"{error} {error.reason}".strip()
+        return f"{error} ({error.reason})"
     return None
 
 

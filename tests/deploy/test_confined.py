@@ -19,7 +19,7 @@ SYSTEMD_USER = 61184  # the first of those that DynamicUser takes
 def test_only_what_runs_is_sent_to_the_engine(project: Path):
     sent = {path.relative_to(project) for path in sent_files(project)}
     assert {path.parts[0] for path in sent} == {
-        *("app.py", "gunicorn.conf.py", "requirements.txt"),
+        *("app.py", "cli.py", "gunicorn.conf.py", "requirements.txt"),
         *("compat", "proxy", "sandbox", "spec", "contract_fixtures"),
     }
     assert not [path for path in sent if path.suffix == ".pyc"]
