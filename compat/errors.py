@@ -63,27 +63,30 @@ class ErrorKind(Enum):
     INTERNAL = auto()
 
 
+HOPELESS = frozenset({ErrorKind.BODY_TOO_SLOW, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.IDEMPOTENCY_KEY_REUSED})
+
+
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A refusal or a failure, with all that either dialect needs to tell it.
-
-    `may_repeat` is what the error says about asking again: False where a repetition cannot help or may buy the same
-    picture twice, None where the client's own habits are right.
-    """
+    """An error, with all that any API's dialect needs to write it."""
 
     kind: ErrorKind
     message: str
     param: str | None = None  # the field, in the caller's own words
     retry_after: float | None = None  # seconds
-    may_repeat: bool | None = None
     bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the caller may send its request again: it costs nothing twice, and it may help."""
+        return self.bought is Bought.NO and self.kind not in HOPELESS
 
     def __str__(self) -> str:
         return f"{self.kind.name}: {self.message}"
 
 
 def broken(message: str) -> ApiError:
-    """An upstream answer that is none. It was asked for and perhaps paid: asking again may pay twice."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=False)
+    """An upstream answer that cannot be used, or none. It was asked for, and perhaps it was paid for."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, bought=Bought.UNKNOWN)

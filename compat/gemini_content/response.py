@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.errors import ApiError, Bought, ErrorKind, broken
 from compat.event_stream import read_data
 from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
@@ -155,7 +155,7 @@ class AnswerReader:
         return ApiError(
             ErrorKind.CONTENT_BLOCKED if blocked else ErrorKind.NO_IMAGE,
             f"{message} {words[:LONGEST_TEXT]}".rstrip(),
-            may_repeat=False,
+            bought=Bought.YES,
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from compat.errors import ApiError, Bought, ErrorKind
 from proxy.greenlets import Task, sleep
 from proxy.limits import HEARTBEAT_SECONDS, LOOK_SECONDS, RECORD_TRIES
+from proxy.observation.metrics import note_records
 from proxy.purchases.call import Call
 from proxy.purchases.orders import Delivery, Order
 from proxy.state.database import Database, DatabaseUnavailable
@@ -111,9 +112,20 @@ class Keeping:
             except OSError as error:
                 log.warning("the body of an answer cannot be deleted: %s", error.strerror)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether this worker has recorded or looked for anything yet."""
+        return "records" in vars(self)
+
     def sweep(self) -> None:
-        """Deletes what has expired. Raises DatabaseUnavailable."""
-        for body in self.records.sweep():
+        """Deletes what has expired."""
+        try:
+            bodies = self.records.sweep()
+            note_records(self.records.count())
+        except DatabaseUnavailable as error:
+            log.warning("expired records of purchases cannot be deleted: %s", error)
+            return
+        for body in bodies:
             self.drop(body)
 
     # Replaying

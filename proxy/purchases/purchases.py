@@ -33,6 +33,11 @@ class Purchases:
         self.keyed = KeyedCalls(self.keeping, memory)
         self.abandoned = AbandonedCalls(self.keeping)
 
+    def sweep(self) -> None:
+        """Deletes expired records, if this worker has used any: whoever needs no database does not open it."""
+        if self.keeping.is_used:
+            self.keeping.sweep()
+
     def buy(self, order: Order, make: Callable[[], Made]) -> Delivery:
         """The answer to an order, from `make` unless it was bought before. Raises an ApiError, also the call's own."""
         if order.key:

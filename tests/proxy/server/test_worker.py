@@ -1,4 +1,4 @@
-"""proxy/server/worker.py: JSON for what is no request, and quiet ends."""
+"""proxy/server/worker.py: JSON for what is not a request, and a quiet end of connections and of the worker."""
 
 import contextlib
 import json
@@ -17,9 +17,11 @@ from typing import Any
 import gevent
 import gevent.event
 import pytest
-from gunicorn.http import errors
+from gunicorn.http import errors, wsgi
+from gunicorn.workers.ggevent import GeventWorker
 
 from proxy.greenlets import CallerGone
+from proxy.server.response import GatheringResponse
 from proxy.server.worker import Worker, send_error
 from tests.support.socket_upstream import free_port, http, upstream_that
 
@@ -27,11 +29,11 @@ KEY = "AIzaSy-a-key-that-nobody-may-see"
 GENERATE_CONTENT = "/v1beta/models/m:generateContent"
 
 
-# What is no request
+# What is not a request
 
 
 class Log:
-    """Remembers what it is told."""
+    """Keeps the messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -45,7 +47,7 @@ class Log:
 
 
 def handled(error: BaseException, path: str | None = None) -> tuple[bytes, list[str]]:
-    """What a caller is sent, and what is logged."""
+    """What a caller receives, and what is logged."""
     theirs, ours = socket.socketpair()
     worker = SimpleNamespace(log=Log())
     request = SimpleNamespace(path=path, uri=f"{path}?key={KEY}") if path else None
@@ -60,7 +62,7 @@ def handled(error: BaseException, path: str | None = None) -> tuple[bytes, list[
 
 
 def body_of(sent: bytes) -> tuple[int, dict[str, Any]]:
-    """Status and body of what was sent, which must be one whole answer."""
+    """The status and the body of one complete answer."""
     head, _, body = sent.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines[1:])
@@ -81,21 +83,21 @@ REFUSED = [
     (errors.LimitRequestLine(9000, 8190), 414),
     (errors.LimitRequestHeaders("limit request headers fields size"), 431),
     (errors.UnsupportedTransferCoding("gzip"), 501),
-    (errors.ExpectationFailed("a miracle"), 417),
+    (errors.ExpectationFailed("a-miracle"), 417),
 ]
 
 
 @pytest.mark.parametrize(("error", "status"), REFUSED, ids=lambda value: type(value).__name__)
-def test_what_is_no_request_is_refused_in_json_and_of_it_only_its_kind_is_logged(error: Exception, status: int):
+def test_what_is_not_a_request_is_refused_in_json_and_only_its_kind_is_logged(error: Exception, status: int):
     sent, lines = handled(error)
-    told_status, body = body_of(sent)
-    assert told_status == status
+    actual, body = body_of(sent)
+    assert actual == status
     assert set(body["error"]) == {"message", "type", "param", "code"}
     assert [type(error).__name__ in line for line in lines] == [True]
     assert KEY not in str(lines) + sent.decode()
 
 
-def test_a_fault_outside_of_the_app_is_told_in_the_dialect_of_the_path():
+def test_an_error_outside_the_app_is_answered_in_the_dialect_of_the_path():
     sent, lines = handled(RuntimeError("the secret of line 7"), GENERATE_CONTENT)
     status, body = body_of(sent)
     assert (status, body["error"]["code"], body["error"]["status"]) == (500, 500, "INTERNAL")
@@ -105,47 +107,47 @@ def test_a_fault_outside_of_the_app_is_told_in_the_dialect_of_the_path():
     assert (status, body["error"]["code"]) == (500, "internal_error")
 
 
-def test_a_fault_outside_of_the_app_is_logged_without_the_query():
+def test_an_error_outside_the_app_is_logged_without_the_query():
     assert KEY not in str(handled(RuntimeError("x"), GENERATE_CONTENT)[1])
 
 
 @pytest.mark.parametrize("goodbye", [gevent.GreenletExit(), CallerGone()], ids=lambda error: type(error).__name__)
-def test_the_end_of_a_greenlet_and_a_caller_who_left_are_no_errors(goodbye: BaseException):
+def test_the_end_of_a_greenlet_is_not_an_error(goodbye: BaseException):
     assert handled(goodbye, GENERATE_CONTENT) == (b"", [])
 
 
-def test_a_timeout_is_told_in_json():
+def test_a_timeout_is_answered_in_json():
     status, _ = body_of(handled(gevent.Timeout(1), GENERATE_CONTENT)[0])
     assert status in (500, 504)
 
 
-def test_a_caller_who_is_gone_is_told_nothing():
+def test_nothing_is_sent_to_a_caller_that_is_gone():
     theirs, ours = socket.socketpair()
     theirs.close()
     with ours:
-        send_error(ours, 400, "Bad Request", "it is none", "/v1/models")
-    send_error(ours, 400, "Bad Request", "it is none", "/v1/models")
+        send_error(ours, 400, "Bad Request", "a reason", "/v1/models")
+    send_error(ours, 400, "Bad Request", "a reason", "/v1/models")
 
 
 # Stopping
 
 
 def waiting_worker(keepalive: float) -> Any:
-    """A worker's memory of who waits, without a worker."""
+    """As much of a worker as waits for requests."""
     worker = Worker.__new__(Worker)
     worker.idle = set()
     worker.cfg = SimpleNamespace(keepalive=keepalive)
     return worker
 
 
-def test_a_connection_counts_as_idle_while_its_next_request_is_waited_for():
+def test_a_connection_is_idle_while_it_waits_for_its_next_request():
     worker = waiting_worker(5)
     with worker.timeout_ctx():
         assert worker.idle == {gevent.getcurrent()}
     assert worker.idle == set()
 
 
-def test_a_connection_without_a_request_is_given_up_in_time():
+def test_a_connection_without_a_request_is_ended_in_time():
     worker = waiting_worker(0.05)
     answered = False
     with worker.timeout_ctx():
@@ -155,37 +157,37 @@ def test_a_connection_without_a_request_is_given_up_in_time():
     assert worker.idle == set()
 
 
-def test_a_request_that_fails_while_it_is_read_is_no_longer_waited_for():
+def test_a_connection_is_not_idle_after_a_request_that_cannot_be_read():
     worker = waiting_worker(5)
     with pytest.raises(ValueError, match="no request"), worker.timeout_ctx():
         raise ValueError("no request")
     assert worker.idle == set()
 
 
-@pytest.mark.parametrize("asks", [False, True], ids=["asks nothing", "asks in that moment"])
-def test_a_worker_that_stops_ends_who_asks_nothing_and_answers_who_asks(asks: bool):
+@pytest.mark.parametrize("asks", [False, True], ids=["idle", "a request just came"])
+def test_a_worker_that_stops_ends_idle_connections_and_answers_requests(asks: bool):
     worker = waiting_worker(5)
-    asked = gevent.event.Event()
+    request = gevent.event.Event()
     worker.alive, worker.tmp = False, SimpleNamespace(notify=lambda: None)
     worker.ppid = os.getppid()
     answers = []
 
     def connection() -> None:
         with worker.timeout_ctx():
-            asked.wait()
+            request.wait()
         gevent.sleep(0.05)
         answers.append("an answer")
 
     greenlet = gevent.spawn(connection)
     gevent.sleep(0.01)
     if asks:
-        asked.set()
+        request.set()
     worker.notify()
     greenlet.join(2)
     assert answers == (["an answer"] if asks else [])
 
 
-# The real thing
+# A real gunicorn
 
 
 @contextmanager
@@ -225,12 +227,12 @@ def half_close(caller: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("goodbye", [close, reset, half_close])
-def test_callers_who_hang_up_in_the_middle_are_no_errors_and_give_their_places_back(
+def test_a_caller_that_hangs_up_is_not_an_error_and_its_place_is_free_again(
     project: Path, tmp_path: Path, goodbye: Callable[[socket.socket], None]
 ):
     body = b'{"contents": [{"parts": [{"text": "a cat"}]}]}'
-    asked = f"POST {GENERATE_CONTENT.replace('/m:', '/gemini-2.5-flash-image:')}?key={KEY} HTTP/1.1\r\nHost: x\r\n"
-    request = asked.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    head = f"POST {GENERATE_CONTENT.replace('/m:', '/gemini-2.5-flash-image:')}?key={KEY} HTTP/1.1\r\nHost: x\r\n"
+    request = head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
     with (
         upstream_that(http(b"x" * 20_000_000)) as upstream,
         gunicorn(project, tmp_path, GEMINI_BASE_URL=upstream.url, MAX_IN_FLIGHT="1") as (port, log),
@@ -238,11 +240,19 @@ def test_callers_who_hang_up_in_the_middle_are_no_errors_and_give_their_places_b
         for _ in range(2):
             with socket.create_connection(("127.0.0.1", port)) as caller:
                 caller.sendall(request)
-                assert b" 200 " in caller.recv(60), "the place of the one before is lost"
+                assert b" 200 " in caller.recv(60), "the place of the request before is lost"
                 time.sleep(0.2)
                 goodbye(caller)
-                assert upstream.hung_up.acquire(timeout=2), "nobody told the upstream"
+                assert upstream.hung_up.acquire(timeout=2), "the call upstream went on"
     written = log.read_text()
     assert "Listening at" in written
     assert "Traceback" not in written
     assert KEY not in written
+
+
+def test_a_workers_answers_are_gathered_from_its_start_and_not_from_an_import(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(wsgi, "Response", wsgi.Response)  # restores it after the test
+    assert not issubclass(wsgi.Response, GatheringResponse)
+    monkeypatch.setattr(GeventWorker, "init_process", lambda _: None)
+    waiting_worker(5).init_process()
+    assert wsgi.Response is GatheringResponse
