@@ -39,7 +39,7 @@ TOKENS = Counter(
 COST = Counter("twinlens_cost_usd", "What the tokens cost, in USD, where prices are known.", ["surface", "model"])
 SAVED = Counter(
     "twinlens_purchases_saved",
-    "Answers that were not bought again, because a caller joined or got a kept one.",
+    "Answers that were not bought again: joined or replayed.",
     ["how"],
 )
 SAVED_USD = Counter("twinlens_saved_usd", "What those would have cost again, in USD, where it is known.", [])

@@ -226,8 +226,8 @@ class Records:
     def count(self) -> dict[str, int]:
         """How many records there are in each state."""
         with self.database.read() as connection:
-            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
-            return {state: number for state, number in rows}
+            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples()
+            return dict(rows.all())
 
     def select(self, connection: Connection, condition: Any) -> Record | None:
         alive = table.c.lease_until > self.database.now()

@@ -8,7 +8,7 @@ from werkzeug.datastructures import Headers
 from compat.dialect import Dialect
 from compat.gemini_content.error import GEMINI
 from compat.openai_images.error import OPENAI
-from proxy.caller import dialect_of, identify, key_of, sdk_timeout, without_key
+from proxy.caller import dialect_of, identify, key_of, without_key
 
 GOOGLE_HEADER = {"x-goog-api-key": "k"}
 BEARER = {"authorization": "Bearer k"}
@@ -130,20 +130,3 @@ def test_a_fingerprint_depends_on_key_and_salt_and_shows_neither():
 )
 def test_a_key_is_replaced_unless_it_is_too_short_to_be_one(text: str, key: str | None, expected: str):
     assert without_key(text, key) == expected
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({}, None),
-        ({"x-stainless-read-timeout": "600"}, 600),
-        ({"x-stainless-read-timeout": "0.5"}, 0.5),
-        ({"x-stainless-timeout": "60"}, 60),
-        ({"x-stainless-read-timeout": "5", "x-stainless-timeout": "60"}, 5),
-        ({"x-stainless-read-timeout": "NOT_GIVEN", "x-stainless-timeout": "60"}, 60),
-        *(({"x-stainless-read-timeout": odd}, None) for odd in ("", "0", "-1", "nan", "inf", "-inf", "None", "1e999")),
-    ],
-    ids=str,
-)
-def test_the_timeout_that_an_sdk_says_it_has(headers: dict[str, str], expected: float | None):
-    assert sdk_timeout(Headers(headers)) == expected
