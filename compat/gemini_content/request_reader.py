@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.error import GEMINI
 from compat.gemini_content.request import snake_case
 from compat.ignored_names import names_for_header
 from compat.image_models import ImageModel, ServedModel
@@ -359,12 +360,10 @@ def read_image_size(wishes: list[ShapeWish], model: ImageModel) -> str | None:
 
 # Wishes that are left out
 
-GOOGLES_NAMES = {  # of the fields of ImageRequest
-    "aspect_ratio": "generationConfig.imageConfig.aspectRatio",
-    "image_size": "generationConfig.imageConfig.imageSize",
-    "seed": "generationConfig.seed",
-    "temperature": "generationConfig.temperature",
-}
+
+def json_name(field: str) -> str:
+    """A field of ImageRequest as JSON names it: `generationConfig.imageConfig.aspectRatio`."""
+    return camel_case(GEMINI.name_of(field) or field)
 
 
 def left_out(fields: Mapping[str, Any], config: Mapping[str, Any], model: ImageModel) -> Iterator[str]:

@@ -11,7 +11,7 @@ from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data, without_done
 from compat.images import Event, Failure, Finish, ImageEnd, LinkedImage, RevisedPrompt, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
-from compat.openai_images.error import parse_told_error
+from compat.openai_images.error import parse_error_object
 from compat.picture_header import NotAPicture
 from compat.picture_reader import PictureReader
 
@@ -122,9 +122,9 @@ class AnswerReader:
             yield Finish(parse_usage(document.get("usage")))
         self.item = None
         if failed:
-            yield self.failure(parse_told_error(document))
+            yield self.failure(parse_error_object(document))
         for error in dicts(document.get("errors")):
-            yield self.failure(parse_told_error({"error": error}))
+            yield self.failure(parse_error_object({"error": error}))
 
     def failure(self, error: ApiError) -> Failure:
         """The error beside pictures that are whole. Without one it is raised."""

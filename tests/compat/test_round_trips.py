@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import response as gemini_response
 from compat.gemini_content import response_writer
+from compat.gemini_content.error import GEMINI
 from compat.gemini_content.request import MASK_INSTRUCTION, build_request, check_request, write_request
-from compat.gemini_content.request_reader import GOOGLES_NAMES, GeminiRequest, read_request
+from compat.gemini_content.request_reader import GeminiRequest, json_name, read_request
 from compat.image_models import PIXELS_2_5, PIXELS_3_1, ModelCatalogue, ServedModel
 from compat.images import (
     Event,
@@ -33,7 +34,7 @@ from compat.images import (
 from compat.losses import LOSSES, Fate, Loss, Way
 from compat.openai_images import request_writer, response_reader
 from compat.openai_images import response as openai_response
-from compat.openai_images.error import googles_word
+from compat.openai_images.error import OPENAI
 from compat.openai_images.request import OpenAIRequest, parse_edit, parse_edit_form, parse_generation
 from tests.compat.gemini_answers import JSON, PICTURES
 from tests.compat.openai_images.test_response_reader import (
@@ -536,12 +537,13 @@ def test_what_is_refused_is_refused_by_its_name(row: Loss) -> None:
     with pytest.raises(ApiError) as caught:
         REFUSALS[row.what]()
     param = re.sub(r"\[\d+\]", "[]", caught.value.param or "")
-    assert row.field in (param, googles_word(param) if row.way is Way.GEMINI_REQUEST else None)
+    assert row.field in (param, OPENAI.translate(param, GEMINI) if row.way is Way.GEMINI_REQUEST else None)
 
 
 @pytest.mark.parametrize("row", rows(Fate.LEFT_OUT))
 def test_what_is_left_out_is_named(row: Loss) -> None:
-    assert tuple(GOOGLES_NAMES.get(name, name) for name in NAMED[row.what]()) == (row.field,)
+    names = NAMED[row.what]()
+    assert (tuple(map(json_name, names)) if row.way is Way.GEMINI_REQUEST else names) == (row.field,)
 
 
 @pytest.mark.parametrize("row", [*rows(Fate.LEFT_OUT, named=False), *rows(Fate.BECOMES, named=False)])
