@@ -1,4 +1,4 @@
-"""Counters and timings for Prometheus, right across all workers."""
+"""Counters and timings for Prometheus, summed over all workers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ UPSTREAM_FIRST_BYTE = Histogram(
     "twinlens_upstream_first_byte_seconds", "From a call upstream to its first byte.", ["surface"], buckets=SECONDS
 )
 UPSTREAM_TOTAL = Histogram(
-    "twinlens_upstream_seconds", "All that a call waited for the upstream.", ["surface"], buckets=SECONDS
+    "twinlens_upstream_seconds", "All the time that a call waited for the upstream.", ["surface"], buckets=SECONDS
 )
 PICTURES = Counter("twinlens_pictures", "Pictures that were delivered.", ["surface", "model"])
-TOKENS = Counter("twinlens_tokens", "Tokens, as the upstream told them.", ["surface", "model", "direction", "modality"])
-COST = Counter("twinlens_cost_usd", "What the tokens cost, in USD, where prices are known.", ["surface", "model"])
-UNKNOWN_USAGE = Counter(
-    "twinlens_unknown_usage", "Answers that passed without their usage being read.", ["surface", "model"]
+TOKENS = Counter(
+    "twinlens_tokens", "Tokens, as the upstream reports them.", ["surface", "model", "direction", "modality"]
 )
+COST = Counter("twinlens_cost_usd", "What the tokens cost, in USD, where prices are known.", ["surface", "model"])
+UNKNOWN_USAGE = Counter("twinlens_unknown_usage", "Answers whose usage could not be read.", ["surface", "model"])
 BYTES_IN = Counter("twinlens_bytes_in", "Bytes of request bodies.", ["surface"])
 BYTES_OUT = Counter("twinlens_bytes_out", "Bytes of answers.", ["surface"])
 IN_FLIGHT = Gauge("twinlens_in_flight", "Calls that are being answered.", multiprocess_mode="livesum")
@@ -46,13 +46,13 @@ STORE_BYTES = Gauge("twinlens_store_bytes", "Bytes of the pictures in the store.
 
 READY = Gauge(
     "twinlens_ready",
-    "Whether the last look of /readyz found that this can be used.",
+    "Whether the last check of /readyz found this usable.",
     ["what"],
     multiprocess_mode="mostrecent",
 )
 MODEL_RETIRES = Gauge(
     "twinlens_model_retires_timestamp_seconds",
-    "When the upstream ends the model, where it has said so.",
+    "When the upstream retires the model, if it has announced that.",
     ["model"],
     multiprocess_mode="mostrecent",
 )
@@ -60,12 +60,12 @@ MODEL_RETIRES = Gauge(
 
 @lru_cache(maxsize=2048)
 def series(metric: Metric, *labels: str) -> Metric:
-    """One line of a metric. Prometheus' client looks each up under a lock, which costs more than to count."""
+    """One series of a metric. Prometheus' client looks it up under a lock, which costs more than the counting."""
     return metric.labels(*labels)
 
 
 def count(observation: Observation) -> None:
-    """Adds a request that has been answered."""
+    """Adds an answered request."""
     surface, operation, model = observation.surface, observation.operation, observation.model or ""
     series(REQUESTS, surface, operation, str(observation.status), model, observation.error or "").inc()
     series(TOTAL, surface, operation).observe(time.monotonic() - observation.started)
@@ -96,27 +96,27 @@ def count(observation: Observation) -> None:
 
 
 def note_store(size: tuple[int, int] | None) -> None:
-    """How many pictures the store holds, and their bytes, where that is known."""
+    """Sets the number of pictures in the store and their bytes, where these are known."""
     if size:
         STORE_PICTURES.set(size[0])
         STORE_BYTES.set(size[1])
 
 
 def note_ready(troubles: Collection[str]) -> None:
-    """What the service needs, and whether it is among the troubles."""
+    """Sets what the service needs to usable, unless it is among the troubles."""
     for what in ("store", "upstream"):
         READY.labels(what).set(what not in troubles)
 
 
 def note_models(models: Iterable[ServedModel]) -> None:
-    """When the models that are served come to their end."""
+    """Sets the dates when served models retire."""
     for model in models:
         if day := model.upstream.retires:
             MODEL_RETIRES.labels(model.name).set(datetime.combine(day, datetime.min.time(), UTC).timestamp())
 
 
 def page() -> bytes:
-    """All metrics in Prometheus' text format: of all workers where they share a folder, else of this process."""
+    """All metrics in Prometheus' text format: of all workers if they share a folder, else of this process."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(THIS_PROCESS)
     registry = CollectorRegistry()

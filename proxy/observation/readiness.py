@@ -1,4 +1,4 @@
-"""Whether the service can do its work: looked at seldom, however often it is asked."""
+"""Whether the service can make pictures now: checked at most every few seconds, however often it is asked."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from proxy.limits import REACH_SECONDS, READINESS_SECONDS, STORE_SECONDS
 
 
 class Readiness:
-    """What was found at the last look, which is made anew every READINESS_SECONDS."""
+    """The result of the last check, which is reused for READINESS_SECONDS."""
 
     def __init__(self, check_store: Callable[[], None], upstreams: Collection[str]):
-        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer in their place."""
+        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer instead."""
         self.check_store = check_store
         self.upstreams = upstreams
-        self.looked_at = float("-inf")
-        self.found: dict[str, str] = {}
-        self.store_is_asked: threading.Thread | None = None
+        self.checked_at = float("-inf")
+        self.last: dict[str, str] = {}
+        self.store_check: threading.Thread | None = None
         self.store_trouble: str | None = None
 
     def troubles(self) -> dict[str, str]:
-        """What is wrong, by what it is wrong with; empty if all is well."""
-        if time.monotonic() - self.looked_at > READINESS_SECONDS:
-            self.looked_at = time.monotonic()
-            self.found = self.look()
-        return self.found
+        """What is wrong, by `store` or `upstream`; empty if all is well."""
+        if time.monotonic() - self.checked_at > READINESS_SECONDS:
+            self.checked_at = time.monotonic()
+            self.last = self.check()
+        return self.last
 
-    def look(self) -> dict[str, str]:
+    def check(self) -> dict[str, str]:
         found = {}
-        if trouble := self.look_at_store():
+        if trouble := self.trouble_of_store():
             found["store"] = trouble
         if self.upstreams and not any(map(can_connect, self.upstreams)):
             found["upstream"] = "cannot be reached"
         return found
 
-    def look_at_store(self) -> str | None:
-        """What is wrong with the store. While it owes an answer it is not asked again: each question holds a thread."""
-        if not (self.store_is_asked and self.store_is_asked.is_alive()):
+    def trouble_of_store(self) -> str | None:
+        """What is wrong with the store. It is not asked again while it owes an answer: each question holds a thread."""
+        if not (self.store_check and self.store_check.is_alive()):
             self.store_trouble = "did not answer in time"
-            self.store_is_asked = threading.Thread(target=self.ask_store, name="readiness", daemon=True)
-            self.store_is_asked.start()
-        self.store_is_asked.join(STORE_SECONDS)
+            self.store_check = threading.Thread(target=self.run_store_check, name="readiness", daemon=True)
+            self.store_check.start()
+        self.store_check.join(STORE_SECONDS)
         return self.store_trouble
 
-    def ask_store(self) -> None:
+    def run_store_check(self) -> None:
         try:
             self.check_store()
             self.store_trouble = None

@@ -1,4 +1,4 @@
-"""What an operator's tools ask."""
+"""Health and metrics, for an operator's tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether pictures can be made now: 503 names what is missing."""
+    """Whether pictures can be made now; a 503 names what is missing."""
     troubles = the_service().readiness.troubles()
     metrics.note_ready(troubles)
     response = jsonify({"status": "not ready" if troubles else "ok", **troubles})

@@ -19,7 +19,9 @@ from urllib3 import HTTPResponse
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence, Text
+from compat.openai_images.error import OPENAI
 from proxy.generation.generation import generate
+from proxy.generation.target import Target
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, interrupt_when_gone, run_in_thread, time_limit
 from proxy.upstream.client import Upstream
 from tests.support.gemini_answers import (
@@ -108,7 +110,8 @@ def drawing(stage: Stage, count: int = 1, *, model: ServedModel | None = None, *
     upstream = Upstream("http://gemini.invalid/v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
     upstream.session.mount("http://gemini.invalid", stage)
     image_request = ImageRequest("a cat", count=count)
-    return generate(upstream, image_request, model or ModelCatalogue().resolve(None), KEY, **options)
+    target = Target(upstream, model or ModelCatalogue().resolve(None), KEY, OPENAI)
+    return generate(target, image_request, **options)
 
 
 def error_of(stage: Stage, count: int = 1) -> ApiError:
@@ -367,12 +370,15 @@ from gevent import monkey; monkey.patch_all()
 import json, sys, time
 from compat.image_models import ModelCatalogue
 from compat.images import ImageRequest, ImageStart
+from compat.openai_images.error import OPENAI
 from proxy.generation.generation import generate
+from proxy.generation.target import Target
 from proxy.upstream.client import Upstream
 
 upstream = Upstream(sys.argv[1] + "/v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
 started = time.monotonic()
-events = list(generate(upstream, ImageRequest("a cat", count=4), ModelCatalogue().resolve(None), "a-key"))
+target = Target(upstream, ModelCatalogue().resolve(None), "a-key", OPENAI)
+events = list(generate(target, ImageRequest("a cat", count=4)))
 print(json.dumps([time.monotonic() - started, sum(isinstance(event, ImageStart) for event in events)]))
 """
 
@@ -501,7 +507,11 @@ def too_slow() -> ApiError:
     return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
 
 
-@pytest.mark.parametrize("limit", [time_limit, InterruptingLimit])
+def raising_limit(seconds: float, error: Callable[[], ApiError]) -> gevent.Timeout:
+    return time_limit(seconds, error())
+
+
+@pytest.mark.parametrize("limit", [raising_limit, InterruptingLimit])
 def test_a_time_limit_interrupts_whatever_waits(limit: Any):
     with pytest.raises(ApiError, match="too slow"), limit(0.05, too_slow):
         gevent.sleep(5)
@@ -510,7 +520,7 @@ def test_a_time_limit_interrupts_whatever_waits(limit: Any):
     gevent.sleep(0.1)
 
 
-@pytest.mark.parametrize("limit", [time_limit, InterruptingLimit])
+@pytest.mark.parametrize("limit", [raising_limit, InterruptingLimit])
 def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy(limit: Any):
     ours, theirs = gevent.socket.socketpair()
 

@@ -39,11 +39,11 @@ def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
 
     readiness = Readiness(hang, ())
     for _ in range(3):
-        assert readiness.look() == {"store": "did not answer in time"}
+        assert readiness.check() == {"store": "did not answer in time"}
     assert len(asked) == 1
     answer.set()
-    readiness.store_is_asked.join(5)
-    assert readiness.look() == {}
+    readiness.store_check.join(5)
+    assert readiness.check() == {}
     assert len(asked) == 2
 
 
