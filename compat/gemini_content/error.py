@@ -48,6 +48,9 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error
     ErrorKind.UPSTREAM_UNAVAILABLE: (503, "UNAVAILABLE"),
     ErrorKind.UPSTREAM_TIMEOUT: (504, "DEADLINE_EXCEEDED"),
     ErrorKind.UPSTREAM_BROKEN: (502, "UNAVAILABLE"),
+    ErrorKind.IDEMPOTENCY_KEY_REUSED: (400, "INVALID_ARGUMENT"),
+    ErrorKind.OUTCOME_UNKNOWN: (502, "UNAVAILABLE"),
+    ErrorKind.STATE_UNAVAILABLE: (503, "UNAVAILABLE"),
     ErrorKind.INTERNAL: (500, "INTERNAL"),
 }
 NAMES: Mapping[int, str] = {  # Google's name of a status that is the upstream's own

@@ -47,6 +47,9 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str, str | None]] = {  # kind -> HTTP s
     ErrorKind.UPSTREAM_UNAVAILABLE: (503, "service_unavailable_error", "service_unavailable"),
     ErrorKind.UPSTREAM_TIMEOUT: (504, "server_error", "upstream_timeout"),
     ErrorKind.UPSTREAM_BROKEN: (502, "server_error", "upstream_error"),
+    ErrorKind.IDEMPOTENCY_KEY_REUSED: (422, INVALID, "idempotency_key_reused"),
+    ErrorKind.OUTCOME_UNKNOWN: (502, "server_error", "outcome_unknown"),
+    ErrorKind.STATE_UNAVAILABLE: (503, "service_unavailable_error", "state_unavailable"),
     ErrorKind.INTERNAL: (500, "server_error", "internal_error"),
 }
 

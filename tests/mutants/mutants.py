@@ -134,7 +134,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "x-should-retry lost": Mutant(
         "proxy.routes.errors",
-        "if error.may_repeat is not None:",
+        "if not error.may_repeat:",
         "if error.may_repeat:",
         ("openai_repetition/asked_once/html_502/*", "openai_repetition/asked_once/deadline_exceeded/*"),
     ),

@@ -38,37 +38,37 @@ PER_DAY = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
 
 # What came, its kind, and what it says about asking again
 MEANINGS = {
-    "invalid key": (parsed(400, "API key expired.", "INVALID_ARGUMENT", API_KEY_INVALID), ErrorKind.INVALID_KEY, None),
-    "unauthenticated": (parsed(401, name="UNAUTHENTICATED"), ErrorKind.INVALID_KEY, None),
-    "missing key": (parsed(403, MISSING_KEY, "PERMISSION_DENIED"), ErrorKind.INVALID_KEY, None),
-    "denied": (parsed(403, "Your API key was reported as leaked."), ErrorKind.PERMISSION_DENIED, None),
-    "invalid argument": (parsed(400, name="INVALID_ARGUMENT"), ErrorKind.INVALID_ARGUMENT, None),
+    "invalid key": (parsed(400, "API key expired.", "INVALID_ARGUMENT", API_KEY_INVALID), ErrorKind.INVALID_KEY, True),
+    "unauthenticated": (parsed(401, name="UNAUTHENTICATED"), ErrorKind.INVALID_KEY, True),
+    "missing key": (parsed(403, MISSING_KEY, "PERMISSION_DENIED"), ErrorKind.INVALID_KEY, True),
+    "denied": (parsed(403, "Your API key was reported as leaked."), ErrorKind.PERMISSION_DENIED, True),
+    "invalid argument": (parsed(400, name="INVALID_ARGUMENT"), ErrorKind.INVALID_ARGUMENT, True),
     "location": (
         parsed(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"),
         ErrorKind.LOCATION_NOT_SUPPORTED,
-        None,
+        True,
     ),
     "another precondition": (
         parsed(400, "Billing is not enabled.", "FAILED_PRECONDITION"),
         ErrorKind.INVALID_ARGUMENT,
-        None,
+        True,
     ),
     "an argument about a location": (
         parsed(400, "Unknown location.", "INVALID_ARGUMENT"),
         ErrorKind.INVALID_ARGUMENT,
-        None,
+        True,
     ),
-    "not found": (parsed(404, name="NOT_FOUND"), ErrorKind.MODEL_NOT_FOUND, None),
+    "not found": (parsed(404, name="NOT_FOUND"), ErrorKind.MODEL_NOT_FOUND, True),
     "quota per day": (parsed(429, "Quota.", "RESOURCE_EXHAUSTED", PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
     "quota per day, and a delay": (parsed(429, "Quota.", "", retry("9s"), PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
     "quota per minute and per day": (parsed(429, "Quota.", "", PER_MINUTE, PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
     "limit 0 in the message": (parsed(429, QUOTA_MESSAGE.format(0)), ErrorKind.QUOTA_EXHAUSTED, False),
     "limit 0 in a violation": (parsed(429, "Quota.", "", quota("PerMinute", "0")), ErrorKind.QUOTA_EXHAUSTED, False),
-    "limit 10 per minute": (parsed(429, QUOTA_MESSAGE.format(10), "", PER_MINUTE), ErrorKind.RATE_LIMITED, None),
-    "quota per minute, and a delay": (parsed(429, "Quota.", "", PER_MINUTE, retry("9s")), ErrorKind.RATE_LIMITED, None),
-    "too many requests": (parsed(429), ErrorKind.RATE_LIMITED, None),
-    "internal": (parsed(500, name="INTERNAL"), ErrorKind.UPSTREAM_INTERNAL, None),
-    "unavailable": (parsed(503, "The model is overloaded."), ErrorKind.UPSTREAM_UNAVAILABLE, None),
+    "limit 10 per minute": (parsed(429, QUOTA_MESSAGE.format(10), "", PER_MINUTE), ErrorKind.RATE_LIMITED, True),
+    "quota per minute, and a delay": (parsed(429, "Quota.", "", PER_MINUTE, retry("9s")), ErrorKind.RATE_LIMITED, True),
+    "too many requests": (parsed(429), ErrorKind.RATE_LIMITED, True),
+    "internal": (parsed(500, name="INTERNAL"), ErrorKind.UPSTREAM_INTERNAL, True),
+    "unavailable": (parsed(503, "The model is overloaded."), ErrorKind.UPSTREAM_UNAVAILABLE, True),
     "deadline expired": (
         parsed(503, "Deadline expired before operation could complete."),
         ErrorKind.UPSTREAM_UNAVAILABLE,
@@ -79,22 +79,22 @@ MEANINGS = {
     "bad gateway": (parsed(502), ErrorKind.UPSTREAM_BROKEN, False),
     "another 5xx": (parsed(529), ErrorKind.UPSTREAM_BROKEN, False),
     "a redirection": (parse_error(302, b""), ErrorKind.UPSTREAM_BROKEN, False),
-    "conflict": (parsed(409), ErrorKind.UPSTREAM_REJECTED, None),
+    "conflict": (parsed(409), ErrorKind.UPSTREAM_REJECTED, True),
     "HTML 500": (parse_error(500, HTML), ErrorKind.UPSTREAM_BROKEN, False),
     "HTML 503": (parse_error(503, HTML), ErrorKind.UPSTREAM_BROKEN, False),
     "broken JSON": (parse_error(500, b'{"error": {"code": 500'), ErrorKind.UPSTREAM_BROKEN, False),
     "an error that is a string": (parse_error(503, b'{"error": "no"}'), ErrorKind.UPSTREAM_BROKEN, False),
-    "HTML 413": (parse_error(413, HTML), ErrorKind.UPSTREAM_REJECTED, None),
+    "HTML 413": (parse_error(413, HTML), ErrorKind.UPSTREAM_REJECTED, True),
     "a list of one": (
         parse_error(503, b'[{"error": {"message": "A message."}}]'),
         ErrorKind.UPSTREAM_UNAVAILABLE,
-        None,
+        True,
     ),
 }
 
 
 @pytest.mark.parametrize(("error", "kind", "may_repeat"), MEANINGS.values(), ids=MEANINGS.keys())
-def test_what_an_upstream_error_means(error: ApiError, kind: ErrorKind, may_repeat: bool | None) -> None:
+def test_what_an_upstream_error_means(error: ApiError, kind: ErrorKind, may_repeat: bool) -> None:
     assert (error.kind, error.may_repeat) == (kind, may_repeat)
 
 

@@ -126,7 +126,7 @@ def test_an_error_of_a_server(status: int, body: bytes, kind: ErrorKind) -> None
     assert error.kind is kind
     assert (error.status == status) == (kind is ErrorKind.UPSTREAM_REJECTED)
     final = kind in NOT_TO_REPEAT
-    assert error.may_repeat is (False if final else None)
+    assert error.may_repeat is not final
     if kind in RETRYABLE:
         assert not final
 
@@ -135,7 +135,7 @@ def test_an_error_of_a_server(status: int, body: bytes, kind: ErrorKind) -> None
 def test_an_internal_error_that_cannot_be_read_may_have_been_paid(body: bytes) -> None:
     error = parse_error(500, body)
     assert error.kind is ErrorKind.UPSTREAM_INTERNAL
-    assert error.may_repeat is (None if body == b"\xff\xfe" else False)
+    assert error.may_repeat is (body == b"\xff\xfe")
 
 
 OURS_ALONE = {  # that no server tells as such: what an upstream means with the envelope is another kind

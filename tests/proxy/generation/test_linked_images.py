@@ -25,7 +25,7 @@ def client_of(upstream: SocketUpstream) -> Upstream:
 
 def fetched(client: Upstream, link: str) -> list[Event]:
     """The events of an answer with one linked picture."""
-    return list(fetch_links(iter([LinkedImage(link), Finish()]), client, KEY, None))
+    return list(fetch_links(iter([LinkedImage(link), Finish()]), client, KEY))
 
 
 @pytest.mark.parametrize(

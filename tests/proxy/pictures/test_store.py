@@ -355,7 +355,7 @@ class Hanging(FolderStore):
         self.clock = clock
         self.asked = 0
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
         self.asked += 1
         self.clock.now += 40
         raise OSError("it hangs")

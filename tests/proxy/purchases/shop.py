@@ -78,7 +78,7 @@ def render(error: ApiError) -> tuple[int, dict[str, str], bytes]:
 
 def order(key: str | None = None, retry_count: int | None = None, content: str = "a cat", scope: str = "ann") -> Order:
     """An order of one caller."""
-    return Order(scope, content, render, lambda: 0.039, key, retry_count)
+    return Order(scope, content, render, lambda: 0.039, key=key, retry_count=retry_count)
 
 
 def worker(database: Database, bodies: Bodies, keep_seconds: int = 3600) -> Purchases:

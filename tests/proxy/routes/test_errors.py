@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import HOPELESS, ApiError, Bought, ErrorKind
 from tests.proxy.conftest import MODEL, MakeApp
 from tests.support.dialects import google_error, openai_error
 
@@ -133,14 +133,14 @@ def test_every_kind_is_told_in_both_dialects(raising: Any, kind: ErrorKind):
         assert response.get_json()["error"]["message"] == "What it is."
         assert 400 <= response.status_code < 600
         assert (response.headers["Retry-After"], response.headers["retry-after-ms"]) == ("2", "1500")
-        assert "x-should-retry" not in response.headers
+        assert ("x-should-retry" in response.headers) == (kind in HOPELESS)
     assert client.get(openai_path).get_json()["error"]["param"] == "size"
 
 
-@pytest.mark.parametrize(("may_repeat", "told"), [(True, "true"), (False, "false"), (None, None)])
-def test_whether_to_ask_again_is_told_in_both_dialects(raising: Any, may_repeat: bool | None, told: str | None):
-    client, *paths = raising(ApiError(ErrorKind.INTERNAL, "x", may_repeat=may_repeat))
-    assert [client.get(path).headers.get("x-should-retry") for path in paths] == [told, told]
+@pytest.mark.parametrize(("bought", "header"), [(Bought.NO, None), (Bought.YES, "false"), (Bought.UNKNOWN, "false")])
+def test_what_may_have_been_bought_is_not_to_be_asked_for_again(raising: Any, bought: Bought, header: str | None):
+    client, *paths = raising(ApiError(ErrorKind.INTERNAL, "x", bought=bought))
+    assert [client.get(path).headers.get("x-should-retry") for path in paths] == [header, header]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 406, 409, 410, 413, 414, 415, 416, 417, 422, 428, 429, 431])

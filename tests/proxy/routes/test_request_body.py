@@ -40,7 +40,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch):
     """The limits of time, made short."""
     monkeypatch.setattr("proxy.limits.BODY_SECONDS", 0.3)
     monkeypatch.setattr("proxy.limits.SLOWEST_BODY", 2_000_000)
-    monkeypatch.setattr(request_body, "time_limit", lambda seconds, error: alarm(seconds, lambda: error))
+    monkeypatch.setattr(request_body, "time_limit", alarm)
 
 
 @contextmanager
