@@ -17,8 +17,8 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
         try:
             requests.post(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", data=b"x", timeout=(0.2, 0.2))
         except requests.RequestException as error:
-            told = without_answer(error, WaitLimit(0.2, lambda: too_late(0.2, "a test")))
-            print(scheme, told.kind.name, told.may_repeat)
+            raised = without_answer(error, WaitLimit(0.2, lambda: too_late(0.2, "a test")))
+            print(scheme, raised.kind.name, raised.may_repeat)
 """
 PATCHED = "from gevent import monkey; monkey.patch_all()\n"
 
