@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from compat.errors import ApiError, ErrorKind
-from compat.openai_images.error import NOT_TO_REPEAT, build_error, parse_error
+from compat.errors import HOPELESS
+from compat.openai_images.error import PAID_REFUSALS, UNKNOWN_OUTCOMES, build_error, parse_error
 
 # As OpenAI's documentation has them: kind, status, type, code
 ENVELOPES = [
@@ -125,7 +126,7 @@ def test_an_error_of_a_server(status: int, body: bytes, kind: ErrorKind) -> None
     error = parse_error(status, body)
     assert error.kind is kind
     assert (error.status == status) == (kind is ErrorKind.UPSTREAM_REJECTED)
-    final = kind in NOT_TO_REPEAT
+    final = kind in UNKNOWN_OUTCOMES | PAID_REFUSALS | HOPELESS or status in (408, 499, 504)
     assert error.may_repeat is not final
     if kind in RETRYABLE:
         assert not final

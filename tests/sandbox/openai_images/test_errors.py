@@ -1,21 +1,30 @@
-"""The sandbox as a server that speaks OpenAI's Images API: what it refuses, and in which words."""
+"""The errors of OpenAI's Images API, in OpenAI's words."""
 
 from __future__ import annotations
 
 import base64
-import io
 from typing import Any
 
 import pytest
 from PIL import Image
 
 import spec
-from tests.sandbox.openai_clients import OPENAI_KEY, PROMPT, data_url, edit, error_of, generate, picture, pictures, post
-from tests.sandbox.sandbox_clients import Client, png
+from tests.sandbox.gemini_client import Client, bytes_of, png
+from tests.sandbox.openai_client import (
+    OPENAI_KEY,
+    PROMPT,
+    data_url,
+    edit,
+    error_of,
+    generate,
+    image_file,
+    pictures,
+    post,
+)
 from tests.spec.spec_validators import answer_complaints
 
-BAD_REQUEST, BAD_WISH = "invalid_request_error", "image_generation_user_error"
-HIDDEN = png((64, 64), "RGBA")
+BAD_REQUEST, USER_ERROR = "invalid_request_error", "image_generation_user_error"
+TRANSPARENT = png((64, 64), "RGBA")
 
 
 @pytest.mark.parametrize(
@@ -45,87 +54,72 @@ HIDDEN = png((64, 64), "RGBA")
     ],
     ids=str,
 )
-def test_a_field_that_cannot_be_served(client: Client, fields: dict[str, Any], code: str, param: str) -> None:
-    refused = generate(client, **fields)
-    error = error_of(refused, 400)
+def test_a_field_that_is_refused(client: Client, fields: dict[str, Any], code: str, param: str) -> None:
+    answer = generate(client, **fields)
+    error = error_of(answer, 400)
     assert (error["type"], error["code"], error["param"]) == (BAD_REQUEST, code, param)
-    document = spec.load("openai_images")
-    path = "/v1/images/generations"
-    assert answer_complaints(document, "POST", path, 400, dict(refused.headers), refused.text) == []
+    document, path = spec.load("openai_images"), "/v1/images/generations"
+    assert answer_complaints(document, "POST", path, 400, dict(answer.headers), answer.text) == []
 
 
 @pytest.mark.parametrize(
     "size",
-    [
-        "15x64",
-        "64x15",
-        "4097x64",
-        "4096x4096",
-        "0x0",
-        "64",
-        "64x",
-        "064x64",
-        "1024X1024",
-        "1024x1024x3",
-        "big",
-        "-1x64",
-    ],
+    ["15x64", "64x15", "4097x64", "4096x4096", "64x", "064x64", "1024X1024", "1024x1024x3", "big", "-1x64"],
 )
-def test_a_size_that_cannot_be_drawn(adapted: Client, size: str) -> None:
-    error = error_of(generate(adapted, size=size), 400)
-    assert (error["type"], error["code"], error["param"]) == (BAD_WISH, "invalid_value", "size")
+def test_a_size_that_cannot_be_drawn(client: Client, size: str) -> None:
+    error = error_of(generate(client, size=size), 400)
+    assert (error["type"], error["code"], error["param"]) == (USER_ERROR, "invalid_value", "size")
     assert f"'{size}'" in error["message"]
 
 
-def test_words_of_the_complaints(adapted: Client) -> None:
-    told = {
+def test_messages(client: Client) -> None:
+    messages = {
         "Invalid type for 'n': expected an integer, but got a string instead.": {"n": "2"},
         "Invalid 'n': integer above maximum value. Expected a value <= 10, but got 11 instead.": {"n": 11},
         "Invalid value: 'gif'. Supported values are: 'png', 'webp', and 'jpeg'.": {"output_format": "gif"},
         "Missing required parameter: 'prompt'.": {"prompt": None},
         "The model 'missing-model' does not exist.": {"model": "missing-model"},
     }
-    for message, fields in told.items():
-        assert error_of(generate(adapted, **fields), 400)["message"] == message
+    for message, fields in messages.items():
+        assert error_of(generate(client, **fields), 400)["message"] == message
 
 
-def test_a_model_that_is_missing(client: Client) -> None:
+def test_an_unknown_model(client: Client) -> None:
     error = error_of(generate(client, model="missing"), 400)
-    assert (error["type"], error["code"], error["param"]) == (BAD_WISH, "invalid_value", "model")
+    assert (error["type"], error["code"], error["param"]) == (USER_ERROR, "invalid_value", "model")
     listed = error_of(client.get("/v1/models/missing", OPENAI_KEY), 404)
     assert (listed["code"], listed["param"]) == ("model_not_found", "model")
 
 
 def test_keys(client: Client) -> None:
-    refused = generate(client, headers={"authorization": "Bearer sk-invalid-and-very-secret-1234"})
-    error = error_of(refused, 401)
+    answer = generate(client, headers={"authorization": "Bearer sk-invalid-and-very-secret-1234"})
+    error = error_of(answer, 401)
     assert (error["type"], error["code"]) == (BAD_REQUEST, "invalid_api_key")
     assert "secret" not in error["message"] and "1234" in error["message"]
-    assert refused.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
     assert error_of(generate(client, headers={"authorization": "Basic abc"}), 401)["code"] is None
     error_of(client.get("/v1/models", {"authorization": "Bearer invalid"}), 401)
-    # the key is looked at before anything else
+    # the key is checked before anything else
     error_of(post(client, "generations", data="{", headers={"authorization": "Bearer invalid"}), 401)
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "7", "null", '"a"', "[" * 10_000, b"\xff"], ids=str)
-def test_a_body_that_is_no_object(adapted: Client, body: str | bytes) -> None:
+@pytest.mark.parametrize("body", ["", "{", "[]", "null", "[" * 10_000, b"\xff"], ids=str)
+def test_a_body_that_is_no_object(client: Client, body: str | bytes) -> None:
     headers = {"content-type": "application/json"}
-    assert "could not parse" in error_of(post(adapted, "generations", data=body, headers=headers), 400)["message"]
+    assert "could not parse" in error_of(post(client, "generations", data=body, headers=headers), 400)["message"]
 
 
 @pytest.mark.parametrize(
     ("operation", "kind"),
     [
-        *(
-            ("generations", kind)
-            for kind in ("", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded")
-        ),
-        *(("edits", kind) for kind in ("", "text/plain")),
-        *(("variations", kind) for kind in ("", "application/json")),
+        ("generations", ""),
+        ("generations", "multipart/form-data"),
+        ("generations", "application/x-www-form-urlencoded"),
+        ("edits", "text/plain"),
+        ("variations", "application/json"),
     ],
 )
-def test_a_body_of_another_kind(client: Client, operation: str, kind: str) -> None:
+def test_a_body_of_another_content_type(client: Client, operation: str, kind: str) -> None:
     headers = {"content-type": kind} if kind else {}
     error = error_of(post(client, operation, data=b'{"prompt": "a hill"}', headers=headers), 415)
     assert error["code"] == "unsupported_content_type"
@@ -146,13 +140,13 @@ FORM = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na hill\r\n-
         ("multipart/form-data; boundary=x", b""),
     ],
 )
-def test_a_form_that_is_none(adapted: Client, kind: str, body: bytes) -> None:
-    assert "multipart" in error_of(post(adapted, "edits", data=body, headers={"content-type": kind}), 400)["message"]
+def test_a_body_that_is_no_form(client: Client, kind: str, body: bytes) -> None:
+    assert "multipart" in error_of(post(client, "edits", data=body, headers={"content-type": kind}), 400)["message"]
 
 
-def test_the_same_form_unharmed_lacks_its_picture(adapted: Client) -> None:
+def test_a_form_without_an_image(client: Client) -> None:
     headers = {"content-type": 'multipart/form-data; boundary="x"'}
-    error = error_of(post(adapted, "edits", data=FORM, headers=headers), 400)
+    error = error_of(post(client, "edits", data=FORM, headers=headers), 400)
     assert (error["code"], error["param"]) == ("missing_required_parameter", "image")
 
 
@@ -161,65 +155,57 @@ def test_the_same_form_unharmed_lacks_its_picture(adapted: Client) -> None:
     [
         ([], "missing_required_parameter", "image"),
         ([png()] * 17, "array_above_max_length", "image"),
-        ([b"no picture"], "invalid_image_file", None),
+        ([b"no image"], "invalid_image_file", None),
         ([png(), png()[:60]], "invalid_image_file", None),
         ([b""], "invalid_image_file", None),
     ],
-    ids=["none", "too many", "no picture", "half a picture", "empty"],
+    ids=["none", "too many", "no image", "half an image", "empty"],
 )
-def test_pictures_of_a_form(client: Client, files: list[bytes], code: str, param: str | None) -> None:
-    given = [picture(data) for data in files]
-    answer = edit(client, *given) if given else edit(client, mask=picture(HIDDEN))
+def test_images_of_a_form(client: Client, files: list[bytes], code: str, param: str | None) -> None:
+    given = [image_file(data) for data in files]
+    answer = edit(client, *given) if given else edit(client, mask=image_file(TRANSPARENT))
     error = error_of(answer, 400)
     assert (error["code"], error["param"]) == (code, param)
     if code == "invalid_image_file":
         assert f"for image {len(files)}" in error["message"]
 
 
-def test_numbers_and_words_of_a_form(adapted: Client) -> None:
-    given = picture(png())
-    told = {"n": "eleven", "stream": "yes", "output_compression": "1.5"}
-    for name, value in told.items():
-        error = error_of(edit(adapted, given, **{name: value}), 400)
+def test_values_of_a_form(client: Client) -> None:
+    given = image_file(png())
+    for name, value in {"n": "eleven", "stream": "yes", "output_compression": "1.5"}.items():
+        error = error_of(edit(client, given, **{name: value}), 400)
         assert (error["code"], error["param"]) == ("invalid_type", name)
-    assert error_of(edit(adapted, given, n="11"), 400)["code"] == "integer_above_max_value"
+    assert error_of(edit(client, given, n="11"), 400)["code"] == "integer_above_max_value"
     empty = {"n": "", "size": "", "response_format": ""}
-    assert len(pictures(edit(adapted, given, **empty))) == 1
+    assert len(pictures(edit(client, given, **empty))) == 1
 
 
 @pytest.mark.parametrize("mime_type", ["application/octet-stream", "image/gif", "text/plain"])
-def test_a_file_that_does_not_call_itself_a_picture(client: Client, mime_type: str) -> None:
-    error = error_of(edit(client, picture(png()), picture(png(), mime_type)), 400)
+def test_a_file_whose_content_type_is_no_image(client: Client, mime_type: str) -> None:
+    error = error_of(edit(client, image_file(png()), image_file(png(), mime_type)), 400)
     assert (error["code"], error["param"]) == ("unsupported_file_mimetype", "image[1]")
     assert f"unsupported mimetype ('{mime_type}')" in error["message"]
-    assert error_of(edit(client, picture(png(), mime_type)), 400)["param"] == "image"
-    assert error_of(edit(client, picture(png()), mask=picture(HIDDEN, mime_type)), 400)["param"] == "mask"
+    assert error_of(edit(client, image_file(png(), mime_type)), 400)["param"] == "image"
+    assert error_of(edit(client, image_file(png()), mask=image_file(TRANSPARENT, mime_type)), 400)["param"] == "mask"
 
 
-def test_a_picture_of_another_kind_under_a_false_name(adapted: Client) -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "GIF")
-    assert error_of(edit(adapted, picture(file.getvalue())), 400)["code"] == "invalid_image_file"
-
-
-def test_a_picture_that_would_burst(adapted: Client) -> None:
-    file = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(file, "PNG")
-    assert error_of(edit(adapted, picture(file.getvalue())), 400)["code"] == "invalid_image_file"
+def test_an_image_of_another_format_or_with_too_many_pixels(client: Client) -> None:
+    for data in (bytes_of(Image.new("RGB", (8, 8)), "GIF"), bytes_of(Image.new("1", (8_000, 8_000)))):
+        assert error_of(edit(client, image_file(data)), 400)["code"] == "invalid_image_file"
 
 
 @pytest.mark.parametrize(
-    ("mask", "words"),
+    ("mask", "message"),
     [
         (png((32, 64), "RGBA"), "mask size does not match image size"),
         (png((64, 64)), "mask image missing alpha channel"),
-        (b"no picture", "cannot be read"),
+        (b"no image", "cannot be read"),
     ],
 )
-def test_a_mask_that_does_not_fit(client: Client, mask: bytes, words: str) -> None:
-    error = error_of(edit(client, picture(png()), mask=picture(mask)), 400)
-    assert words in error["message"]
-    assert (error["type"], error["param"]) == (BAD_WISH, "mask")
+def test_a_mask_that_does_not_fit(client: Client, mask: bytes, message: str) -> None:
+    error = error_of(edit(client, image_file(png()), mask=image_file(mask)), 400)
+    assert message in error["message"]
+    assert (error["type"], error["param"]) == (USER_ERROR, "mask")
 
 
 @pytest.mark.parametrize(
@@ -241,17 +227,17 @@ def test_a_mask_that_does_not_fit(client: Client, mask: bytes, words: str) -> No
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_pictures_of_json(adapted: Client, images: Any, code: str, param: str) -> None:
-    error = error_of(post(adapted, "edits", json={"prompt": PROMPT, "images": images}), 400)
+def test_images_of_json(client: Client, images: Any, code: str, param: str) -> None:
+    error = error_of(post(client, "edits", json={"prompt": PROMPT, "images": images}), 400)
     assert (error["code"], error["param"]) == (code, param)
 
 
-def test_a_variation_without_a_picture(client: Client) -> None:
-    answer = post(client, "variations", files={"other": picture(png())})
+def test_a_variation_without_an_image(client: Client) -> None:
+    answer = post(client, "variations", files={"other": image_file(png())})
     assert error_of(answer, 400)["code"] == "missing_required_parameter"
 
 
-def test_addresses_and_verbs(client: Client) -> None:
+def test_urls_and_methods(client: Client) -> None:
     missing = error_of(post(client, "paintings", json={}), 404)
     assert missing["message"] == "Invalid URL (POST /v1/images/paintings)"
     wrong = error_of(client.get("/v1/images/generations", OPENAI_KEY), 405)
@@ -262,9 +248,9 @@ def test_addresses_and_verbs(client: Client) -> None:
     assert post(client, "generations:stream", json={}).status_code == 404
 
 
-def test_a_fault_of_its_own_is_told_in_openais_form(adapted: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_sandbox_is_an_error_in_openais_form(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr("sandbox.openai_images.commissioned", broken)
-    assert error_of(generate(adapted), 500)["type"] == "server_error"
+    monkeypatch.setattr("sandbox.openai_images.prepare_job", broken)
+    assert error_of(generate(client), 500)["type"] == "server_error"

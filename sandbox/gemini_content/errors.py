@@ -1,4 +1,4 @@
-"""Google's refusals, in Google's words: a status, a message and the details that come with it."""
+"""Google's errors, in Google's words: a status, a message and the details that come with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TROUBLESHOOTING = "https://developers.generativeai.google/guide/troubleshooting"
 
 
 class GoogleError(Exception):
-    """A request that is answered with google.rpc.Status instead of a picture."""
+    """An error that is answered as google.rpc.Status."""
 
     def __init__(self, http_status: int, status: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class GoogleError(Exception):
         self.details = list(details)
 
     def body(self) -> dict[str, Any]:
-        """The answer's JSON; details are left out where Google has none."""
+        """The answer's JSON. There are no `details` where Google has none."""
         error: dict[str, Any] = {"code": self.http_status, "message": self.message, "status": self.status}
         if self.details:
             error["details"] = self.details
@@ -34,7 +34,7 @@ def invalid_argument(message: str, details: Sequence[dict[str, Any]] = ()) -> Go
 
 
 def field_violations(violations: Iterable[tuple[str, str]]) -> GoogleError:
-    """400 for fields that Google does not know or cannot read: pairs of a proto path and a description."""
+    """400: fields that Google does not know or cannot read, as pairs of a proto path and a description."""
     rows = []
     for field, description in violations:
         rows.append({"field": field, "description": description} if field else {"description": description})
@@ -95,12 +95,12 @@ def multiple_credentials() -> GoogleError:
 
 
 def deadline_too_short(seconds: float) -> GoogleError:
-    """400: X-Server-Timeout asks for less than Google grants."""
+    """400: X-Server-Timeout is shorter than Google allows."""
     return invalid_argument(f"Manually set deadline {seconds:g}s is too short. Minimum allowed deadline is 10s.")
 
 
 def model_not_found(model: str, version: str, method: str) -> GoogleError:
-    """404: a name outside the list, or a method the model lacks."""
+    """404: a name outside the list, or a method that the model does not have."""
     return GoogleError(
         404,
         "NOT_FOUND",
@@ -125,5 +125,5 @@ def unreadable_picture() -> GoogleError:
 
 
 def internal() -> GoogleError:
-    """500: a fault of the sandbox's own, told as Google tells its faults."""
+    """500: a bug of the sandbox, answered as Google answers an internal error."""
     return GoogleError(500, "INTERNAL", f"An internal error has occurred. Please retry or report in {TROUBLESHOOTING}")

@@ -1,4 +1,4 @@
-"""`python -m sandbox` as a server that speaks OpenAI's Images API, and OpenAI's own SDK against it."""
+"""OpenAI's own SDK against `python -m sandbox`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import pytest
 import requests
 from PIL import Image
 
-from sandbox.openai_images.pictures import KEPT_PICTURES, Gallery, commissioned
-from sandbox.openai_images.request import Order
-from tests.sandbox.openai_clients import OPENAI_KEY, PROMPT, opened, picture
-from tests.sandbox.sandbox_clients import Client, png
+from sandbox.openai_images.pictures import STORED_PICTURES, StoredPictures
+from tests.sandbox.gemini_client import Client, png
+from tests.sandbox.openai_client import OPENAI_KEY, PROMPT, image_file, opened
 
 openai = pytest.importorskip("openai")
 
 
 @pytest.fixture
 def sdk(served: Client) -> Iterator[Any]:
-    """OpenAI's SDK, which complains about any answer that is not as it was promised."""
+    """OpenAI's SDK in its strict mode, in which it refuses an answer of another shape."""
     with openai.OpenAI(
         api_key="sandbox", base_url=f"{served.base_url}/v1", max_retries=0, _strict_response_validation=True
     ) as client:
@@ -42,7 +41,7 @@ def test_pictures(sdk: Any) -> None:
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens
 
 
-def test_an_address(sdk: Any) -> None:
+def test_a_url(sdk: Any) -> None:
     (item,) = sdk.images.generate(prompt=PROMPT, size="64x48", response_format="url", output_format="jpeg").data
     with Image.open(io.BytesIO(requests.get(item.url, timeout=20).content)) as image:
         assert (image.format, image.size) == ("JPEG", (64, 48))
@@ -51,22 +50,24 @@ def test_an_address(sdk: Any) -> None:
 def test_streams(sdk: Any) -> None:
     drawn = list(sdk.images.generate(prompt=PROMPT, size="64x48", stream=True, partial_images=2))
     assert [event.type for event in drawn] == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
-    changed = list(sdk.images.edit(image=picture(png()), prompt="in blue", stream=True, partial_images=1, n=2))
+    changed = list(sdk.images.edit(image=image_file(png()), prompt="in blue", stream=True, partial_images=1, n=2))
     assert [event.type for event in changed] == ["image_edit.partial_image", "image_edit.completed"] * 2
     assert {size_of(event) for event in changed} == {(64, 64)}
 
 
 def test_edits_and_variations(sdk: Any) -> None:
-    hidden = picture(png((64, 64), "RGBA"))
-    (item,) = sdk.images.edit(image=[picture(png()), picture(png((20, 30)))], mask=hidden, prompt="make it night").data
+    hidden = image_file(png((64, 64), "RGBA"))
+    (item,) = sdk.images.edit(
+        image=[image_file(png()), image_file(png((20, 30)))], mask=hidden, prompt="make it night"
+    ).data
     assert size_of(item) == (64, 64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        varied = sdk.images.create_variation(image=picture(png()), n=2, size="256x256", response_format="b64_json")
+        varied = sdk.images.create_variation(image=image_file(png()), n=2, size="256x256", response_format="b64_json")
     assert [size_of(item) for item in varied.data] == [(256, 256)] * 2
 
 
-def test_raw_bytes_are_no_picture_yet(sdk: Any) -> None:
+def test_bytes_without_a_content_type_are_refused(sdk: Any) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         sdk.images.edit(image=png(), prompt="in blue")
     assert refused.value.code == "unsupported_file_mimetype"
@@ -90,16 +91,16 @@ def test_models(sdk: Any) -> None:
         ("no_such_thing", "BadRequestError", "invalid_value"),
     ],
 )
-def test_refusals(sdk: Any, situation: str, exception: str, code: str | None) -> None:
+def test_errors(sdk: Any, situation: str, exception: str, code: str | None) -> None:
     with pytest.raises(getattr(openai, exception)) as refused:
         sdk.images.generate(prompt=f"[[{situation}]]")
     assert refused.value.code == code
 
 
 def test_an_error_in_the_middle_of_a_stream(sdk: Any) -> None:
-    seen = []
+    events = []
     with pytest.raises(openai.APIError) as refused:
-        seen.extend(sdk.images.generate(prompt="[[error_mid_stream]]", stream=True))
+        events.extend(sdk.images.generate(prompt="[[error_mid_stream]]", stream=True))
     assert refused.value.code == "image_generation_failed"
 
 
@@ -112,8 +113,10 @@ def test_keys(served: Client) -> None:
     assert refused.value.code == "invalid_api_key"
 
 
-def test_a_body_that_comes_in_chunks(served: Client) -> None:
-    body = requests.Request("POST", "http://x", data={"prompt": "in blue"}, files={"image": picture(png())}).prepare()
+def test_a_chunked_body(served: Client) -> None:
+    body = requests.Request(
+        "POST", "http://x", data={"prompt": "in blue"}, files={"image": image_file(png())}
+    ).prepare()
     pieces = (body.body[i : i + 700] for i in range(0, len(body.body), 700))
     headers = {**OPENAI_KEY, "content-type": body.headers["content-type"]}
     url = f"{served.base_url}/v1/images/edits"
@@ -121,11 +124,11 @@ def test_a_body_that_comes_in_chunks(served: Client) -> None:
     assert opened(answer.json()["data"][0]).size == (64, 64)
 
 
-def test_the_gallery_forgets_the_oldest_and_keeps_as_many_as_one_answer_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.openai_images.pictures.KEPT_BYTES", 1)
-    gallery = Gallery()
-    commission = commissioned(Order("generations", "any", PROMPT, size=(16, 16)))
-    names = [gallery.picture(commission, index)[0] for index in range(KEPT_PICTURES + 2)]
-    assert [gallery.kept(name) is None for name in names] == [True] * 2 + [False] * KEPT_PICTURES
-    assert gallery.picture(commission, 0)[0] == names[0]
-    assert gallery.kept(names[0]) is not None
+def test_the_oldest_pictures_are_dropped_but_not_those_of_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.openai_images.pictures.STORED_BYTES", 1)
+    stored = StoredPictures()
+    names = [f"{number}.png" for number in range(STORED_PICTURES + 2)]
+    for name in names:
+        stored.store(name, name.encode())
+    assert [stored.get(name) for name in names[:3]] == [None, None, b"2.png"]
+    assert all(stored.get(name) for name in names[2:])

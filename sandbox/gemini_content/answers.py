@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from sandbox.image_models import ImageModel
-from sandbox.request import GenerateRequest
-from sandbox.situations import compact, pretty
-from sandbox.tokens import spoken_tokens, text_tokens
+from sandbox.gemini_content.image_models import ImageModel
+from sandbox.gemini_content.pictures import DrawnPicture
+from sandbox.gemini_content.request import GenerateRequest
+from sandbox.gemini_content.situations import event_text
+from sandbox.situations import indented_json
+from sandbox.tokens import answer_tokens, text_tokens
 
 SIGNATURE_BYTES = 150_000  # real ones are larger still
 _MARK = secrets.token_hex(12)  # stands for base64 while the JSON around it is written
@@ -22,18 +24,8 @@ _MARKED = re.compile(f"{_MARK}-(\\w+)")
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
 _DRAWN = ("Here you go: ", "Here's your picture! ", "Of course, here is what you asked for: ", "Sure, here it is: ")
 _CHANGED = ("Here is the changed picture: ", "I've changed it as you asked: ", "Here's the new version: ")
-_DRAWN_KOREAN = ("요청하신 그림입니다: ", "네, 이렇게 그려 보았어요: ", "그림을 완성했습니다! ")
-_CHANGED_KOREAN = ("요청하신 대로 바꾸어 보았어요: ", "수정한 그림입니다: ")
-
-
-@dataclass(frozen=True)
-class DrawnPicture:
-    """A finished picture, already in base64 (standard alphabet, padded)."""
-
-    mime_type: str
-    base64: bytes
-    width: int
-    height: int
+_DRAWN_KOREAN = ("요청하신 이미지입니다: ", "네, 이렇게 만들어 보았습니다: ", "이미지를 완성했습니다! ")
+_CHANGED_KOREAN = ("요청하신 대로 수정했습니다: ", "수정한 이미지입니다: ")
 
 
 @dataclass(frozen=True)
@@ -47,65 +39,68 @@ class Answer:
     draw: Callable[[], DrawnPicture] | None
     response_id: str
 
-    def usage(self, spoken: str, pictures: int) -> dict[str, Any]:
-        """usageMetadata after some words and pictures have gone out."""
-        texts, seen = self.request.texts, self.request.pictures
-        read = sum(text_tokens(text) for text in texts)
-        looked_at = len(seen) * self.model.tokens_per_input_picture
-        drawn = pictures * self.model.picture_tokens(self.request.image_size)
-        said = spoken_tokens(spoken)
-        thought = spoken_tokens(self.thought) if self.thought else 0
+    def usage(self, text: str, pictures: int) -> dict[str, Any]:
+        """usageMetadata after some text and a number of pictures have gone out."""
+        prompt = _prompt_tokens(self.request, self.model)
+        text_count = answer_tokens(text)
+        picture_count = pictures * self.model.picture_tokens(self.request.image_size)
+        thought_count = answer_tokens(self.thought)
         usage: dict[str, Any] = {
-            "promptTokenCount": read + looked_at,
-            "candidatesTokenCount": said + drawn,
-            "totalTokenCount": read + looked_at + said + drawn + thought,
-            "promptTokensDetails": prompt_details(read, looked_at),
+            "promptTokenCount": sum(prompt.values()),
+            "candidatesTokenCount": text_count + picture_count,
+            "totalTokenCount": sum(prompt.values()) + text_count + picture_count + thought_count,
+            "promptTokensDetails": _details(prompt),
         }
         if pictures:
-            usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": drawn}]
-        if thought:
-            usage["thoughtsTokenCount"] = thought
+            usage["candidatesTokensDetails"] = _details({"IMAGE": picture_count})
+        if thought_count:
+            usage["thoughtsTokenCount"] = thought_count
         usage["serviceTier"] = "standard"
         return usage
 
 
-def prompt_details(read: int, looked_at: int) -> list[dict[str, Any]]:
-    """The prompt's tokens by modality; one that is absent has no row."""
-    rows = (("TEXT", read), ("IMAGE", looked_at))
-    return [{"modality": modality, "tokenCount": count} for modality, count in rows if count]
+def _prompt_tokens(request: GenerateRequest, model: ImageModel) -> dict[str, int]:
+    """The tokens of a request's texts and pictures."""
+    texts = sum(text_tokens(text) for text in request.texts)
+    return {"TEXT": texts, "IMAGE": len(request.pictures) * model.tokens_per_input_picture}
+
+
+def _details(tokens: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Tokens by modality; one that is absent has no row."""
+    return [{"modality": modality, "tokenCount": count} for modality, count in tokens.items() if count]
 
 
 def count_answer(request: GenerateRequest, model: ImageModel) -> dict[str, Any]:
     """The answer of countTokens."""
-    read = sum(text_tokens(text) for text in request.texts)
-    looked_at = len(request.pictures) * model.tokens_per_input_picture
-    return {"totalTokens": read + looked_at, "promptTokensDetails": prompt_details(read, looked_at)}
+    prompt = _prompt_tokens(request, model)
+    return {"totalTokens": sum(prompt.values()), "promptTokensDetails": _details(prompt)}
 
 
 def prepare_answer(request: GenerateRequest, model: ImageModel, draw: Callable[[], DrawnPicture]) -> Answer:
-    """What a request is answered with: words by default, a picture unless only words are wanted."""
+    """The answer to a request: a text and a picture, or the one of them that `responseModalities` names."""
     wants_picture = "IMAGE" in request.modalities
-    text = _words(request) if "TEXT" in request.modalities else ""
+    text = _text(request) if "TEXT" in request.modalities else ""
     if not wants_picture:
-        text = "This is the sandbox: it draws pictures, and has few words. Ask for an image to see one."
+        text = "This is the sandbox. It draws pictures and knows no other text than this: ask for an image."
     thought = ""
     if model.thinks:
-        thought = f"**Composing the scene**\n\nI am looking for the light and the lines of: {request.prompt[:200]}\n"
+        thought = f"**Composing the scene**\n\nI am planning the composition and the light of: {request.prompt[:200]}\n"
     return Answer(model, request, text, thought, draw if wants_picture else None, secrets.token_urlsafe(16))
 
 
-def _words(request: GenerateRequest) -> str:
+def _text(request: GenerateRequest) -> str:
     choices: tuple[str, ...]
     korean = bool(_HANGUL.search(request.prompt))
     if request.pictures_to_change:
         choices = _CHANGED_KOREAN if korean else _CHANGED
     else:
         choices = _DRAWN_KOREAN if korean else _DRAWN
-    return choices[int.from_bytes(hashlib.sha256(request.prompt.encode()).digest()[:4]) % len(choices)]
+    digest = hashlib.sha256(request.prompt.encode("utf-8", "surrogatepass")).digest()
+    return choices[int.from_bytes(digest[:4]) % len(choices)]
 
 
 def whole_answer(answer: Answer) -> Iterator[bytes]:
-    """The body of generateContent, in pieces: the base64 is never copied into a larger string."""
+    """The body of generateContent, in chunks: the base64 is never copied into a larger string."""
     parts = _thought_parts(answer) + ([{"text": answer.text}] if answer.text else [])
     pictures: dict[str, bytes] = {}
     if answer.draw:
@@ -116,24 +111,24 @@ def whole_answer(answer: Answer) -> Iterator[bytes]:
         "modelVersion": answer.model.name,
         "responseId": answer.response_id,
     }
-    yield from _pieces(pretty(body), pictures)
+    yield from _chunks(indented_json(body), pictures)
 
 
 def stream_events(answer: Answer) -> Iterator[tuple[dict[str, Any], Mapping[str, bytes]]]:
-    """The events of a stream: words as they come, the whole picture at once, an empty text that says STOP."""
+    """The events of a stream: the text in pieces, the picture in one event, and an empty text that says STOP."""
     for part in _thought_parts(answer):
         yield _event(answer, part, "", 0), {}
-    spoken = ""
-    for delta in _deltas(answer.text):
-        spoken += delta
-        yield _event(answer, {"text": delta}, spoken, 0), {}
+    text = ""
+    for piece in _text_pieces(answer.text):
+        text += piece
+        yield _event(answer, {"text": piece}, text, 0), {}
     count = 0
     if answer.draw:
         count = 1
         pictures: dict[str, bytes] = {}
         part = _picture_part(answer, pictures)
-        yield _event(answer, part, spoken, count), pictures
-    last = _event(answer, {"text": ""}, spoken, count)
+        yield _event(answer, part, text, count), pictures
+    last = _event(answer, {"text": ""}, text, count)
     last["candidates"] = [{**last["candidates"][0], "finishReason": "STOP"}]
     yield last, {}
 
@@ -141,22 +136,22 @@ def stream_events(answer: Answer) -> Iterator[tuple[dict[str, Any], Mapping[str,
 def sse_answer(answer: Answer) -> Iterator[bytes]:
     """The body of streamGenerateContent?alt=sse."""
     for event, pictures in stream_events(answer):
-        yield from _pieces(f"data: {compact(event)}\r\n\r\n", pictures)
+        yield from _chunks(event_text(event), pictures)
 
 
 def array_answer(answer: Answer) -> Iterator[bytes]:
     """The body of streamGenerateContent without alt=sse: one JSON array."""
     before = "["
     for event, pictures in stream_events(answer):
-        yield from _pieces(before + pretty(event), pictures)
+        yield from _chunks(before + indented_json(event), pictures)
         before = ",\r\n"
     yield b"]"
 
 
-def _event(answer: Answer, part: dict[str, Any], spoken: str, pictures: int) -> dict[str, Any]:
+def _event(answer: Answer, part: dict[str, Any], text: str, pictures: int) -> dict[str, Any]:
     return {
         "candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}],
-        "usageMetadata": answer.usage(spoken, pictures),
+        "usageMetadata": answer.usage(text, pictures),
         "modelVersion": answer.model.name,
         "responseId": answer.response_id,
     }
@@ -177,11 +172,11 @@ def _picture_part(answer: Answer, pictures: dict[str, bytes]) -> dict[str, Any]:
     return part
 
 
-def _deltas(text: str) -> Sequence[str]:
+def _text_pieces(text: str) -> Sequence[str]:
     return re.findall(r"\s*\S+(?:\s+\S+)?\s*$|\s*\S+(?:\s+\S+)?", text)
 
 
-def _pieces(text: str, pictures: Mapping[str, bytes]) -> Iterator[bytes]:
+def _chunks(text: str, pictures: Mapping[str, bytes]) -> Iterator[bytes]:
     end = 0
     for mark in _MARKED.finditer(text):
         yield text[end : mark.start()].encode()

@@ -1,4 +1,4 @@
-"""Ways to talk to the sandbox in tests, and to read what it says."""
+"""Calls the sandbox as a client of Google's API does, and reads its answers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from PIL import Image
 FIXTURES = Path(__file__).resolve().parents[2] / "contract_fixtures" / "gemini_content"
 FLASH = "gemini-2.5-flash-image"
 KEY = {"x-goog-api-key": "sandbox"}
-ADAPTED = "sandbox://gemini"
+IN_PROCESS = "http://sandbox.test"  # the base URL of a session that has the sandbox mounted
 
 
 class Client:
-    """Calls one sandbox, wherever it is."""
+    """Calls one sandbox, in this process or behind a socket."""
 
     def __init__(self, session: requests.Session, base_url: str) -> None:
         self.session = session
@@ -35,7 +35,7 @@ class Client:
         headers: dict[str, str] | None = None,
         stream: bool = False,
     ) -> requests.Response:
-        """POST a body; anything but text and bytes goes as JSON."""
+        """POST a body; anything but text and bytes is sent as JSON."""
         data = body if isinstance(body, (bytes, str)) else json.dumps(body)
         url = f"{self.base_url}/{version}/models/{model}:{method}{query}"
         return self.session.post(url, data=data, headers=KEY if headers is None else headers, stream=stream)
@@ -44,16 +44,11 @@ class Client:
         return self.session.get(self.base_url + path, headers=KEY if headers is None else headers)
 
 
-def asking(*parts: Any, **config: Any) -> dict[str, Any]:
-    """A generateContent body with one turn; texts may be given as they are."""
-    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [_part(part) for part in parts]}]}
-    if config:
-        body["generationConfig"] = config
-    return body
-
-
-def _part(part: Any) -> Any:
-    return {"text": part} if isinstance(part, str) else part
+def body_of(*parts: Any, **config: Any) -> dict[str, Any]:
+    """A generateContent body with one turn; a part that is a string is a text."""
+    turn = [{"text": part} if isinstance(part, str) else part for part in parts]
+    body: dict[str, Any] = {"contents": [{"role": "user", "parts": turn}]}
+    return {**body, "generationConfig": config} if config else body
 
 
 def inline(data: bytes, mime_type: str = "image/png") -> dict[str, Any]:
@@ -62,10 +57,14 @@ def inline(data: bytes, mime_type: str = "image/png") -> dict[str, Any]:
 
 
 def png(size: tuple[int, int] = (64, 64), mode: str = "RGB") -> bytes:
-    """A small picture with something to see in it."""
-    picture = Image.linear_gradient("L").resize(size).convert(mode)
+    """A small picture, a gradient."""
+    return bytes_of(Image.linear_gradient("L").resize(size).convert(mode))
+
+
+def bytes_of(image: Image.Image, kind: str = "PNG") -> bytes:
+    """An image as a file's content."""
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, kind)
     return file.getvalue()
 
 
@@ -75,15 +74,13 @@ def parts_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return parts
 
 
-def pictures_of(answer: dict[str, Any]) -> list[Image.Image]:
-    """Every picture of the first candidate, opened."""
-    return [opened(part) for part in parts_of(answer) if "inlineData" in part]
-
-
-def opened(part: dict[str, Any]) -> Image.Image:
-    """A part's picture; its MIME type must be the true one."""
-    picture = Image.open(io.BytesIO(base64.b64decode(part["inlineData"]["data"], validate=True)))
-    assert picture.get_format_mimetype() == part["inlineData"]["mimeType"]
+def picture_of(response: requests.Response) -> Image.Image:
+    """The one picture of an answer, opened; its MIME type must be right."""
+    assert response.status_code == 200, response.text[:500]
+    (blob,) = [part["inlineData"] for part in parts_of(response.json()) if "inlineData" in part]
+    picture = Image.open(io.BytesIO(base64.b64decode(blob["data"], validate=True)))
+    assert picture.get_format_mimetype() == blob["mimeType"]
+    picture.load()
     return picture
 
 

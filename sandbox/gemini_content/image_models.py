@@ -1,4 +1,4 @@
-"""The models that the sandbox plays: one row each, as Google's model list and documentation describe them (2026-09)."""
+"""A row for each model that the sandbox plays, as Google's model list and documentation describe it (2026-09)."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ BANNERS_AT_1K: Mapping[str, Pixels] = MappingProxyType(
 )
 ODD_PIXELS: Mapping[tuple[str, str], Pixels] = MappingProxyType({("512", "21:9"): (792, 168)})  # as documented
 SCALES = {"512": 0.5, "1K": 1.0, "2K": 2.0, "4K": 4.0}
-PIXELS_WITHOUT_RATIO = (1408, 768)  # what 3.x models draw when no ratio is asked for; in no table
+PIXELS_WITHOUT_RATIO = (1408, 768)  # what 3.x models draw without a ratio; not in Google's tables
 
 
 @dataclass(frozen=True)
 class ImageModel:
-    """One model: how Google lists it, what it can draw and what a picture costs in tokens."""
+    """One model: how Google lists it, what it can draw, and how many tokens a picture has."""
 
     name: str
     version: str
@@ -62,7 +62,7 @@ class ImageModel:
     thinks: bool
 
     def pixels(self, aspect_ratio: str | None, image_size: str, input_pixels: Pixels | None) -> Pixels:
-        """The pixels of the picture to draw; without a ratio, an input picture decides, then the model's habit."""
+        """The pixels of the picture to draw. Without a ratio an input picture decides, then the model's default."""
         ratio = aspect_ratio or (self.nearest_ratio(input_pixels) if input_pixels else None)
         if ratio is None:
             return self.scaled(self.ratios["1:1"] if not self.thinks else PIXELS_WITHOUT_RATIO, image_size)

@@ -1,4 +1,4 @@
-"""What a generateContent or countTokens body asks for: either casing, either base64 alphabet, Google's complaints."""
+"""Reads generateContent and countTokens bodies: either casing, either base64 alphabet, Google's error messages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import errors
-from sandbox.image_models import SCALES, ImageModel
+from sandbox.gemini_content import errors
+from sandbox.gemini_content.image_models import SCALES, ImageModel
 
 PROTO = "type.googleapis.com/google.ai.generativelanguage"
 PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
@@ -103,7 +103,7 @@ _COUNT = Message(
 
 @dataclass(frozen=True)
 class InputPicture:
-    """A picture that came along: its bytes, or the address of one that the sandbox has to imagine."""
+    """A picture in a request: its bytes, or its address."""
 
     mime_type: str
     data: bytes = b""
@@ -112,11 +112,11 @@ class InputPicture:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """What is to be drawn, and from what."""
+    """What a call asks for."""
 
     prompt: str  # the text of the last turn
-    texts: tuple[str, ...]  # every text that is read, the system's too
-    pictures: tuple[InputPicture, ...]  # every picture that is read, in order
+    texts: tuple[str, ...]  # every text, the system instruction's too
+    pictures: tuple[InputPicture, ...]  # every picture, in order
     pictures_to_change: tuple[InputPicture, ...]  # those of the last turn, or else the latest one
     modalities: frozenset[str] = frozenset({"TEXT", "IMAGE"})
     aspect_ratio: str | None = None
@@ -127,7 +127,7 @@ class GenerateRequest:
 
 @dataclass
 class _Reader:
-    """Reads JSON as proto messages, collecting what cannot be read."""
+    """Reads JSON as proto messages and collects what is wrong with it."""
 
     version: str
     violations: list[tuple[str, str]] = field(default_factory=list)
@@ -162,8 +162,8 @@ class _Reader:
         self.violations.append((path, f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.'))
 
     def wrong(self, path: str, kind: str, value: Any) -> None:
-        shown = json.dumps(value, ensure_ascii=False)[:200]
-        self.violations.append((path, f"Invalid value at '{path or 'body'}' ({kind}), {shown}"))
+        text = json.dumps(value, ensure_ascii=False)[:200]
+        self.violations.append((path, f"Invalid value at '{path or 'body'}' ({kind}), {text}"))
 
 
 def camel_case(name: str) -> str:
@@ -173,18 +173,18 @@ def camel_case(name: str) -> str:
 
 
 def snake_case(name: str) -> str:
-    """A field's proto name, as Google's complaints spell it."""
+    """A field's proto name, as Google's error messages spell it."""
     return _CAMEL_HUMP.sub(r"_\1", name).lower()
 
 
 def parse_json(body: bytes) -> Any:
-    """The body's JSON, or Google's complaint about it."""
+    """The body's JSON. Raises GoogleError if it is none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        shown = body[:40].decode("utf-8", "replace").split("\n")[0]
+        line = body[:40].decode("utf-8", "replace").split("\n")[0]
         raise errors.field_violations(
-            [("", f"Invalid JSON payload received. Unable to parse the request.\n{shown}\n^")]
+            [("", f"Invalid JSON payload received. Unable to parse the request.\n{line}\n^")]
         ) from None
 
 
@@ -217,7 +217,7 @@ def _generate_request(value: Any, model: ImageModel, version: str) -> GenerateRe
     _check_config(config, model)
     turns = [(_texts(content), list(_pictures(content, f"contents[{i}]"))) for i, content in enumerate(contents)]
     system = read.get("systemInstruction", {})
-    pictures = tuple(picture for _, shown in turns for picture in shown)
+    pictures = tuple(picture for _, found in turns for picture in found)
     prompt = "\n".join(turns[-1][0])
     image = _image_config(config)
     thinking = {camel_case(key): item for key, item in (config.get("thinkingConfig") or {}).items()}
@@ -326,7 +326,7 @@ def _inline_picture(blob: Mapping[str, Any], path: str) -> InputPicture:
         padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
         return InputPicture(mime_type, base64.b64decode(padded.translate(_URL_SAFE_TO_STANDARD), validate=True))
     except (ValueError, binascii.Error):
-        shown = str(text or "")[:60]
+        beginning = str(text or "")[:60]
         field = f"{path}.data"
-        complaint = f"Invalid value at '{field}' (TYPE_BYTES), Base64 decoding failed for \"{shown}\""
-        raise errors.field_violations([(field, complaint)]) from None
+        description = f"Invalid value at '{field}' (TYPE_BYTES), Base64 decoding failed for \"{beginning}\""
+        raise errors.field_violations([(field, description)]) from None
