@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compat.errors import ApiError
+from compat.formats import PictureFormat, Pixels
 
 MOST_PICTURES = 10  # that one request may ask for, as OpenAI limits it
 
@@ -34,6 +35,16 @@ class ImageRequest:
     temperature: float | None = None
     gemini: Mapping[str, Any] = field(default_factory=dict)  # generationConfig, safetySettings, ...: sent verbatim
     openai: Mapping[str, Any] = field(default_factory=dict)  # quality, background, ...: sent verbatim
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is done with every picture of an answer. Without a format or pixels it stays as it comes."""
+
+    format: PictureFormat | None = None
+    quality: int | None = None  # 0 to 100, for a format that has one
+    pixels: Pixels | None = None  # the exact size
+    resize: str | None = None  # how a picture of another size gets it: cover cuts it, contain adds a border
 
 
 @dataclass(frozen=True)
