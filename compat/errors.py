@@ -1,4 +1,4 @@
-"""The one exception of the service, told in neither API's vocabulary. Each API's error.py gives it a dialect."""
+"""The one exception of the service, in neither API's vocabulary. Each API's error.py writes it in its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Bought(Enum):
 
 
 class ErrorKind(Enum):
-    """What went wrong. Every kind has a row in the table of both dialects."""
+    """What went wrong. Every kind has a row in the table of each API."""
 
     MISSING_KEY = auto()
     INVALID_KEY = auto()
@@ -48,13 +48,13 @@ class ErrorKind(Enum):
 
     QUOTA_EXHAUSTED = auto()
     RATE_LIMITED = auto()
-    OVERLOADED = auto()  # our own limit of calls in flight
+    OVERLOADED = auto()  # the limit of calls in flight is reached
 
-    UPSTREAM_REJECTED = auto()  # any other 4xx of the upstream; `status` says which
+    UPSTREAM_REJECTED = auto()  # any other 4xx of the upstream; `status` is the upstream's
     UPSTREAM_INTERNAL = auto()
     UPSTREAM_UNAVAILABLE = auto()
     UPSTREAM_TIMEOUT = auto()
-    UPSTREAM_BROKEN = auto()  # no connection, or an answer that is none
+    UPSTREAM_BROKEN = auto()  # no connection, or an answer that cannot be read
 
     IDEMPOTENCY_KEY_REUSED = auto()
     OUTCOME_UNKNOWN = auto()  # of a purchase whose worker is gone
@@ -72,7 +72,7 @@ class ApiError(Exception):
 
     kind: ErrorKind
     message: str
-    param: str | None = None  # the field, in the caller's own words
+    param: str | None = None  # the field, as the caller's API names it
     retry_after: float | None = None  # seconds
     bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
@@ -87,6 +87,6 @@ class ApiError(Exception):
         return f"{self.kind.name}: {self.message}"
 
 
-def broken(message: str) -> ApiError:
-    """An upstream answer that cannot be used, or none. It was asked for, and perhaps it was paid for."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, bought=Bought.UNKNOWN)
+def broken(message: str, bought: Bought = Bought.UNKNOWN) -> ApiError:
+    """The error for an upstream that gave no answer, or one that cannot be read. It may have been paid for."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, bought=bought)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from compat.dialect import Dialect
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import SUCCESSOR, Api, ServedModel
-from compat.images import Event, Failure
+from compat.images import Event, Failure, OutgoingRequest
 from proxy.caller import without_key
-from proxy.generation.languages import LANGUAGES, Call, Language
+from proxy.generation.languages import LANGUAGES, Language
 from proxy.generation.linked_images import fetch_links
 from proxy.observation.record import UpstreamTimes
 from proxy.upstream.client import Upstream, UpstreamAnswer
@@ -31,7 +31,7 @@ class Target:
         """How requests for this server are written and its answers read."""
         return LANGUAGES[self.model.upstream.api]
 
-    def ask(self, call: Call) -> Iterator[Event]:
+    def ask(self, call: OutgoingRequest) -> Iterator[Event]:
         """The events of one call. Raises an ApiError when it fails."""
         try:
             answer = self.upstream.call(

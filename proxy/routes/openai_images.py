@@ -23,7 +23,7 @@ from compat.openai_images.response import write_answer, write_event_stream
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
-from proxy.pictures.reencoding import Reencoder
+from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
 from proxy.routes import the_caller, the_observation, the_service
@@ -107,7 +107,7 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
     def make() -> Made:
         silence = SILENCE_SECONDS if asked.stream else None
         events = generate(target, asked.image_request, service.memory, silence=silence)
-        events = Reencoder(asked, run_in_thread).read(events)
+        events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)
             return Made(200, {"Content-Type": "text/event-stream", **NO_BUFFERING, **headers}, chunks, flows=True)

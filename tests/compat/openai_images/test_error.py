@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from compat.errors import ApiError, ErrorKind
-from compat.errors import HOPELESS
+from compat.errors import HOPELESS, ApiError, ErrorKind
 from compat.openai_images.error import PAID_REFUSALS, UNKNOWN_OUTCOMES, build_error, parse_error
 
 # As OpenAI's documentation has them: kind, status, type, code
