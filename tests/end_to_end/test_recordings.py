@@ -20,7 +20,7 @@ from tests.support.replaying_upstream import JSON, Answer, ReplayingUpstream
 FOLDER = PROJECT.parent / "shared" / "recordings"
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
-# What DESIGN says of each: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
+# What each means: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
 BLOCKED = (openai.BadRequestError, "moderation_blocked")
 NO_IMAGE = (openai.BadRequestError, "no_image_generated")
 INVALID_ARGUMENT = (openai.BadRequestError, None)
