@@ -22,9 +22,9 @@ GOOGLE = "https://generativelanguage.googleapis.com"
 
 HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
-# A password in it is percent-encoded.
-DATABASE_URL = re.compile(
-    r"sqlite:///[^?#]+|postgresql://([^\s@/?#]*@)?([A-Za-z0-9._,-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s/?#]*)?(\?[^\s#]*)?"
+SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
+POSTGRESQL_URL = re.compile(
+    r"postgresql://([^\s@/?#]*@)?([A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s/?#]*)?(\?[^\s#]*)?"
 )
 
 
@@ -67,8 +67,10 @@ def store_url(value: str) -> str:
 
 
 def database_url(value: str) -> str:
-    if not DATABASE_URL.fullmatch(value):
-        raise ValueError("it must be sqlite:///path or postgresql://user:password@host:port/name")
+    if not SQLITE_URL.fullmatch(value) and not POSTGRESQL_URL.fullmatch(value):
+        raise ValueError(
+            "it must be sqlite:///path or postgresql://user:password@host:port/name, its password percent-encoded"
+        )
     return value
 
 
@@ -161,8 +163,8 @@ class Settings:
                 try:
                     values[one.name] = one.metadata["read"](value)
                 except ValueError as error:
-                    told = " has a password in it" if "@" in value else f" is '{value}'" if one.repr else ""
-                    raise SettingsError(f"{name}{told}: {error}") from None
+                    shown = "has a password in it" if "@" in value else f"is '{value}'"
+                    raise SettingsError(f"{name} {shown}: {error}" if one.repr else f"{name}: {error}") from None
         settings = cls(**values)
         nothing_renamed: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
         for name in nothing_renamed:
