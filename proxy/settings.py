@@ -20,9 +20,9 @@ SANDBOX_KEY = "sandbox"
 GOOGLE = "https://generativelanguage.googleapis.com"
 HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
-# A password in it is percent-encoded.
-DATABASE_URL = re.compile(
-    r"sqlite:///[^?#]+|postgresql://([^\s@/?#]*@)?([A-Za-z0-9._,-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s/?#]*)?(\?[^\s#]*)?"
+SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
+POSTGRESQL_URL = re.compile(
+    r"postgresql://([^\s@/?#]*@)?([A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s/?#]*)?(\?[^\s#]*)?"
 )
 
 
@@ -65,8 +65,10 @@ def store_url(value: str) -> str:
 
 
 def database_url(value: str) -> str:
-    if not DATABASE_URL.fullmatch(value):
-        raise ValueError("it must be sqlite:///path or postgresql://user:password@host:port/name")
+    if not SQLITE_URL.fullmatch(value) and not POSTGRESQL_URL.fullmatch(value):
+        raise ValueError(
+            "it must be sqlite:///path or postgresql://user:password@host:port/name, its password percent-encoded"
+        )
     return value
 
 

@@ -195,6 +195,7 @@ def gunicorn(project: Path, tmp_path: Path, **environ: str) -> Iterator[tuple[in
     """A gunicorn as an operator starts it: its port and its log."""
     port, log = free_port(), tmp_path / "log"
     defaults = {"PORT": str(port), "IMAGE_STORE_URL": str(tmp_path / "images"), "WEB_CONCURRENCY": "1"}
+    defaults["DATABASE_URL"] = f"sqlite:///{tmp_path}/twinlens.sqlite3"
     command = [sys.executable, "-m", "gunicorn"]
     with log.open("wb") as file:
         process = subprocess.Popen(
