@@ -149,6 +149,9 @@ OURS_ALONE = {  # that no server tells as such: what an upstream means with the 
     ErrorKind.OVERLOADED: ErrorKind.UPSTREAM_UNAVAILABLE,
     ErrorKind.UPSTREAM_REJECTED: ErrorKind.INVALID_ARGUMENT,
     ErrorKind.INTERNAL: ErrorKind.UPSTREAM_INTERNAL,
+    ErrorKind.STATE_UNAVAILABLE: ErrorKind.UPSTREAM_UNAVAILABLE,
+    ErrorKind.OUTCOME_UNKNOWN: ErrorKind.UPSTREAM_BROKEN,
+    ErrorKind.IDEMPOTENCY_KEY_REUSED: ErrorKind.UPSTREAM_REJECTED,
 }
 
 
