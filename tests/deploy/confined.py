@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from tests.deploy.needs import missing
+from tests.support.installed import missing
 from tests.support.proxy_server import free_port
 
 START_SECONDS = 30

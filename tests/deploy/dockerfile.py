@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.environments import AT_THE_START, UNREACHABLE
-from tests.deploy.needs import missing
+from tests.support.installed import missing
 
 
 @dataclass

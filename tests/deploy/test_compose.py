@@ -18,7 +18,7 @@ import yaml
 from jsonschema.validators import validator_for
 
 from proxy.settings import Settings
-from tests.deploy.needs import package
+from tests.support.installed import package
 from tests.support.object_store import wait_for
 from tests.support.proxy_server import ProxyServer, end_with_the_tests, free_port
 

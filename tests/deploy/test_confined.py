@@ -9,7 +9,7 @@ from PIL import Image as Pictures
 
 from tests.deploy.confined import confined
 from tests.deploy.dockerfile import Image, sent_files
-from tests.deploy.needs import program
+from tests.support.installed import program
 from tests.support.openai_calls import painted
 from tests.support.replaying_upstream import ReplayingUpstream
 

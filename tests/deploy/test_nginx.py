@@ -25,8 +25,8 @@ from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.limits import HEADER_WAIT_SECONDS, MIB
 from proxy.settings import Settings
-from tests.deploy.nginx_server import Nginx, order, prepared, running
 from tests.support.keys import keys_in, new_key
+from tests.support.nginx import Nginx, order, prepared, running
 from tests.support.openai_calls import MODEL, painted
 from tests.support.proxy_server import ProxyServer
 from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream

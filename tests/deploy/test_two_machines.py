@@ -25,9 +25,9 @@ from google import genai
 from google.genai import errors, types
 
 from proxy.pictures.store import NAME
-from tests.deploy.nginx_server import Nginx, prepared, running
 from tests.support import pictures
 from tests.support.keys import new_key
+from tests.support.nginx import Nginx, prepared, running
 from tests.support.object_store import BUCKET, object_store
 from tests.support.proxy_server import ProxyServer
 from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream

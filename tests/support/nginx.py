@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from tests.deploy.needs import program
+from tests.support.installed import program
 from tests.support.proxy_server import end_with_the_tests, free_port
 from tests.support.tls_server import certificate
 
