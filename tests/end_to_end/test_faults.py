@@ -20,8 +20,9 @@ from google.genai import errors, types
 
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.proxy_server import ProxyServer, free_port
-from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream
+from tests.support.processes import free_port
+from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import NO_ANSWER, NO_ANSWER_BUT_A_RESET, SSE, Answer, ScriptedUpstream, hang_up, reset, wait
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -37,14 +38,14 @@ IN_THE_PICTURE = PICTURE_BEGINS + 600_000
 BREAKS = {
     "short of its Content-Length": {"chunked": False},
     "without a last chunk": {"chunked": True},
-    "reset under Content-Length": {"chunked": False, "reset": True},
-    "reset between chunks": {"chunked": True, "reset": True},
+    "reset under Content-Length": {"chunked": False, "then": reset},
+    "reset between chunks": {"chunked": True, "then": reset},
 }
 
 # What never becomes an answer: nothing of a picture has come, so a status can still tell it.
 NO_ANSWER = {
-    "closed without a word": Answer(silent=True),
-    "reset without a word": Answer(silent=True, reset=True),
+    "closed without a word": NO_ANSWER,
+    "reset without a word": NO_ANSWER_BUT_A_RESET,
     **{
         f"{name}, before the picture": Answer(BODY, cut_after=PICTURE_BEGINS - 20, **how)
         for name, how in BREAKS.items()
@@ -100,7 +101,7 @@ def assert_google_error(answer: requests.Response, status: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy of these tests' own: no other test has left connections in it that may be kept."""
     with ProxyServer(tmp_path_factory.mktemp("faults"), GEMINI_BASE_URL=google.url) as server:
         yield server
@@ -121,7 +122,7 @@ def google_client(server: ProxyServer, key: str) -> genai.Client:
 @pytest.mark.parametrize("wishes", [{"response_format": "url"}, {"response_format": "b64_json"}, {"n": 2}], ids=str)
 @pytest.mark.parametrize("name", [*NO_ANSWER, *NONSENSE, *SERVER_ERRORS])
 def test_a_break_before_the_picture_is_a_502(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, name: str, wishes: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, wishes: dict[str, Any]
 ) -> None:
     upstream.answers({**NO_ANSWER, **NONSENSE, **SERVER_ERRORS}[name])
     answer = generate(server, key, **wishes)
@@ -135,7 +136,7 @@ def test_a_break_before_the_picture_is_a_502(
 )
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_break_in_the_picture_is_a_502_where_nothing_has_been_sent(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, how: str, wishes: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, how: str, wishes: dict[str, Any]
 ) -> None:
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, **BREAKS[how]))
     answer = generate(server, key, **wishes)
@@ -147,7 +148,7 @@ def test_a_break_in_the_picture_is_a_502_where_nothing_has_been_sent(
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_break_in_a_picture_that_flows_is_a_broken_transfer(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, how: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, how: str
 ) -> None:
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, **BREAKS[how]))
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
@@ -158,7 +159,7 @@ def test_a_break_in_a_picture_that_flows_is_a_broken_transfer(
 @pytest.mark.parametrize("how", BREAKS)
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent?alt=sse"])
 def test_a_break_on_googles_surface_is_a_broken_transfer(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, how: str, method: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, how: str, method: str
 ) -> None:
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, content_type=SSE, **BREAKS[how]))
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
@@ -169,7 +170,7 @@ def test_a_break_on_googles_surface_is_a_broken_transfer(
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent?alt=sse", "countTokens"])
 @pytest.mark.parametrize("name", ["closed without a word", "reset without a word"])
 def test_no_answer_at_all_is_a_502_on_googles_surface(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, name: str, method: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, method: str
 ) -> None:
     upstream.answers(NO_ANSWER[name])
     assert_google_error(generate_content(server, key, method), 502)
@@ -178,7 +179,7 @@ def test_no_answer_at_all_is_a_502_on_googles_surface(
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_both_openai_clients_raise_when_a_picture_breaks(
-    openai_client: openai.OpenAI, upstream: ReplayingUpstream, how: str
+    openai_client: openai.OpenAI, upstream: ScriptedUpstream, how: str
 ) -> None:
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, **BREAKS[how]))
     with pytest.raises((openai.APIError, httpx2.HTTPError)):
@@ -197,7 +198,7 @@ def test_both_openai_clients_raise_when_a_picture_breaks(
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_both_google_clients_raise_when_a_picture_breaks(
-    google_client: genai.Client, upstream: ReplayingUpstream, how: str
+    google_client: genai.Client, upstream: ScriptedUpstream, how: str
 ) -> None:
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, **BREAKS[how]))
     with pytest.raises((errors.APIError, httpx2.HTTPError)):
@@ -208,9 +209,9 @@ def test_both_google_clients_raise_when_a_picture_breaks(
 
 
 def test_google_client_reads_the_502_of_a_silent_upstream(
-    google_client: genai.Client, upstream: ReplayingUpstream
+    google_client: genai.Client, upstream: ScriptedUpstream
 ) -> None:
-    upstream.answers(Answer(silent=True))
+    upstream.answers(NO_ANSWER)
     with pytest.raises(errors.ServerError) as caught:
         google_client.models.generate_content(model=MODEL, contents="a cat")
     assert caught.value.code == 502
@@ -220,7 +221,7 @@ def test_google_client_reads_the_502_of_a_silent_upstream(
 @pytest.mark.parametrize("how", BREAKS)
 @pytest.mark.parametrize("path", ["/v1/images/generations", f"/v1beta/models/{MODEL}:generateContent"])
 def test_a_caller_without_chunked_transfer_sees_a_reset(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, how: str, path: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, how: str, path: str
 ) -> None:
     # HTTP/1.0, which nginx long spoke to its upstreams, has nothing but the end of the connection to end a body.
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, **BREAKS[how]))
@@ -250,7 +251,7 @@ def cuts() -> Iterator[int]:
 @pytest.mark.parametrize("wishes", [{"response_format": "url"}, {"response_format": "b64_json"}, {"n": 2}], ids=str)
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "with a length"])
 def test_a_cut_anywhere_never_gives_a_shortened_picture(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, chunked: bool, wishes: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, chunked: bool, wishes: dict[str, Any]
 ) -> None:
     for cut in (cut for cut in cuts() if cut < len(BODY)):
         upstream.answers(Answer(BODY, cut_after=cut, chunked=chunked))
@@ -277,7 +278,7 @@ def whole(item: dict[str, str]) -> bytes:
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_broken_one_of_two_is_an_entry_in_errors_and_the_other_is_kept(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, how: str, response_format: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, how: str, response_format: str
 ) -> None:
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, **BREAKS[how]), Answer(BODY))
     answer = generate(server, key, n=2, response_format=response_format)
@@ -288,9 +289,9 @@ def test_a_broken_one_of_two_is_an_entry_in_errors_and_the_other_is_kept(
 
 
 def test_an_idle_connection_that_was_given_up_costs_nothing(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(Answer(BODY, hang_up_quietly=True))
+    upstream.answers(Answer(BODY, then=hang_up))
     for _ in range(5):
         assert generate(server, key).status_code == 200
         assert generate_content(server, key).content == BODY
@@ -322,7 +323,7 @@ def test_a_refused_connection_is_a_502_on_googles_surface(unconnected_server: Pr
 
 @pytest.mark.parametrize("wishes", [{"response_format": "url"}, {"response_format": "b64_json"}, {"n": 2}], ids=str)
 def test_no_answer_in_time_is_a_504_that_must_not_be_retried(
-    impatient_server: ProxyServer, upstream: ReplayingUpstream, key: str, wishes: dict[str, Any]
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, wishes: dict[str, Any]
 ) -> None:
     upstream.answers(Answer(BODY, delay=2.5))
     started = time.monotonic()
@@ -334,7 +335,7 @@ def test_no_answer_in_time_is_a_504_that_must_not_be_retried(
 
 
 def test_no_answer_in_time_is_a_504_on_googles_surface(
-    impatient_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(BODY, delay=2.5))
     answer = generate_content(impatient_server, key)
@@ -344,9 +345,9 @@ def test_no_answer_in_time_is_a_504_on_googles_surface(
 
 @pytest.mark.parametrize("wishes", [{"response_format": "url"}, {"n": 2}], ids=str)
 def test_a_picture_that_stops_coming_is_an_error_in_time(
-    impatient_server: ProxyServer, upstream: ReplayingUpstream, key: str, wishes: dict[str, Any]
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, wishes: dict[str, Any]
 ) -> None:
-    upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, stall=4))
+    upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, then=wait))
     started = time.monotonic()
     answer = generate(impatient_server, key, **wishes)
     assert time.monotonic() - started < 3
@@ -355,9 +356,9 @@ def test_a_picture_that_stops_coming_is_an_error_in_time(
 
 
 def test_a_flowing_picture_that_stops_coming_is_broken_off_in_time(
-    impatient_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, stall=4))
+    upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, then=wait))
     started = time.monotonic()
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
         generate(impatient_server, key, response_format="b64_json")
@@ -367,7 +368,7 @@ def test_a_flowing_picture_that_stops_coming_is_broken_off_in_time(
 
 
 def test_deadline_expired_after_minutes_of_work_must_not_be_retried_but_an_overload_may(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(
         Answer(pictures.error(503, "UNAVAILABLE", "Deadline expired before operation could complete."), 503),

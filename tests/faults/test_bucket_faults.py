@@ -18,12 +18,11 @@ import pytest
 import requests
 
 from tests.faults.calls import CUT, GENERATIONS, code, generate, generate_content
-from tests.faults.conftest import in_flight, until
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import RawUpstream, http_answer
-from tests.support.rig import proxies
+from tests.support.leftovers import in_flight, until
+from tests.support.proxy_server import ProxyServer, proxies
+from tests.support.upstream import Answer, ScriptedUpstream
 
 SECRETS = ("the-id-of-the-key", "the-secret-of-the-key")
 PICTURE = pictures.heavy_png()
@@ -114,7 +113,7 @@ def bucket() -> Iterator[Bucket]:
 
 
 @pytest.fixture(scope="module")
-def server(bucket: Bucket, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(bucket: Bucket, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with two threads for its bucket, and a Google whose name has to be looked up."""
     environment = {
         "AWS_ACCESS_KEY_ID": SECRETS[0],
@@ -131,7 +130,7 @@ def server(bucket: Bucket, google: RawUpstream, tmp_path_factory: pytest.TempPat
     # line of our log.
     with proxies(*SECRETS, "/pictures/", STORED, "ThreadPoolWorker") as start:
         server = start(tmp_path_factory.mktemp("bucket"), configuration, **environment)
-        google.answers(http_answer(BODY))
+        google.answers(Answer(BODY))
         generate(server, new_key())
         yield server
 
@@ -146,29 +145,29 @@ def assert_told(answer: requests.Response) -> None:
 @pytest.mark.parametrize("wishes", [{}, {"n": 2}], ids=str)
 @pytest.mark.parametrize("fault", [hangs, dies, forbids, None])
 def test_a_picture_that_a_bucket_does_not_take_is_an_error_in_time(
-    server: ProxyServer, bucket: Bucket, upstream: RawUpstream, key: str, fault: Fault, wishes: dict[str, Any]
+    server: ProxyServer, bucket: Bucket, upstream: ScriptedUpstream, key: str, fault: Fault, wishes: dict[str, Any]
 ) -> None:
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     with bucket.doing(fault):
         assert_told(generate(server, key, **wishes))
-    assert len(upstream.requests) == wishes.get("n", 1)
+    assert len(upstream.calls) == wishes.get("n", 1)
 
 
 @pytest.mark.parametrize("fault", [dies, None])
 def test_openais_sdk_does_not_buy_again_what_could_not_be_stored(
-    server: ProxyServer, bucket: Bucket, upstream: RawUpstream, key: str, fault: Fault
+    server: ProxyServer, bucket: Bucket, upstream: ScriptedUpstream, key: str, fault: Fault
 ) -> None:
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key)
     with bucket.doing(fault), pytest.raises(openai.InternalServerError, match="could not be stored"):
         client.images.generate(prompt="a cat", response_format="url")
-    assert len(upstream.requests) == 1
+    assert len(upstream.calls) == 1
 
 
 def test_while_a_bucket_hangs_everybody_else_is_served(
-    server: ProxyServer, bucket: Bucket, upstream: RawUpstream, key: str
+    server: ProxyServer, bucket: Bucket, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(BODY, headers=[("Connection", "close")]))
+    upstream.answers(Answer(BODY, headers=[("Connection", "close")]))
     many = 15  # more than the threads of the bucket, and of gevent's own pool
     with bucket.doing(hangs), ThreadPoolExecutor(many) as pool:
         waiting = [pool.submit(generate, server, key) for _ in range(many)]
@@ -189,9 +188,9 @@ def test_while_a_bucket_hangs_everybody_else_is_served(
 
 
 def test_who_hangs_up_while_a_bucket_hangs_gives_his_place_back(
-    server: ProxyServer, bucket: Bucket, upstream: RawUpstream, key: str
+    server: ProxyServer, bucket: Bucket, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     body, headers = {"prompt": "a cat"}, {"Authorization": f"Bearer {key}"}
     with bucket.doing(hangs):
         with pytest.raises(requests.ReadTimeout):

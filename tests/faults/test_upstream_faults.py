@@ -16,14 +16,12 @@ import pytest
 import requests
 
 from tests.faults.calls import CUT, code, generate, generate_content
-from tests.faults.peak_memory import PeakMemory
 from tests.faults.upstream_faults import MOST_ANSWER_BYTES, slowly
 from tests.support import pictures
 from tests.support.keys import keys_in
-from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import JSON, RawAnswer, RawUpstream, chunk, http_answer, http_head
-from tests.support.rig import Start
-from tests.support.tls_server import tls_server
+from tests.support.peak_memory import PeakMemory
+from tests.support.proxy_server import ProxyServer, Start
+from tests.support.upstream import JSON, Answer, ScriptedUpstream, Wire, chunk, tls_server
 
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
 MIDDLE = len(BODY) // 2
@@ -34,20 +32,20 @@ HELD = [{"response_format": "url"}, {"n": 2}]
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
-def drip(start: int) -> RawAnswer:
+def drip(start: int) -> Wire:
     """An answer that is quick up to a byte and then comes byte by byte, for ever."""
-    head = [http_head(200, JSON), *([chunk(BODY[:start])] if start else [])]
+    head = [Answer(content_type=JSON).head(), *([chunk(BODY[:start])] if start else [])]
     return slowly([*head, *(chunk(BODY[at : at + 1]) for at in range(start, start + 80))], 0.05)
 
 
-def torn(last: bytes, start: int = MIDDLE) -> RawAnswer:
+def torn(last: bytes, start: int = MIDDLE) -> Wire:
     """A chunked answer with nonsense where a chunk should begin."""
-    return RawAnswer([http_head(200, JSON), *([chunk(BODY[:start])] if start else []), last], hold=False)
+    return Wire([Answer(content_type=JSON).head(), *([chunk(BODY[:start])] if start else []), last])
 
 
-def packed(body: bytes) -> RawAnswer:
+def packed(body: bytes) -> Wire:
     """An answer that says it is gzip."""
-    return http_answer(body, headers=[("Content-Encoding", "gzip")])
+    return Answer(body, headers=[("Content-Encoding", "gzip")])
 
 
 BROKEN_CHUNKS = {"no size": b"zz\r\nxx\r\n", "a negative size": b"-5\r\nabcde\r\n", "no line end": b"5" * 70_000}
@@ -60,9 +58,9 @@ BROKEN_GZIP = {
 
 @pytest.mark.parametrize("wishes", WISHES, ids=str)
 def test_headers_that_drip_are_given_up_in_time(
-    server: ProxyServer, upstream: RawUpstream, key: str, wishes: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, wishes: dict[str, Any]
 ) -> None:
-    head = http_head(200, JSON)
+    head = Answer(content_type=JSON).head()
     upstream.answers(lambda _: slowly([head[at : at + 1] for at in range(len(head))], 0.05))
     started = time.monotonic()
     answer = generate(server, key, **wishes)
@@ -74,7 +72,7 @@ def test_headers_that_drip_are_given_up_in_time(
 
 @pytest.mark.parametrize("wishes", HELD, ids=str)
 def test_a_picture_that_drips_is_given_up_in_time(
-    server: ProxyServer, upstream: RawUpstream, key: str, wishes: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, wishes: dict[str, Any]
 ) -> None:
     upstream.answers(lambda _: drip(MIDDLE))
     started = time.monotonic()
@@ -82,7 +80,7 @@ def test_a_picture_that_drips_is_given_up_in_time(
     assert time.monotonic() - started < 2
 
 
-def test_a_flowing_picture_that_drips_is_cut_in_time(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_a_flowing_picture_that_drips_is_cut_in_time(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(lambda _: drip(MIDDLE))
     started = time.monotonic()
     with pytest.raises(CUT):
@@ -95,7 +93,7 @@ def test_a_flowing_picture_that_drips_is_cut_in_time(server: ProxyServer, upstre
 @pytest.mark.parametrize("wishes", WISHES, ids=str)
 @pytest.mark.parametrize("name", BROKEN_CHUNKS)
 def test_a_broken_chunk_before_the_picture_is_a_502(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, wishes: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, wishes: dict[str, Any]
 ) -> None:
     upstream.answers(torn(BROKEN_CHUNKS[name], 0))
     answer = generate(server, key, **wishes)
@@ -109,7 +107,7 @@ def test_a_broken_chunk_before_the_picture_is_a_502(
 
 @pytest.mark.parametrize("name", BROKEN_CHUNKS)
 def test_a_broken_chunk_in_the_picture_never_shortens_it(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ) -> None:
     upstream.answers(torn(BROKEN_CHUNKS[name]))
     for wishes in HELD:
@@ -121,7 +119,9 @@ def test_a_broken_chunk_in_the_picture_never_shortens_it(
 
 
 @pytest.mark.parametrize("name", BROKEN_GZIP)
-def test_broken_gzip_never_shortens_a_picture(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+def test_broken_gzip_never_shortens_a_picture(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+) -> None:
     upstream.answers(packed(BROKEN_GZIP[name]))
     for wishes in HELD:
         assert code(generate(server, key, **wishes)) == (502, "upstream_error")
@@ -132,7 +132,7 @@ def test_broken_gzip_never_shortens_a_picture(server: ProxyServer, upstream: Raw
     assert code(flowed) == (502, "upstream_error")
 
 
-def test_gzip_that_opens_to_a_flood_is_stopped(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_gzip_that_opens_to_a_flood_is_stopped(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     flood = b'{"candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBORw0KGgo' + b"A" * 300 * MIB
     upstream.answers(packed(gzip.compress(flood, 1)))
     with PeakMemory(server) as memory:
@@ -143,41 +143,43 @@ def test_gzip_that_opens_to_a_flood_is_stopped(server: ProxyServer, upstream: Ra
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/plain", "image/png", "application/octet-stream", ""])
 def test_a_picture_under_a_wrong_content_type_is_a_picture(
-    server: ProxyServer, upstream: RawUpstream, key: str, content_type: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, content_type: str
 ) -> None:
-    upstream.answers(http_answer(BODY, content_type=content_type))
+    upstream.answers(Answer(BODY, content_type=content_type))
     answer = generate(server, key, response_format="b64_json")
     assert answer.json()["data"][0]["b64_json"] == pictures.base64_of(pictures.heavy_png())
     assert answer.headers["Content-Type"] == "application/json"
     assert generate_content(server, key).content == BODY
 
 
-def test_a_bare_picture_instead_of_json_is_a_502(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(pictures.plain_png(), content_type="image/png"))
+def test_a_bare_picture_instead_of_json_is_a_502(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
+    upstream.answers(Answer(pictures.plain_png(), content_type="image/png"))
     for wishes in WISHES:
         assert code(generate(server, key, **wishes)) == (502, "upstream_error")
 
 
-def test_events_under_the_content_type_of_json_are_a_502(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(b"data: " + BODY.replace(b"\n", b"") + b"\n\n"))
+def test_events_under_the_content_type_of_json_are_a_502(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
+) -> None:
+    upstream.answers(Answer(b"data: " + BODY.replace(b"\n", b"") + b"\n\n"))
     for wishes in WISHES:
         assert code(generate(server, key, **wishes)) == (502, "upstream_error")
 
 
-def endless(_: object) -> RawAnswer:
+def endless(_: object) -> Wire:
     """200 MB of one picture."""
 
     def send() -> Iterator[bytes]:
-        yield http_head(200, JSON)
+        yield Answer(content_type=JSON).head()
         yield chunk(BODY[:MIDDLE])
         for _ in range(800):
             yield chunk(b"A" * 256 * 1024)
 
-    return RawAnswer(send())
+    return Wire(send())
 
 
 def test_an_answer_of_200_mb_is_given_up_at_the_limit_and_costs_no_memory(
-    server: ProxyServer, upstream: RawUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(endless)
     with PeakMemory(server) as memory:
@@ -189,7 +191,7 @@ def test_an_answer_of_200_mb_is_given_up_at_the_limit_and_costs_no_memory(
             generate(server, key, response_format="b64_json")
         with pytest.raises(CUT):
             generate_content(server, key)
-    assert max(request.sent for request in upstream.requests) < 40 * MIB
+    assert max(request.sent for request in upstream.calls) < 40 * MIB
     assert memory.growth < 20 * MIB
 
 

@@ -23,10 +23,9 @@ from tests.faults.upstream_faults import ANSWER, FAULTS, NO_PICTURE, PICTURE
 from tests.support import pictures
 from tests.support.keys import new_key
 from tests.support.leftovers import Leftovers
-from tests.support.proxy_server import ProxyServer, free_port
-from tests.support.raw_upstream import RawUpstream
-from tests.support.rig import Start
-from tests.support.tls_server import tls_server
+from tests.support.processes import free_port
+from tests.support.proxy_server import ProxyServer, Start
+from tests.support.upstream import ScriptedUpstream, tls_server
 
 BODY = pictures.as_google_writes(ANSWER)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs less than the SDKs' own; these tests' proxies speak plain HTTP
@@ -173,13 +172,13 @@ def test_every_fault_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("fault", SEEN)
 def test_a_fault_is_seen_as_it_is_and_bought_as_often_as_it_was_asked_for(
-    server: ProxyServer, upstream: RawUpstream, keys: dict[str, str], nothing_is_left: Leftovers, fault: str
+    server: ProxyServer, upstream: ScriptedUpstream, keys: dict[str, str], nothing_is_left: Leftovers, fault: str
 ) -> None:
     nothing_is_left.kept = len(WAYS)
     upstream.answers(FAULTS[fault])
     seen = look(server, keys)
     assert seen == dict(zip(WAYS, SEEN[fault], strict=True))
-    used = [request.all("x-goog-api-key") for request in upstream.requests]
+    used = [request.all("x-goog-api-key") for request in upstream.calls]
     assert {way: used.count([keys[way]]) for way in WAYS} == {way: seen[way].asked for way in WAYS}
 
 

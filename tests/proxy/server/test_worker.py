@@ -25,7 +25,8 @@ from gunicorn.http import errors, wsgi
 
 from proxy.greenlets import CallerGone
 from proxy.server.worker import QuietLogger, Worker, drop_query, send_error, waited_for
-from tests.support.socket_upstream import free_port, http, upstream_that
+from tests.support.processes import free_port
+from tests.support.upstream import http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 GENERATE_CONTENT = "/v1beta/models/m:generateContent"
