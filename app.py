@@ -32,6 +32,7 @@ from proxy.routes.paths import CONVERTERS
 from proxy.routes.request_body import limit_body_time
 from proxy.service import Places, Service
 from proxy.settings import Settings
+from proxy.state.database import Database
 from proxy.upstream.client import Upstream
 
 
@@ -76,7 +77,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         open_upstreams(settings),
         store,
         Places(settings.max_in_flight),
-        Readiness(store.check, () if settings.sandbox else tuple(settings.servers())),
+        Readiness(
+            store.check, () if settings.sandbox else tuple(settings.servers()), Database(settings.database_url).trouble
+        ),
     )
 
     app.before_request(observing.begin)

@@ -24,6 +24,7 @@ from proxy.generation.generation import generate
 from proxy.observation.readiness import can_connect
 from proxy.pictures.store import open_store
 from proxy.settings import Settings, SettingsError
+from proxy.state.database import Database, DatabaseUnavailable
 from proxy.upstream.client import Upstream
 
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     command("serve", serve, "start the service, as `gunicorn` in the project's folder does")
-    check = command("check", check_all, "look at settings, store, upstream and key, and say what is wrong")
+    check = command("check", check_all, "look at settings, store, database, upstream and key, and say what is wrong")
     check.add_argument("--key", help=f"a Google API key to try (else {' or '.join(KEY_VARIABLES)}, if set)")
     command("models", list_models, "the models that are served, with ratios and prices")
     draw = command("generate", draw_picture, "make a picture, straight or through a running server")
@@ -76,7 +77,8 @@ def serve(options: argparse.Namespace, settings: Settings) -> int:
 def check_all(options: argparse.Namespace, settings: Settings) -> int:
     """Looks at everything the service needs."""
     print("settings  ok")
-    findings = [check_store(settings), check_upstreams(settings), check_keys(key_of(options), settings)]
+    findings = [check_store(settings), check_database(settings), check_upstreams(settings)]
+    findings.append(check_keys(key_of(options), settings))
     return max(findings)
 
 
@@ -86,6 +88,14 @@ def check_store(settings: Settings) -> int:
     except OSError as error:
         return report("store", f"{settings.image_store_url} cannot be written ({error.strerror}). Set IMAGE_STORE_URL.")
     return report("store")
+
+
+def check_database(settings: Settings) -> int:
+    try:
+        Database(settings.database_url).check()
+    except DatabaseUnavailable as error:
+        return report("database", f"{error} ({error.reason})")
+    return report("database")
 
 
 def check_upstreams(settings: Settings) -> int:

@@ -28,6 +28,7 @@ from proxy.server.open_files import make_room
 from proxy.server.welcome import welcome
 from proxy.server.worker import JsonLogger, QuietLogger, Worker
 from proxy.settings import Settings, SettingsError
+from proxy.state.migrate import migrate_in_a_process
 
 try:
     settings = Settings.from_environ()
@@ -63,9 +64,16 @@ control_socket_disable = True
 
 
 def on_starting(server):
-    """Before there are workers: they inherit the limit of open files."""
+    """Before there are workers: they inherit the limit of open files, and find the database migrated."""
     if shortage := make_room(settings.max_in_flight):
         server.log.warning(shortage)
+    if trouble := migrate_in_a_process():
+        server.log.warning(trouble)
+    if is_remote(settings.image_store_url) and settings.database_url.startswith("sqlite:"):
+        server.log.warning(
+            "IMAGE_STORE_URL is shared by machines and DATABASE_URL is a file of this one: a caller who tries again on "
+            "another machine buys again. Set DATABASE_URL=postgresql://..."
+        )
 
 
 def post_fork(server, worker):

@@ -22,6 +22,11 @@ GOOGLE = "https://generativelanguage.googleapis.com"
 
 HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
+# A password in it is percent-encoded.
+DATABASE_URL = re.compile(
+    r"sqlite:///[^?#]+|postgresql://([^\s@/?#]*@)?([A-Za-z0-9._,-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s/?#]*)?(\?[^\s#]*)?"
+)
+
 
 class SettingsError(ValueError):
     """A variable of the environment has a value that cannot be used; the message names it."""
@@ -58,6 +63,12 @@ def http_url(value: str) -> str:
 def store_url(value: str) -> str:
     if "://" in value and not value.startswith(("file:///", "s3://", "gs://", "az://")):
         raise ValueError("it must be a folder, as a path or as file:///path, or a bucket: s3://, gs:// or az://")
+    return value
+
+
+def database_url(value: str) -> str:
+    if not DATABASE_URL.fullmatch(value):
+        raise ValueError("it must be sqlite:///path or postgresql://user:password@host:port/name")
     return value
 
 
@@ -104,9 +115,9 @@ def models_file(value: str) -> ModelsFile:
         raise ValueError("the file is not UTF-8") from None
 
 
-def setting(read: Callable[[str], Any], default: Any) -> Any:
-    """A field that is read from the variable of its name in capitals."""
-    return field(default_factory=lambda: default, metadata={"read": read})
+def setting(read: Callable[[str], Any], default: Any, secret: bool = False) -> Any:
+    """A field that is read from the variable of its name in capitals. A secret value is never repeated."""
+    return field(default_factory=lambda: default, metadata={"read": read}, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ class Settings:
     public_base_url: str | None = setting(http_url, None)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
     image_store_url: str = setting(store_url, "images")
+    database_url: str = setting(database_url, "sqlite:///twinlens.sqlite3", secret=True)
     image_ttl_seconds: int = setting(whole(1, 10 * 365 * 86400), 3600)
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
     model_aliases: Mapping[str, str] = setting(pairs, {})
@@ -149,8 +161,8 @@ class Settings:
                 try:
                     values[one.name] = one.metadata["read"](value)
                 except ValueError as error:
-                    told = "has a password in it" if "@" in value else f"is '{value}'"
-                    raise SettingsError(f"{name} {told}: {error}") from None
+                    told = " has a password in it" if "@" in value else f" is '{value}'" if one.repr else ""
+                    raise SettingsError(f"{name}{told}: {error}") from None
         settings = cls(**values)
         nothing_renamed: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
         for name in nothing_renamed:

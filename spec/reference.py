@@ -27,7 +27,7 @@ INTRODUCTION = """# API reference
 
 Written by `python -m spec.reference` from the two documents in [`spec/`](../spec/README.md): change those, not this
 page. The same in one OpenAPI document is served at `/openapi.json`. What a parameter of OpenAI's becomes is told in the
-[README](../README.md#what-becomes-of-an-openai-parameter), every error in [errors.md](errors.md), and the addresses
+[README](../README.md#what-happens-to-a-parameter), every error in [errors.md](errors.md), and the addresses
 for operators (`/healthz`, `/readyz`, `/metrics`) in [operations.md](operations.md).
 
 Which surface a request belongs to: `/v1/images/...` and `/v1beta/openai/...` are OpenAI's; an address that ends in

@@ -1,4 +1,4 @@
-"""The ways in which an upstream's answer breaks, and what each of them may lead to: one row for every fault."""
+"""How an upstream's answer can break, and how a call may end then: one row for each fault."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from enum import StrEnum
 from bench.pictures import google_answer
 
 SLOW = 1.0  # seconds until an answer begins
-TOO_LONG = 8.0  # seconds; the proxy of the soak waits for 5
-SHORT = 2000  # bytes that a Content-Length does not count
-NO_PICTURE = b"<html>this is no picture</html>" * 1000
+TOO_LONG = 8.0  # seconds; the proxy waits for 5
+SHORT = 2000  # bytes by which a Content-Length is too small
+NO_PICTURE = b"<html>this is not a picture</html>" * 1000
 
 
 class End(StrEnum):
-    """What can come of a call."""
+    """How a call can end."""
 
     PICTURES = "pictures"
-    AS_SENT = "as sent"  # through the window, byte for byte
-    BROKEN = "told that the upstream broke"
-    LATE = "told that the upstream is late"
-    QUOTA = "told of a quota"
-    REFUSED = "told of a refusal"
-    CUT = "cut off"  # a body that has begun
-    DROPPED = "dropped"  # without a status
+    UNCHANGED = "unchanged"  # passed through, byte for byte
+    BROKEN = "an error: the upstream broke"
+    LATE = "an error: the upstream is too late"
+    QUOTA = "an error: quota"
+    REFUSED = "an error: refused"
+    CUT = "cut off"  # in the body
+    DROPPED = "dropped"  # before a status
 
 
-class Manner(StrEnum):
-    """When an answer leaves, which decides what can still be told."""
+class Delivery(StrEnum):
+    """When an answer is sent, which decides whether a fault can still become an error."""
 
-    HELD = "held"  # until it is whole
-    FLOWING = "flowing"  # from the picture's start
-    WINDOW = "window"  # as it comes
+    HELD = "held"  # when it is complete
+    STREAMED = "streamed"  # from the start of the picture
+    PASSTHROUGH = "passthrough"  # as it arrives
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the upstream says."""
+    """An answer of the upstream."""
 
     body: bytes
     status: str = "200 OK"
     content_type: str = "application/json"
-    header: str = ""  # one more
+    header: str = ""  # an additional one
     chunked: bool = False
     unpromised: int = 0  # bytes at the end that Content-Length does not count
 
     @property
     def promised(self) -> bytes:
-        """The body as HTTP understands it."""
+        """The body up to the Content-Length."""
         return self.body[: len(self.body) - self.unpromised]
 
     def head(self, framing: str = "") -> bytes:
@@ -61,14 +61,14 @@ class Reply:
 
 
 class Breaks(OSError):
-    """The upstream ends the connection where it is."""
+    """The upstream closes the connection."""
 
 
 class Resets(Breaks):
-    """The same without a goodbye."""
+    """The upstream resets the connection."""
 
 
-# What is said
+# What an answer says
 
 
 def as_drawn(reply: Reply) -> Reply:
@@ -105,7 +105,7 @@ def short_length(reply: Reply) -> Reply:
 
 
 def broken_gzip(reply: Reply) -> Reply:
-    packed = gzip.compress(reply.body, 1, mtime=0)  # the same whenever it is made
+    packed = gzip.compress(reply.body, 1, mtime=0)  # the same bytes at any time
     return replace(reply, body=packed[: len(packed) // 2], header="Content-Encoding: gzip")
 
 
@@ -113,7 +113,7 @@ def not_a_picture(_: Reply) -> Reply:
     return Reply(google_answer(NO_PICTURE))
 
 
-# How it is sent
+# How an answer is sent
 
 
 def at_once(reply: Reply) -> Iterator[bytes]:
@@ -184,44 +184,44 @@ def chunk(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Fault:
-    """What may come of a call by the manner of its answer; and how that answer is made and sent."""
+    """How a call may end for each delivery, and how the answer is made and sent."""
 
     held: frozenset[End]
-    flowing: frozenset[End]
-    window: frozenset[End]
+    streamed: frozenset[End]
+    passthrough: frozenset[End]
     say: Callable[[Reply], Reply] = as_drawn
     send: Callable[[Reply], Iterator[bytes]] = at_once
 
-    def ends(self, manner: Manner) -> frozenset[End]:
-        """All that may come of a call that it befell."""
-        ends: frozenset[End] = getattr(self, manner.value)
+    def ends(self, delivery: Delivery) -> frozenset[End]:
+        """How a call that it affects may end."""
+        ends: frozenset[End] = getattr(self, delivery.value)
         return ends
 
 
 def fault(
     held: End,
-    flowing: End | tuple[End, ...],
-    window: End,
+    streamed: End | tuple[End, ...],
+    passthrough: End,
     say: Callable[[Reply], Reply] = as_drawn,
     send: Callable[[Reply], Iterator[bytes]] = at_once,
 ) -> Fault:
-    flows = frozenset(flowing if isinstance(flowing, tuple) else (flowing,))
-    return Fault(frozenset((held,)), flows, frozenset((window,)), say, send)
+    streamed_ends = frozenset(streamed if isinstance(streamed, tuple) else (streamed,))
+    return Fault(frozenset((held,)), streamed_ends, frozenset((passthrough,)), say, send)
 
 
 NONE = "none"
-FAULTS = {  # held, flowing, through the window
-    NONE: fault(End.PICTURES, End.PICTURES, End.AS_SENT),
-    "slow": fault(End.PICTURES, End.PICTURES, End.AS_SENT, send=slow),
-    "mislabelled": fault(End.PICTURES, End.PICTURES, End.AS_SENT, mislabelled),
-    "quota": fault(End.QUOTA, End.QUOTA, End.AS_SENT, quota),
-    "html": fault(End.BROKEN, End.BROKEN, End.AS_SENT, html),
-    "refusal": fault(End.REFUSED, End.REFUSED, End.AS_SENT, refusal),
-    "empty": fault(End.BROKEN, End.BROKEN, End.AS_SENT, empty),
-    "not-a-picture": fault(End.BROKEN, End.BROKEN, End.AS_SENT, not_a_picture),
-    "truncated": fault(End.BROKEN, End.CUT, End.AS_SENT, truncated),
-    "short-length": fault(End.BROKEN, End.CUT, End.AS_SENT, short_length),
-    "broken-gzip": fault(End.BROKEN, (End.BROKEN, End.CUT), End.AS_SENT, broken_gzip),
+FAULTS = {  # held, streamed, passthrough
+    NONE: fault(End.PICTURES, End.PICTURES, End.UNCHANGED),
+    "slow": fault(End.PICTURES, End.PICTURES, End.UNCHANGED, send=slow),
+    "mislabelled": fault(End.PICTURES, End.PICTURES, End.UNCHANGED, mislabelled),
+    "quota": fault(End.QUOTA, End.QUOTA, End.UNCHANGED, quota),
+    "html": fault(End.BROKEN, End.BROKEN, End.UNCHANGED, html),
+    "refusal": fault(End.REFUSED, End.REFUSED, End.UNCHANGED, refusal),
+    "empty": fault(End.BROKEN, End.BROKEN, End.UNCHANGED, empty),
+    "not-a-picture": fault(End.BROKEN, End.BROKEN, End.UNCHANGED, not_a_picture),
+    "truncated": fault(End.BROKEN, End.CUT, End.UNCHANGED, truncated),
+    "short-length": fault(End.BROKEN, End.CUT, End.UNCHANGED, short_length),
+    "broken-gzip": fault(End.BROKEN, (End.BROKEN, End.CUT), End.UNCHANGED, broken_gzip),
     "silence": fault(End.LATE, End.LATE, End.LATE, send=silence),
     "reset": fault(End.BROKEN, End.BROKEN, End.BROKEN, send=reset),
     "reset-after-head": fault(End.BROKEN, End.BROKEN, End.BROKEN, send=reset_after_head),

@@ -1,4 +1,4 @@
-"""The contract fixtures, as the suite reads them: what an upstream may answer, one file for each situation."""
+"""The contract fixtures: what an upstream may answer, one file for each situation."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Situation:
 
     @property
     def sentence(self) -> str:
-        """What happened, in plain words."""
+        """What happened, in one sentence."""
         return str(self.fixture["situation"])
 
     @property
     def expect(self) -> dict[str, Any]:
-        """What a caller should get, in words of neither API."""
+        """What a caller should get, in neither API's vocabulary."""
         return dict(self.fixture["expect"])
 
     @property
@@ -53,18 +53,18 @@ class Situation:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The answer's headers, their names in small letters."""
-        told = {name.lower(): str(value) for name, value in self.fixture["response"].get("headers", {}).items()}
-        return {"content-type": "application/json; charset=UTF-8", **told}
+        """The answer's headers, their names in lower case."""
+        given = {name.lower(): str(value) for name, value in self.fixture["response"].get("headers", {}).items()}
+        return {"content-type": "application/json; charset=UTF-8", **given}
 
     @property
     def text(self) -> str:
-        """The body exactly as Google would send it."""
+        """The body exactly as Google sends it."""
         response = self.fixture["response"]
         if "body_text" in response:
             return str(response["body_text"])
         text = json.dumps(response["body"], indent=2, ensure_ascii=False) + "\n"
-        for separator in "\u2028\u2029\u0085":  # Google escapes them, and some readers rely on it
+        for separator in "\u2028\u2029\u0085":  # Google escapes them, and some clients rely on it
             text = text.replace(separator, f"\\u{ord(separator):04x}")
         return text
 
@@ -76,7 +76,7 @@ def situations(operation: str, folder: Path = FOLDER) -> Iterator[Situation]:
 
 @cache
 def find_situation(name: str, operation: str) -> Situation | None:
-    """The situation of a name, if possible one of this operation."""
+    """The situation with this name, preferably one of this operation."""
     for one in sorted(OPERATIONS, key=lambda known: known != operation):
         if (FOLDER / one / f"{name}.json").is_file():
             return Situation(one, name)

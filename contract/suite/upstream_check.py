@@ -1,4 +1,4 @@
-"""Whether the replaying upstream really stands behind the server."""
+"""Whether the server sends its calls to the replaying upstream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = 30
 
 
 def is_behind(server: Server, only: str | None) -> bool:
-    """Ask for one picture on each API, and see whether the upstream hears of it."""
+    """Ask for one picture on each API, and return whether the upstream was called."""
     assert server.upstream is not None
     mark = secrets.token_hex(6)
     if only != "gemini":
@@ -26,7 +26,7 @@ def is_behind(server: Server, only: str | None) -> bool:
 
 
 def post(url: str, body: object, headers: dict[str, str]) -> None:
-    """Send it; what comes back does not matter here."""
+    """Send a request and ignore its answer."""
     try:
         requests.post(url, json=body, headers=headers, timeout=SECONDS)
     except requests.RequestException:

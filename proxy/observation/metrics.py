@@ -104,7 +104,7 @@ def note_store(size: tuple[int, int] | None) -> None:
 
 def note_ready(troubles: Collection[str]) -> None:
     """What the service needs, and whether it is among the troubles."""
-    for what in ("store", "upstream"):
+    for what in ("store", "upstream", "database"):
         READY.labels(what).set(what not in troubles)
 
 

@@ -3,10 +3,7 @@
 What of this is told before a picture is told by an error, in time; what comes after it cuts the transfer.
 """
 
-import contextlib
 import gzip
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +15,11 @@ import requests
 from tests.faults.calls import CUT, code, generate, generate_content
 from tests.faults.upstream_faults import MOST_ANSWER_BYTES, slowly
 from tests.support import pictures
+from tests.support.certificate import certificate
 from tests.support.keys import keys_in
 from tests.support.peak_memory import PeakMemory
 from tests.support.proxy_server import ProxyServer, Start
-from tests.support.upstream import JSON, Answer, ScriptedUpstream, Wire, chunk, tls_server
+from tests.support.upstream import JSON, Answer, ScriptedUpstream, Wire, chunk, hang_up, http
 
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
 MIDDLE = len(BODY) // 2
@@ -224,43 +222,25 @@ def assert_google_says(answer: requests.Response, status: int, secret: str) -> N
 def test_a_certificate_that_nobody_vouches_for_is_a_502_and_the_key_stays_here(
     start: Start, tmp_path: Path, key: str
 ) -> None:
-    received = bytearray()
-    with tls_server(tmp_path, with_length(BODY), received=received) as url:
-        careful = start(tmp_path / "careful", GEMINI_BASE_URL=url)
+    with ScriptedUpstream(Answer(BODY), certificate=certificate(tmp_path)) as secure:
+        careful = start(tmp_path / "careful", GEMINI_BASE_URL=secure.url)
         for wishes in WISHES:
             assert code(generate(careful, key, **wishes)) == (502, "upstream_error")
-        assert_google_says(generate_content(careful, key), 502, url.rpartition("/")[2])
-        assert not received, "not even a request line may leave"
+        assert_google_says(generate_content(careful, key), 502, secure.url.rpartition("/")[2])
+        assert not secure.calls, "not even a request line may leave"
         trusting = start(
-            tmp_path / "trusting", GEMINI_BASE_URL=url, REQUESTS_CA_BUNDLE=str(tmp_path / "certificate.pem")
+            tmp_path / "trusting", GEMINI_BASE_URL=secure.url, REQUESTS_CA_BUNDLE=str(tmp_path / "certificate.pem")
         )
         assert generate_content(trusting, key).content == BODY
-        assert key.encode() in received, "whoever trusts it sends all, and this server notices"
-
-
-def with_length(body: bytes) -> bytes:
-    """A whole answer in one piece, after which the connection ends."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
+        assert key in secure.call.headers.values(), "whoever trusts it sends all, and this server notices"
 
 
 def test_tls_to_a_server_that_speaks_none_is_a_502(start: Start, tmp_path: Path, key: str) -> None:
-    received = bytearray()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=answer_in_the_open, args=(listener, received), daemon=True).start()
-        astray = start(tmp_path, GEMINI_BASE_URL=f"https://127.0.0.1:{listener.getsockname()[1]}")
+    in_the_open = Wire((http(BODY),), hang_up, early=True)
+    with ScriptedUpstream(in_the_open) as plain:
+        astray = start(tmp_path, GEMINI_BASE_URL=plain.url.replace("http:", "https:"))
         for wishes in WISHES:
             assert code(generate(astray, key, **wishes)) == (502, "upstream_error")
         assert_google_says(generate_content(astray, key), 502, "127.0.0.1")
-    assert received.startswith(b"\x16\x03"), "the handshake is all that comes"
-    assert not keys_in(received.decode("latin-1"))
-
-
-def answer_in_the_open(listener: socket.socket, received: bytearray) -> None:
-    """A server without TLS that draws for everybody, whatever it is told."""
-    with contextlib.suppress(OSError):
-        while True:
-            connection, _ = listener.accept()
-            with connection, contextlib.suppress(OSError):
-                received += connection.recv(65536)
-                connection.sendall(with_length(BODY))
+    assert all(call.head.startswith(b"\x16\x03") for call in plain.calls), "the handshake is all that comes"
+    assert not keys_in("".join(call.head.decode("latin-1") for call in plain.calls))

@@ -21,11 +21,12 @@ from google.genai import errors, types
 from tests.faults.calls import MODEL
 from tests.faults.upstream_faults import ANSWER, FAULTS, NO_PICTURE, PICTURE
 from tests.support import pictures
+from tests.support.certificate import certificate
 from tests.support.keys import new_key
 from tests.support.leftovers import Leftovers
 from tests.support.processes import free_port
 from tests.support.proxy_server import ProxyServer, Start
-from tests.support.upstream import ScriptedUpstream, tls_server
+from tests.support.upstream import Answer, ScriptedUpstream
 
 BODY = pictures.as_google_writes(ANSWER)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # costs less than the SDKs' own; these tests' proxies speak plain HTTP
@@ -185,12 +186,11 @@ def test_a_fault_is_seen_as_it_is_and_bought_as_often_as_it_was_asked_for(
 @pytest.fixture(scope="module")
 def unreachable(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], ProxyServer]]:
     """Proxies whose upstream cannot be reached, by the reason, and in the end the proof that it was not."""
-    folder, received = tmp_path_factory.mktemp("unreachable"), bytearray()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-    with tls_server(folder, answer, received=received) as url:
-        urls = {"refused": f"http://127.0.0.1:{free_port()}", "DNS": "https://gemini.invalid", "TLS": url}
+    folder = tmp_path_factory.mktemp("unreachable")
+    with ScriptedUpstream(Answer(BODY), certificate=certificate(folder)) as secure:
+        urls = {"refused": f"http://127.0.0.1:{free_port()}", "DNS": "https://gemini.invalid", "TLS": secure.url}
         yield lambda reason: start(folder / reason, GEMINI_BASE_URL=urls[reason])
-    assert not received, "a request has left, and the key with it"
+    assert not secure.calls, "a request has left, and the key with it"
 
 
 @pytest.mark.parametrize("fault", UNREACHABLE)

@@ -23,7 +23,11 @@ def make_app(tmp_path: Path) -> MakeApp:
     """Makes an app whose upstream is `responses`; settings are given as an operator would give them."""
 
     def make(**environ: str) -> Flask:
-        defaults = {"GEMINI_BASE_URL": UPSTREAM, "IMAGE_STORE_URL": str(tmp_path / "images")}
+        defaults = {
+            "GEMINI_BASE_URL": UPSTREAM,
+            "IMAGE_STORE_URL": str(tmp_path / "images"),
+            "DATABASE_URL": f"sqlite:///{tmp_path}/twinlens.sqlite3",
+        }
         return create_app(Settings.from_environ({**defaults, **environ}))
 
     return make

@@ -45,6 +45,7 @@ class ProxyServer:
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "1",
             "IMAGE_STORE_URL": str(self.pictures),
+            "DATABASE_URL": f"sqlite:///{folder.absolute()}/twinlens.sqlite3",
             **environment,
         }
 

@@ -30,7 +30,7 @@ def test_an_upstream_where_nobody_listens_is_named():
 
 
 def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
-    monkeypatch.setattr("proxy.observation.readiness.STORE_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.observation.readiness.PROBE_SECONDS", 0.1)
     asked, answer = [], threading.Event()
 
     def hang() -> None:
@@ -42,7 +42,7 @@ def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
         assert readiness.look() == {"store": "did not answer in time"}
     assert len(asked) == 1
     answer.set()
-    readiness.store_is_asked.join(5)
+    readiness.probes["store"].thread.join(5)
     assert readiness.look() == {}
     assert len(asked) == 2
 

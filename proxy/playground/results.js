@@ -1,10 +1,10 @@
-// The ground glass, its caption, and the film: what is being taken, what came of it, and what was taken before.
+// The results: the running call, its picture or error with details, and the earlier calls.
 
 import { find, make, save } from "./dom.js";
 import { expectedShape } from "./form.js";
-import { number, say, tell } from "./words.js";
+import { explain, number, say } from "./words.js";
 
-const WORTH_ANOTHER_TRY = new Set([
+const RETRYABLE = new Set([
   "no_image",
   "rate",
   "busy",
@@ -17,27 +17,28 @@ const WORTH_ANOTHER_TRY = new Set([
   "slow",
   "other",
 ]);
-const MOST_KEPT = 60; // calls whose pictures stay in memory
+const MAX_ENTRIES = 60; // calls whose pictures stay in memory
 
 const glass = find("#glass");
 const caption = find("#caption");
 const sheet = find("#sheet");
 
-const entries = []; // every call of this visit: {number, shot, state, started, seconds, answer, failure, words, chosen}
+// Every call of this visit: {number, request, state, started, seconds, answer, failure, words, chosen}.
+const entries = [];
 let shown = null;
 let actions = {};
 
-/** `actions`: what the reader may do here: suggest(text), restore(shot), again(shot), useAsInput(blob), copyText(text). */
-export function startStage(given) {
+/** `given` has the actions: suggest(text), restore(request), again(request), useAsInput(blob), copyText(text). */
+export function startResults(given) {
   actions = given;
-  retellStage();
+  showResults();
 }
 
-/** A new call begins; it is what the glass shows. */
-export function expose(shot) {
+/** Adds a call and shows it. */
+export function addEntry(request) {
   const entry = {
     number: (entries.at(-1)?.number ?? 0) + 1,
-    shot,
+    request,
     state: "running",
     started: performance.now(),
     seconds: 0,
@@ -46,45 +47,45 @@ export function expose(shot) {
   };
   entries.push(entry);
   shown = entry;
-  forgetOldest();
-  retellStage();
+  removeOldest();
+  showResults();
   return entry;
 }
 
-/** The time that a call has taken so far, or took. */
+/** The seconds that a call has taken so far, or took. */
 export function secondsOf(entry) {
   return entry.state === "running" ? (performance.now() - entry.started) / 1000 : entry.seconds;
 }
 
-/** A call has ended, one way or another. */
+/** Records how a call ended. */
 export function finish(entry, state, outcome) {
   entry.seconds = secondsOf(entry);
   Object.assign(entry, { state }, outcome);
-  retellStage();
+  showResults();
 }
 
-/** While a call runs: its clock, and what the model says. */
-export function tick(entry) {
+/** Updates the clock of a running call, and the model's text. */
+export function updateClock(entry) {
   const clock = glass.querySelector(".clock");
   if (shown !== entry || !clock) return;
   clock.textContent = formatSeconds(secondsOf(entry));
-  glass.querySelector(".murmur").textContent = entry.words;
+  glass.querySelector(".streamed-text").textContent = entry.words;
 }
 
 /** Shows everything in the current language. */
-export function retellStage() {
+export function showResults() {
   glass.replaceChildren(...(shown ? VIEWS[shown.state](shown) : emptyView()));
   glass.dataset.state = shown?.state ?? "empty";
   caption.replaceChildren(...(shown?.state === "done" ? captionOf(shown) : []));
-  retellFilm();
+  showHistory();
 }
 
-/** The film, newest first; whoever stands on a frame with the keyboard stays there. */
-function retellFilm() {
-  const stoodOn = sheet.contains(document.activeElement) ? document.activeElement.dataset.number : null;
+/** The earlier calls, newest first; the keyboard focus is kept. */
+function showHistory() {
+  const focusedNumber = sheet.contains(document.activeElement) ? document.activeElement.dataset.number : null;
   find("#sheet-empty").hidden = entries.length > 0;
   sheet.replaceChildren(...entries.toReversed().map(frameOf));
-  if (stoodOn) sheet.querySelector(`[data-number="${stoodOn}"]`)?.focus();
+  if (focusedNumber) sheet.querySelector(`[data-number="${focusedNumber}"]`)?.focus();
 }
 
 export const formatSeconds = (seconds) => number(seconds, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -100,17 +101,17 @@ function formatCost(cost) {
 
 function show(entry) {
   shown = entry;
-  retellStage();
+  showResults();
 }
 
-/** Pictures of long ago give their memory back. */
-function forgetOldest() {
-  while (entries.length > MOST_KEPT) {
+/** Frees the memory of the oldest pictures. */
+function removeOldest() {
+  while (entries.length > MAX_ENTRIES) {
     for (const picture of entries.shift().answer?.pictures ?? []) URL.revokeObjectURL(picture.url);
   }
 }
 
-// ---- what the glass shows ----
+// ---- views ----
 
 const VIEWS = { running: runningView, done: doneView, failed: failedView, cancelled: cancelledView };
 
@@ -134,21 +135,21 @@ function emptyView() {
   ];
 }
 
-/** The frames that the pictures will fill, in the right shape, with a clock. */
+/** Empty frames in the expected aspect ratio, with a clock. */
 function runningView(entry) {
-  const frames = Array.from({ length: entry.shot.n }, () => {
+  const frames = Array.from({ length: entry.request.n }, () => {
     const images = [make("span", { class: "image above" }), make("span", { class: "image below" })];
-    return shaped(make("div", { class: "frame waiting" }, ...images), expectedShape(entry.shot));
+    return shaped(make("div", { class: "frame waiting" }, ...images), expectedShape(entry.request));
   });
   return [
-    gridOf(frames, expectedShape(entry.shot)),
+    gridOf(frames, expectedShape(entry.request)),
     make(
       "p",
-      { class: "exposure" },
+      { class: "elapsed" },
       make("span", { class: "clock" }, formatSeconds(secondsOf(entry))),
       make("span", {}, " s"),
     ),
-    make("p", { class: "murmur" }, entry.words),
+    make("p", { class: "streamed-text" }, entry.words),
   ];
 }
 
@@ -157,14 +158,14 @@ function doneView(entry) {
   const single = pictures.length === 1 ? 0 : entry.chosen;
   if (single !== null) return [gridOf([pictureFrame(entry, pictures[single])], shapeOf(pictures[single]))];
   const frames = pictures.map((picture, index) => {
-    const look = () => {
+    const enlarge = () => {
       entry.chosen = index;
-      retellStage();
+      showResults();
       caption.querySelector(".show-all")?.focus();
     };
     const button = make(
       "button",
-      { type: "button", class: "enlarge", "aria-label": say("enlarge", { number: index + 1 }), onclick: look },
+      { type: "button", class: "enlarge", "aria-label": say("enlarge", { number: index + 1 }), onclick: enlarge },
       image(entry, picture),
     );
     return shaped(make("div", { class: "frame" }, button), shapeOf(picture));
@@ -175,7 +176,7 @@ function doneView(entry) {
 const shapeOf = (picture) => picture.width / picture.height;
 
 function image(entry, picture) {
-  return make("img", { src: picture.url, alt: entry.shot.prompt, width: picture.width, height: picture.height });
+  return make("img", { src: picture.url, alt: entry.request.prompt, width: picture.width, height: picture.height });
 }
 
 function pictureFrame(entry, picture) {
@@ -187,7 +188,7 @@ function shaped(frame, ratio) {
   return frame;
 }
 
-/** The frames of a call, side by side as large as the glass lets them be. */
+/** The frames of a call side by side, as large as possible. */
 function gridOf(frames, ratio) {
   const columns = columnsFor(frames.length, ratio);
   const rows = Math.ceil(frames.length / columns);
@@ -197,7 +198,7 @@ function gridOf(frames, ratio) {
   return grid;
 }
 
-/** As many columns as make each frame largest on a glass that is a little wider than high. */
+/** The number of columns that makes each frame largest, in an area a little wider than high. */
 function columnsFor(count, ratio) {
   const widthIn = (columns) => Math.min(1.15 / columns, ratio / Math.ceil(count / columns));
   const choices = Array.from({ length: count }, (_, index) => index + 1);
@@ -217,10 +218,10 @@ function cancelledView(entry) {
   ];
 }
 
-/** What went wrong, what to do about it, and what the server said. */
+/** What went wrong, what to do about it, and the server's message. */
 function failedView(entry) {
   const { failure } = entry;
-  const { title, advice } = tell(failure.trouble);
+  const { title, advice } = explain(failure.problem);
   const label = [failure.status || null, failure.code, failure.param && `param: ${failure.param}`].filter(Boolean);
   return [
     make("div", { class: "ground" }),
@@ -250,13 +251,17 @@ function failedView(entry) {
   ];
 }
 
-/** Asking again as it was: a good idea only where the same call may end otherwise. */
-const againButton = ({ shot, failure }) =>
-  failure && !WORTH_ANOTHER_TRY.has(failure.trouble)
+/** Repeats the call; offered only where it may succeed. */
+const againButton = ({ request, failure }) =>
+  failure && !RETRYABLE.has(failure.problem)
     ? null
-    : make("button", { type: "button", class: "strong", onclick: () => actions.again(shot) }, say("again"));
+    : make("button", { type: "button", class: "strong", onclick: () => actions.again(request) }, say("again"));
 const restoreButton = (entry) =>
-  make("button", { type: "button", class: "quiet", onclick: () => actions.restore(entry.shot) }, say("settings_back"));
+  make(
+    "button",
+    { type: "button", class: "quiet", onclick: () => actions.restore(entry.request) },
+    say("settings_back"),
+  );
 
 function requestIdOf(id) {
   if (!id) return null;
@@ -273,7 +278,7 @@ function requestIdOf(id) {
   return make("p", { class: "request-id" }, `${say("request_id")} `, make("code", {}, id), " ", copy);
 }
 
-// ---- what is told of a picture ----
+// ---- details of a picture ----
 
 function captionOf(entry) {
   const { answer, chosen } = entry;
@@ -319,14 +324,14 @@ function factsOf(entry, pictures) {
 
 const pixelsOf = (pictures) => [...new Set(pictures.map(({ width, height }) => `${width} × ${height}`))].join(", ");
 
-function notesOf({ shot, answer }) {
+function notesOf({ request, answer }) {
   const notes = [];
   if (answer.notes.ignored) notes.push(say("note_ignored", { names: answer.notes.ignored }));
   if (answer.notes.mask) notes.push(say("note_mask"));
   if (answer.failures.length) {
     const [first] = answer.failures;
-    const { title } = tell(first.trouble);
-    notes.push(say("note_failed", { failed: answer.failures.length, n: shot.n, title, message: first.message }));
+    const { title } = explain(first.problem);
+    notes.push(say("note_failed", { failed: answer.failures.length, n: request.n, title, message: first.message }));
   }
   return notes;
 }
@@ -338,7 +343,7 @@ function pictureActions(entry, pictures) {
     const all = () => {
       const place = entry.chosen;
       entry.chosen = null;
-      retellStage();
+      showResults();
       glass.querySelectorAll(".enlarge")[place].focus();
     };
     acts.push(
@@ -363,13 +368,14 @@ function pictureActions(entry, pictures) {
   return [...acts, restoreButton(entry)];
 }
 
-// ---- the film ----
+// ---- earlier calls ----
 
 function frameOf(entry) {
   const [picture] = entry.answer?.pictures ?? [];
   const count = entry.answer?.pictures.length ?? 0;
   const face = picture ? make("img", { src: picture.url, alt: "" }) : make("span", { class: "face" });
-  const label = say("frame", { number: entry.number, state: say(`state_${entry.state}`), prompt: entry.shot.prompt });
+  const { number: place, request, state } = entry;
+  const label = say("frame", { number: place, state: say(`state_${state}`), prompt: request.prompt });
   const button = make(
     "button",
     {
@@ -383,6 +389,6 @@ function frameOf(entry) {
     },
     face,
   );
-  const lens = entry.shot.surface === "openai" ? "OpenAI" : "Gemini";
-  return make("li", {}, button, make("span", { class: "edge", "aria-hidden": "true" }, `${entry.number} ▸ ${lens}`));
+  const api = request.surface === "openai" ? "OpenAI" : "Gemini";
+  return make("li", {}, button, make("span", { class: "edge", "aria-hidden": "true" }, `${place} ▸ ${api}`));
 }
