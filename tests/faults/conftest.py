@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.upstream_faults import MOST_ANSWER_BYTES
 from tests.support.proxy_server import ProxyServer, Start, proxies
 from tests.support.upstream import ScriptedUpstream
+from tests.support.upstream_faults import LARGE
 
 MOST_IN_FLIGHT = 30  # so that places which are not given back are missed soon
 
@@ -23,7 +23,7 @@ def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.Temp
     """A proxy with one worker, little patience, a small appetite and few places."""
     limits = {
         "UPSTREAM_TIMEOUT_SECONDS": "1",
-        "MAX_ANSWER_BYTES": str(MOST_ANSWER_BYTES),
+        "MAX_ANSWER_BYTES": str(LARGE),
         "MAX_REQUEST_BYTES": "6000000",
         "MAX_IN_FLIGHT": str(MOST_IN_FLIGHT),
     }

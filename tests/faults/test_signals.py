@@ -216,7 +216,7 @@ def kill_all(server: ProxyServer) -> None:
 def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
     mortal: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY, then=wait) // 2))
+    upstream.answers(Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY) // 2, then=wait))
     with ThreadPoolExecutor(6) as pool:
         callers = ask(pool, mortal, key, 6, PLAIN_WAYS)
         upstream.wait_for(6, 40)
@@ -248,7 +248,7 @@ def test_what_a_killed_worker_was_drawing_is_bought_again_by_openais_sdk_and_by_
     """A connection that breaks cannot tell that the call must not be repeated: README, "What it does not do"."""
     held = HeldAnswers(upstream, HEAVY)
     if in_the_midst:
-        upstream.answers(*[Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY, then=wait) // 2)] * 4, held.answer)
+        upstream.answers(*[Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY) // 2, then=wait)] * 4, held.answer)
     ways = [*OPENAIS_SDK, *GOOGLES_SDK]
     with ThreadPoolExecutor(4) as pool:
         callers = [pool.submit(way, mortal, f"a-key-{number}") for number, way in enumerate(ways)]

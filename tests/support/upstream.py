@@ -187,6 +187,7 @@ class Answer:
     content_type: str = JSON
     headers: Iterable[tuple[str, str]] = ()
     chunked: bool = True
+    length: int | None = None  # what Content-Length says; by default the truth
     cut_after: int | None = None
     then: End | None = None  # by default the connection is kept, or closed where the answer is cut
     delay: float = 0  # seconds until it begins
@@ -197,10 +198,15 @@ class Answer:
         """The bytes of the body."""
         return self.body if isinstance(self.body, bytes) else as_google_writes(self.body)
 
+    @property
+    def promised(self) -> bytes:
+        """The body as far as its Content-Length counts it."""
+        return self.raw_body[: self.length]
+
     def head(self) -> bytes:
         """Status line and headers, with those that every answer of Google has."""
         phrase = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
-        framing = "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(self.raw_body)}"
+        framing = "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(self.promised)}"
         lines = ("Vary: Origin, Referer, X-Origin", framing, *(f"{name}: {value}" for name, value in self.headers))
         return head(f"{self.status} {phrase}", *lines, content_type=self.content_type)
 
