@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.playground.programs import node_modules
 from tests.playground.visit import Visit, draw_file, pixels
+from tests.support.environments import environment
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(227, 231, 229)", "rgb(15, 17, 18)"
@@ -182,7 +182,7 @@ def tab_to(page: Visit, name: str) -> None:
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The source of axe-core."""
-    return (node_modules() / "axe-core/axe.min.js").read_text()
+    return (environment("playground-node") / "node_modules/axe-core/axe.min.js").read_text()
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

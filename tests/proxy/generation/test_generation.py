@@ -38,7 +38,7 @@ from tests.support.gemini_answers import (
     quota_detail,
     retry_detail,
 )
-from tests.support.socket_upstream import http, slowly, upstream_that
+from tests.support.upstream import http, slowly, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 

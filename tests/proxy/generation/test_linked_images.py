@@ -13,13 +13,13 @@ from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Linked
 from proxy.generation.linked_images import fetch_links
 from proxy.upstream.client import Upstream
 from tests.support.gemini_answers import png
-from tests.support.socket_upstream import SocketUpstream, http, upstream_that
+from tests.support.upstream import ScriptedUpstream, http, upstream_that
 
 PICTURE = png(40, 30)
 KEY = "sk-a-key-that-nobody-may-see"
 
 
-def client_of(upstream: SocketUpstream) -> Upstream:
+def client_of(upstream: ScriptedUpstream) -> Upstream:
     return Upstream(f"{upstream.url}/v1", api=Api.OPENAI, timeout=5, max_answer_bytes=100_000, connections=5)
 
 

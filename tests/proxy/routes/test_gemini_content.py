@@ -22,7 +22,7 @@ from tests.support.gemini_answers import (
     png,
     retry_detail,
 )
-from tests.support.socket_upstream import and_hang_up, and_wait_for_goodbye, chunk, head, http, upstream_that
+from tests.support.upstream import and_hang_up, and_wait_for_goodbye, chunk, head, http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 WITH_KEY = {"x-goog-api-key": KEY}

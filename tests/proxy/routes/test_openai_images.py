@@ -31,7 +31,7 @@ from tests.support.gemini_answers import (
     reason_detail,
     retry_detail,
 )
-from tests.support.socket_upstream import and_hang_up, chunk, head, upstream_that
+from tests.support.upstream import and_hang_up, chunk, head, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 PATH = "/v1/images/generations"

@@ -23,7 +23,8 @@ from gunicorn.workers.ggevent import GeventWorker
 from proxy.greenlets import CallerGone
 from proxy.server.response import GatheringResponse
 from proxy.server.worker import Worker, send_error
-from tests.support.socket_upstream import free_port, http, upstream_that
+from tests.support.processes import free_port
+from tests.support.upstream import http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 GENERATE_CONTENT = "/v1beta/models/m:generateContent"

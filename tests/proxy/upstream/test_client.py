@@ -19,22 +19,25 @@ from urllib3 import HTTPResponse
 from compat.errors import ApiError, Bought, ErrorKind
 from proxy.upstream.client import Upstream
 from tests.support.alarm_clock import AlarmLimit
-from tests.support.socket_upstream import (
-    Scene,
-    SocketUpstream,
+from tests.support.processes import free_port
+from tests.support.upstream import (
+    Call,
+    Script,
+    ScriptedUpstream,
+    Wire,
     and_hang_up,
     and_reset,
     and_wait_for_goodbye,
     chunk,
     chunked,
-    free_port,
     head,
     http,
     read_call,
+    reset,
     slowly,
+    tls_server,
     upstream_that,
 )
-from tests.support.tls_server import tls_server
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 PATH = "models/gemini-2.5-flash-image:generateContent"
@@ -55,8 +58,8 @@ def ask(client: Upstream, key: str = KEY, **options: object) -> tuple[int, bytes
         answer.close()
 
 
-def trouble_of(scene: Scene, **options: object) -> tuple[ApiError, SocketUpstream]:
-    """The error of a call in this scene, and the upstream."""
+def trouble_of(scene: Script, **options: object) -> tuple[ApiError, ScriptedUpstream]:
+    """The error of a call with this script, and the upstream."""
     with upstream_that(scene) as upstream, pytest.raises(ApiError) as caught:
         ask(client_of(upstream.url, **options))
     return caught.value, upstream
@@ -197,13 +200,12 @@ def test_a_busy_upstream_is_not_asked_again_by_the_client_itself():
 def test_chunks_come_as_they_arrive():
     arrived = threading.Event()
 
-    def play(connection: socket.socket) -> bool:
-        connection.sendall(head("200 OK", "Transfer-Encoding: chunked") + chunk(b"first"))
+    def pieces():
+        yield head("200 OK", "Transfer-Encoding: chunked") + chunk(b"first")
         arrived.wait(5)
-        connection.sendall(chunk(b"second") + b"0\r\n\r\n")
-        return True
+        yield chunk(b"second") + b"0\r\n\r\n"
 
-    with upstream_that(play) as upstream:
+    with upstream_that(Wire(pieces())) as upstream:
         answer = client_of(upstream.url).call(PATH, BODY, KEY)
         assert next(answer.chunks) == b"first"
         arrived.set()
@@ -301,7 +303,7 @@ def test_an_idle_connection_that_the_upstream_closed_is_not_used_again():
 
 
 @pytest.mark.parametrize("end", [and_reset, and_hang_up])
-def test_what_comes_after_a_whole_answer_does_not_harm_it(end: Callable[..., Scene]):
+def test_what_comes_after_a_whole_answer_does_not_harm_it(end: Callable[..., Script]):
     with upstream_that(end(chunked(b"hello"), b"and more"), OK) as upstream:
         client = client_of(upstream.url)
         assert ask(client) == (200, b"hello")
@@ -393,7 +395,7 @@ def test_a_host_that_does_not_exist_may_be_repeated_because_nothing_was_sent():
     assert (caught.value.kind, caught.value.bought) == (ErrorKind.UPSTREAM_BROKEN, Bought.NO)
 
 
-BROKEN: dict[str, Scene] = {
+BROKEN: dict[str, Script] = {
     "closed before the answer": and_hang_up(),
     "reset before the answer": and_reset(),
     "closed in the status line": and_hang_up(b"HTTP/1.1 2"),
@@ -426,18 +428,18 @@ def test_what_came_before_a_break_is_returned():
     assert b"".join(received) == b"x" * 99
 
 
-def late(connection: socket.socket) -> bool:
+def late(wire: Wire) -> bool:
     """The headers come shortly before the time limit, and then nothing."""
     time.sleep(0.6)
-    return and_wait_for_goodbye(head("200 OK", "Content-Length: 9"))(connection)
+    return and_wait_for_goodbye(head("200 OK", "Content-Length: 9"))(wire)
 
 
-SLOW: dict[str, Scene] = {
+SLOW: dict[str, Script] = {
     "no answer": and_wait_for_goodbye(),
     "no body": and_wait_for_goodbye(head("200 OK", "Content-Length: 9")),
     "half a body": and_wait_for_goodbye(head("200 OK", "Content-Length: 9"), b"half"),
     "a body that dribbles": slowly(head("200 OK", "Content-Length: 99"), *[b"x"] * 40, pause=0.1),
-    "a late answer whose body never comes": late,
+    "a late answer whose body never comes": slowly(head("200 OK", "Content-Length: 9"), pause=0.6),
     "headers that dribble": slowly(*[b"H", b"T", b"T", b"P"] * 10, pause=0.1),
 }
 
@@ -459,7 +461,7 @@ def test_the_error_of_the_time_limit_names_its_setting():
         assert (caught.value.kind, caught.value.bought) == (ErrorKind.UPSTREAM_TIMEOUT, Bought.UNKNOWN)
 
 
-def last_of(*scenes: Scene) -> tuple[ErrorKind, str, bool | None, int]:
+def last_of(*scenes: Script) -> tuple[ErrorKind, str, bool | None, int]:
     """The error of the last of some calls, one after another, and how many places the pool has then."""
     with upstream_that(*scenes) as upstream:
         client = client_of(upstream.url, timeout=0.3)
@@ -533,7 +535,7 @@ def test_tls_records_that_have_arrived_are_read_together(trusted: Path, form: by
 
 def test_what_came_through_tls_before_a_break_is_returned(trusted: Path):
     received: list[bytes] = []
-    with tls_server(trusted, http(LONG)[:100_000], reset=True) as url:
+    with tls_server(trusted, http(LONG)[:100_000], then=reset) as url:
         answer = client_of(url).call(PATH, BODY, KEY)
         time.sleep(0.2)
         with pytest.raises(ApiError) as caught:
@@ -616,10 +618,9 @@ def test_without_a_sandbox_its_key_is_a_key_like_any_other():
 
 
 def test_many_calls_at_once_are_kept_apart():
-    def echo(connection: socket.socket) -> bool:
+    def echo(call: Call) -> bytes:
         time.sleep(0.05)
-        connection.sendall(http(f"{connection.getpeername()[1]}".encode()))
-        return True
+        return http(f"{call.connection}".encode())
 
     answers: list[tuple[int, bytes]] = []
     with upstream_that(echo) as upstream:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Self
 
-from tests.support.leftovers import workers
 from tests.support.proxy_server import ProxyServer
 
 RESET_PEAK = "5"  # proc_pid_clear_refs(5): "reset the peak resident set size to the current"
@@ -20,14 +19,14 @@ class PeakMemory:
         self.growth = 0
 
     def __enter__(self) -> Self:
-        self.workers = workers(self.server)
+        self.workers = self.server.workers()
         for worker in self.workers:
             Path(f"/proc/{worker}/clear_refs").write_text(RESET_PEAK)
         self.before = self.read("VmRSS")
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert workers(self.server) == self.workers, "a worker has ended"
+        assert self.server.workers() == self.workers, "a worker has ended"
         self.growth = self.read("VmHWM") - self.before
 
     def read(self, name: str) -> int:
