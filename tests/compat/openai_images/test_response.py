@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, Bought, ErrorKind
 from compat.formats import READABLE, PictureFormat
 from compat.image_models import Prices
 from compat.images import (
@@ -38,7 +38,7 @@ SQUARE = ImageStart("image/png", 1024, 1024)
 WIDE = ImageStart("image/jpeg", 1344, 768)
 STORED = StoredImage("https://example.com/images/a.png", "image/png", 1024, 1024)
 FINISH = Finish(PARSED_USAGE)
-BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", may_repeat=False)
+BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", bought=Bought.YES)
 
 
 def written(events: Iterable[Event], prices: Prices | None = None) -> dict[str, Any]:
