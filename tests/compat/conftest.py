@@ -1,4 +1,4 @@
-"""How hypothesis runs here: a busy machine is no reason to fail, and `make fuzz` asks for more examples."""
+"""Profiles of hypothesis: no deadlines, so that a busy machine fails no test, and more examples for `make fuzz`."""
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
@@ -9,7 +9,7 @@ settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With --hypothesis-profile=fuzz a test's own number of examples, which goes before any profile's, is the least."""
+    """With --hypothesis-profile=fuzz the number of examples of a test is at least that of the profile."""
     if settings.get_current_profile_name() != "fuzz":
         return
     for item in items:
