@@ -56,7 +56,7 @@ class Readiness:
 
 
 def can_connect(url: str) -> bool:
-    """Whether somebody listens at the host and port of a URL."""
+    """Whether a server listens at the host and port of a URL."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     try:
