@@ -83,7 +83,7 @@ def trouble_of(check_store: Callable[[], None]) -> str | None:
 
 
 def can_connect(url: str) -> bool:
-    """Whether somebody listens at the host and port of a URL."""
+    """Whether a server listens at the host and port of a URL."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     try:
