@@ -26,9 +26,9 @@ CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 INTRODUCTION = """# API reference
 
 This page is written by `python -m spec.reference` from the two documents in [`spec/`](../spec/README.md); change
-those, not this page. Both are also served as one OpenAPI document at `/openapi.json`. The [README](../README.md) says
-what happens to each parameter of OpenAI's; [errors.md](errors.md) lists all errors; [operations.md](operations.md)
-describes the endpoints for operators.
+those, not this page. Both are also served as one OpenAPI document at `/openapi.json`. The
+[README](../README.md#what-happens-to-a-parameter) says what happens to each parameter of OpenAI's;
+[errors.md](errors.md) lists all errors; [operations.md](operations.md) describes the endpoints for operators.
 
 The path decides which API a request belongs to. `/v1/images/...` and `/v1beta/openai/...` are OpenAI's. A path that
 ends in `:method`, and all other paths below `/v1beta`, are Google's. On `/v1/models` the key decides: with
