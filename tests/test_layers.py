@@ -18,7 +18,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.service",),
     ("proxy.server", "proxy.playground"),
     ("proxy.generation",),
+    ("proxy.purchases",),
     ("proxy.pictures",),
+    ("proxy.state",),
     ("proxy.greenlets",),
     ("proxy.upstream",),
     ("proxy.observation",),
@@ -45,6 +47,9 @@ KNOWN_TO = {
     "PIL": ("proxy.pictures.reencoding",),
     "marshmallow": ("compat",),
     "obstore": ("proxy.pictures.store",),
+    "sqlalchemy": ("proxy.state", "proxy.purchases", "proxy.access"),
+    "alembic": ("proxy.state.migrate", "proxy.state.migrations"),
+    "pysqlite3": ("proxy.state.engine",),
 }
 
 

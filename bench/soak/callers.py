@@ -19,9 +19,10 @@ from typing import Any
 from bench.load import EDITS, GENERATIONS, JSON, MODEL, NATIVE
 from bench.pictures import edit_form, png
 from bench.soak.connection import TIMEOUT, BrokenOff, Connection, Received
-from bench.soak.faults import HARMFUL, NONE, Delivery, End
+from bench.soak.faults import HARMFUL, Delivery, End
 from bench.soak.outcomes import UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
 from bench.soak.upstream import BASE, SoakUpstream, picture_of, reply_to
+from tests.support.upstream_faults import NONE
 
 STREAM = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
 KEY = "soak-key"
@@ -188,7 +189,7 @@ class Caller:
         body = json.dumps({"contents": [{"parts": [{"text": call.prompt}]}]}).encode()
         received = self.connection.ask("POST", path, body, {**JSON, "x-goog-api-key": KEY})
         sent = reply_to(path, call.prompt)
-        if received == Received(int(sent.status[:3]), sent.content_type, sent.promised):
+        if received == Received(sent.status, sent.content_type, sent.promised):
             return End.UNCHANGED, 1, ()
         if received.status == 200:
             raise Unexplained(f"WRONG: {len(received.body)} bytes arrived of the {len(sent.promised)} that were sent")

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.soak.faults import FAULTS, NONE, Delivery, End
+from bench.soak.faults import ENDS, Delivery, End
+from tests.support.upstream_faults import NONE
 
 
 class Unexplained(Exception):
@@ -76,7 +77,7 @@ class Disruption:
 
 def explain(call: Call, outcome: Outcome, disruptions: Iterable[Disruption]) -> str:
     """The explanation of an outcome, for the counts. Raises Unexplained."""
-    expected = FAULTS[call.fault].ends(call.delivery)
+    expected = ENDS[call.fault].of(call.delivery)
     overlapping = [disruption for disruption in disruptions if disruption.overlaps(outcome)]
     if outcome.end == End.PICTURES:
         return explain_pictures(call, outcome, expected, overlapping)

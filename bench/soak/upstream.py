@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import socket
-import struct
 import threading
 import time
 from collections import Counter
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 from bench.pictures import google_answer, png
-from bench.soak.faults import FAULTS, NONE, Reply, Resets
+from tests.support.upstream import Answer
+from tests.support.upstream_faults import FAULTS, NONE
 
 BASE = png(0.6)
 PART = 64 * 1024  # bytes of a picture between two copies of its hash
@@ -32,16 +32,16 @@ def picture_of(prompt: str, number: int = 1, start_from: bytes = b"") -> bytes:
     return hashlib.sha256(f"{number} {prompt}".encode() + start_from).digest().join([*PARTS, b""])
 
 
-def reply_to(path: str, prompt: str, number: int = 1, start_from: bytes = b"") -> Reply:
+def reply_to(path: str, prompt: str, number: int = 1, start_from: bytes = b"") -> Answer:
     """The answer of the upstream."""
     answer = google_answer(picture_of(prompt, number, start_from))
     if STREAM in path:
         words = {"candidates": [{"content": {"parts": [{"text": "Here it is."}], "role": "model"}, "index": 0}]}
         events = (json.dumps(words).encode(), answer.replace(b"\n", b""))
         body = b"".join(b"data: " + event + b"\r\n\r\n" for event in events)
-        reply = Reply(body, content_type="text/event-stream", chunked=True)
+        reply = Answer(body, content_type="text/event-stream")
     else:
-        reply = Reply(answer)
+        reply = Answer(answer, content_type="application/json", chunked=False)
     return FAULTS[fault_of(prompt, number)].say(reply)
 
 
@@ -114,17 +114,16 @@ class SoakUpstream:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with connection, connection.makefile("rb") as reader:
                 try:
-                    while request := read_request(reader):
-                        self.answer(connection, request)
-                except Resets:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    while (request := read_request(reader)) and self.answer(connection, request):
+                        pass
                 finally:
                     with self.lock:
                         self.open.discard(connection)
         except OSError:
             return
 
-    def answer(self, connection: socket.socket, request: Request) -> None:
+    def answer(self, connection: socket.socket, request: Request) -> bool:
+        """Whether the connection may carry another request."""
         began = time.monotonic()
         with self.lock:
             self.calls[request.prompt] += 1
@@ -134,8 +133,10 @@ class SoakUpstream:
         try:
             time.sleep(QUICK)
             reply = reply_to(request.path, request.prompt, number, request.start_from)
-            for piece in FAULTS[fault_of(request.prompt, number)].send(reply):
+            wire = FAULTS[fault_of(request.prompt, number)].send(reply)
+            for piece in wire.pieces:
                 connection.sendall(piece)
+            return bool(wire.then(connection))
         finally:
             with self.lock:
                 self.at_once -= 1

@@ -11,11 +11,13 @@ from bench.pictures import google_answer
 from bench.processes import Process
 from bench.soak.callers import Caller, SharedState, Way, end_of, read_events
 from bench.soak.connection import Received
-from bench.soak.faults import FAULTS, NONE, Delivery, End, Reply
+from bench.soak.faults import ENDS, Delivery, End
 from bench.soak.growth import MIB, Sample, changes, lived_through
 from bench.soak.leftovers import SWEPT_AFTER, Held, held_by, logged_errors, overdue
 from bench.soak.outcomes import KILL, RELOAD, UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
 from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
+from tests.support.upstream import Answer
+from tests.support.upstream_faults import NONE
 
 HELD, STREAMED, PASSTHROUGH = Delivery.HELD, Delivery.STREAMED, Delivery.PASSTHROUGH
 
@@ -194,10 +196,12 @@ def in_parts(picture: bytes) -> list[bytes]:
     return [picture[at : at + 2 * PART] for at in range(0, len(picture), 2 * PART)]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ENDS)
 def test_a_fault_affects_as_many_answers_as_the_prompt_says(fault: str) -> None:
     prompt = Call("a", HELD, fault, count=2, hit=1).prompt
-    assert reply_to("generateContent", prompt, 2) == Reply(google_answer(picture_of(prompt, 2)))
+    assert reply_to("generateContent", prompt, 2) == Answer(
+        google_answer(picture_of(prompt, 2)), content_type="application/json", chunked=False
+    )
     assert reply_to("generateContent", prompt) == reply_to("generateContent", prompt), (
         "a passthrough answer is compared with it"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import Answer, ScriptedUpstream
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -12,6 +12,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 @contextmanager
 def server_answering(status: int, body: bytes) -> Iterator[str]:
     """The address of a server that gives every request the same answer."""
-    with ReplayingUpstream().running() as server:
+    with ScriptedUpstream() as server:
         server.answers(Answer(body, status))
         yield server.url

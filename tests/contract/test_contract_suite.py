@@ -16,8 +16,9 @@ from contract.suite.server import Server
 from contract.suite.situations import COUNT, FOLDER, GENERATE, STREAM
 from tests.contract.servers import server_answering
 from tests.contract.suite_process import Run, run_suite
-from tests.end_to_end.house_models import models_file
-from tests.support.proxy_server import ProxyServer, free_port
+from tests.support.models_file import models_file
+from tests.support.processes import free_port
+from tests.support.proxy_server import ProxyServer
 from tests.support.sandbox_process import running_sandbox
 
 KEY = "AIzaContractSuiteKey0123456789"

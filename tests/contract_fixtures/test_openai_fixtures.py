@@ -17,7 +17,7 @@ from PIL import Image
 import spec
 from tests.contract_fixtures.patient_clients import Noted, ask_openai
 from tests.spec.spec_validators import answer_complaints, complaints, events, operation, request_complaints
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import Answer, ScriptedUpstream
 
 FOLDER = Path(__file__).resolve().parents[2] / "contract_fixtures" / "openai_images"
 FILES = sorted(FOLDER.rglob("*.json"))
@@ -43,13 +43,13 @@ def text_of(response: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[ReplayingUpstream]:
+def upstream() -> Iterator[ScriptedUpstream]:
     """The server that plays OpenAI."""
-    with ReplayingUpstream().running() as upstream:
+    with ScriptedUpstream() as upstream:
         yield upstream
 
 
-def play(upstream: ReplayingUpstream, fixture: dict[str, Any], kind: str, **options: Any) -> tuple[Any, Noted]:
+def play(upstream: ScriptedUpstream, fixture: dict[str, Any], kind: str, **options: Any) -> tuple[Any, Noted]:
     """The result of the SDK's call, which the upstream answers with the fixture."""
     response = fixture["response"]
     headers = {name.lower(): value for name, value in response["headers"].items()}
@@ -88,7 +88,7 @@ def streaming(fields: dict[str, Any]) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_the_sdk_gets_what_the_fixture_expects(upstream: ReplayingUpstream, path: Path) -> None:
+def test_the_sdk_gets_what_the_fixture_expects(upstream: ScriptedUpstream, path: Path) -> None:
     kind = ("sync", "async")[FILES.index(path) % 2]  # the two clients take turns
     fixture = load(path)
     expect = fixture["expect"]
@@ -157,7 +157,7 @@ ANSWERS = [path for path in FILES if "exception" not in load(path)["expect"].get
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=name_of)
-def test_the_sdk_accepts_it_in_its_strict_mode(upstream: ReplayingUpstream, path: Path) -> None:
+def test_the_sdk_accepts_it_in_its_strict_mode(upstream: ScriptedUpstream, path: Path) -> None:
     result, _ = play(upstream, load(path), "sync", _strict_response_validation=True)
     assert not isinstance(result, Exception), result
 
