@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.service",),
     ("proxy.server", "proxy.playground"),
     ("proxy.generation",),
+    ("proxy.purchases",),
     ("proxy.pictures",),
     ("proxy.state",),
     ("proxy.greenlets",),
@@ -32,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = {  # packages that share nothing with the service, and what of the project each may import
     "sandbox": {"sandbox"},
     "spec": {"spec"},
-    "contract": {"contract", "spec"},
+    "contract": {"contract"},
 }
 MAY_START = {"app": {"sandbox", "spec"}, "proxy.routes.description": {"spec"}}  # modules that use a package apart
 

@@ -12,7 +12,7 @@ from tests.deploy.confined import confined
 from tests.deploy.dockerfile import Image, sent_files
 from tests.support.installed import program
 from tests.support.openai_calls import painted
-from tests.support.replaying_upstream import ReplayingUpstream
+from tests.support.upstream import ScriptedUpstream
 
 SYSTEMD_USER = 61184  # the first of those that DynamicUser takes
 
@@ -20,7 +20,7 @@ SYSTEMD_USER = 61184  # the first of those that DynamicUser takes
 def test_only_what_runs_is_sent_to_the_engine(project: Path):
     sent = {path.relative_to(project) for path in sent_files(project)}
     assert {path.parts[0] for path in sent} == {
-        *("app.py", "gunicorn.conf.py", "requirements.txt"),
+        *("app.py", "cli.py", "gunicorn.conf.py", "requirements.txt"),
         *("compat", "proxy", "sandbox", "spec", "contract_fixtures"),
     }
     assert not [path for path in sent if path.suffix == ".pyc"]
@@ -69,7 +69,7 @@ def test_the_service_runs_under_its_restrictions(
     for name in ("IMAGE_STORE_URL", "DATABASE_URL"):
         environment[name] = environment[name].replace("/var/lib/twinlens", str(state))
     notify = temporary / "notify"
-    with ReplayingUpstream().running() as google, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+    with ScriptedUpstream().running() as google, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         environment["GEMINI_BASE_URL"] = google.url.replace("127.0.0.1", "localhost")
         systemd.bind(str(notify))
         notify.chmod(0o777)

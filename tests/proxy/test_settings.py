@@ -215,7 +215,7 @@ pixels = { "1:1" = "1024x1024" }
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """The variables of a service with a model of its own."""
+    """The variables of a service with a model of the operator's."""
     file = tmp_path / "models.toml"
     file.write_text(OWN)
     return {"MODELS_FILE": str(file), "HOUSE_KEY": "a-key-of-the-house"}
@@ -240,7 +240,7 @@ def test_the_file_of_models_is_read_and_its_servers_are_known(environ: dict[str,
         ("none", "sandbox", "sandbox"),
     ],
 )
-def test_the_key_that_travels_is_the_one_that_the_row_names(
+def test_the_key_that_is_sent_is_the_one_that_the_row_names(
     environ: dict[str, str], key: str, callers: str, travels: str | None
 ):
     settings = Settings.from_environ({**environ, "SANDBOX": "1"})
@@ -253,7 +253,7 @@ def test_a_key_that_is_not_set_stops_the_start_and_the_message_names_its_variabl
         Settings.from_environ({**environ, "HOUSE_KEY": " "})
 
 
-def test_the_keys_of_the_house_are_not_shown(environ: dict[str, str]):
+def test_the_operators_keys_are_not_shown(environ: dict[str, str]):
     assert "a-key-of-the-house" not in repr(Settings.from_environ(environ))
 
 

@@ -17,7 +17,7 @@ from proxy.state.database import Database
 from proxy.state.migrate import migrate
 from proxy.state.tables import purchases
 from tests.support.postgres import PostgresServer, running_postgres
-from tests.support.proxy_server import PROJECT, end_with_the_tests
+from tests.support.processes import PROJECT, end_with_the_tests
 
 LONGEST = 60  # seconds for a process
 STALL = 0.5  # seconds that a busy machine may take by itself; the faults that are looked for take two

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from proxy.state.database import Database
 from proxy.state.migrate import migrate
 from proxy.state.tables import purchases
-from tests.support.proxy_server import PROJECT
+from tests.support.processes import PROJECT
 
 PROCESSES = 4
 KEYS = 50

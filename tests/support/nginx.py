@@ -2,18 +2,15 @@
 
 import os
 import re
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
+from tests.support import processes
+from tests.support.certificate import certificate
 from tests.support.installed import program
-from tests.support.proxy_server import end_with_the_tests, free_port
-from tests.support.tls_server import certificate
+from tests.support.processes import free_port
 
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
@@ -66,19 +63,8 @@ def order(nginx: Nginx, *more: str) -> list[str]:
 
 
 @contextmanager
-def running(nginx: Nginx) -> Iterator[Nginx]:
+def running_nginx(nginx: Nginx) -> Iterator[Nginx]:
     """Runs it in the foreground until the block ends."""
-    process = subprocess.Popen(
-        order(nginx, "-g", "daemon off;"), stderr=subprocess.DEVNULL, preexec_fn=end_with_the_tests
-    )
-    try:
-        for _ in range(200):
-            assert process.poll() is None, "nginx ended at its start"
-            with suppress(requests.ConnectionError):
-                requests.get(f"{nginx.url}/metrics", verify=nginx.authority, timeout=5)
-                break
-            time.sleep(0.05)
+    command = order(nginx, "-g", "daemon off;")
+    with processes.running(command, nginx.folder / "output", lambda: processes.listens(nginx.port)):
         yield nginx
-    finally:
-        process.terminate()
-        process.wait(10)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.installed import missing, program
-from tests.support.proxy_server import end_with_the_tests, free_port
+from tests.support.processes import free_port, running
 
 SYSTEM_USER = "postgres"  # the server refuses to run as root
 DEBIAN = Path("/usr/lib/postgresql")
-START_SECONDS = 20
 SPEED = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "listen_addresses": "127.0.0.1"}
 
 
@@ -60,20 +58,11 @@ def running_postgres() -> Iterator[PostgresServer]:
         subprocess.run([*initdb, "--no-locale"], check=True, capture_output=True, user=user, cwd=folder)
         settings = [part for name, value in SPEED.items() for part in ("-c", f"{name}={value}")]
         command = [server.programs / "postgres", "-D", data, "-k", folder, "-p", str(server.port), *settings]
-        log = folder / "server.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdout=output, stderr=output, user=user, cwd=folder, preexec_fn=end_with_the_tests
-            )
-        try:
-            end = time.monotonic() + START_SECONDS
-            while not server.accepts_connections():
-                assert process.poll() is None and time.monotonic() < end, log.read_text()
-                time.sleep(0.05)
+        ends_open_sessions = signal.SIGINT
+        with running(
+            command, folder / "log", server.accepts_connections, by=ends_open_sessions, folder=folder, user=user
+        ):
             yield server
-        finally:
-            process.send_signal(signal.SIGINT)  # ends sessions that are still open
-            process.wait(START_SECONDS)
     finally:
         shutil.rmtree(folder)
 
