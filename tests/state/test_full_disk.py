@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.support.installed import missing, program
-from tests.support.proxy_server import PROJECT
+from tests.support.processes import PROJECT
 
 
 def test_a_full_disk_is_named_until_there_is_room(tmp_path: Path):

@@ -20,7 +20,7 @@ from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.processes import PROJECT, end_with_the_tests
 
 LONGEST = 60  # seconds for a process
-STALL = 0.5  # seconds that a busy machine may take by itself; the faults that are looked for take two
+STALL = 1.5  # seconds that a busy machine may take by itself; the faults that are looked for take two
 
 
 class Worker:
@@ -82,7 +82,7 @@ def test_a_lock_of_sqlite_is_waited_for_without_stopping_the_hub(sqlite_url: str
         worker.go_on()
         time.sleep(seconds)
     facts = worker.facts()
-    assert facts["stall"] < STALL
+    assert facts["ticks"] > 20  # of a hundred each second; one for each write if the hub stands still
     assert count(database) == (8 if is_written else 0)
     for write in facts["writes"]:
         if is_written:

@@ -57,7 +57,7 @@ def test_store_and_database_are_waited_for_together(monkeypatch):
     answer = threading.Event()
     readiness = Readiness(lambda: answer.wait(5), (), lambda: answer.wait(5) and None)
     began = time.monotonic()
-    assert readiness.look() == dict.fromkeys(("store", "database"), "did not answer in time")
+    assert readiness.check() == dict.fromkeys(("store", "database"), "did not answer in time")
     assert time.monotonic() - began < 0.5
     answer.set()
 
