@@ -23,18 +23,17 @@ def with_key(target: str, key: str | None) -> str:
     return f"{target}{'&' if '?' in target else '?'}key={key}"
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("in_header", [True, False], ids=["header", "no header"])
 @pytest.mark.parametrize("in_query", [True, False], ids=["query", "no query"])
 @pytest.mark.parametrize("as_bearer", [True, False], ids=["Bearer", "no Bearer"])
 def test_the_header_wins_over_the_query_and_the_query_over_bearer(
-    server: ProxyServer, upstream: ScriptedUpstream, target: str, in_header: bool, in_query: bool, as_bearer: bool
+    server: ProxyServer, upstream: ScriptedUpstream, in_header: bool, in_query: bool, as_bearer: bool
 ) -> None:
     header, query, bearer = (new_key() if given else None for given in (in_header, in_query, as_bearer))
     upstream.answers(OK)
     headers = [("x-goog-api-key", header)] if header else []
     headers += [("Authorization", f"Bearer {bearer}")] if bearer else []
-    reply = call(server, with_key(target, query), A_CAT, headers)
+    reply = call(server, with_key(TARGETS[1], query), A_CAT, headers)
     expected = header or query or bearer
     if expected is None:
         assert_unregistered(reply.status, reply.error, upstream)
