@@ -180,6 +180,7 @@ def twinlens(
         "WEB_CONCURRENCY": str(workers),
         "GEMINI_BASE_URL": upstream.url,
         "IMAGE_STORE_URL": str(store_of(folder)),
+        "DATABASE_URL": f"sqlite:///{folder.absolute()}/twinlens.sqlite3",
         **settings,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", configuration, "--log-level", "warning"]

@@ -1,4 +1,4 @@
-"""The one exception of the service, told in neither API's vocabulary. Each API's error.py gives it a dialect."""
+"""The one exception of the service, in neither API's vocabulary. Each API's error.py writes it in its own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
+class Bought(Enum):
+    """Whether an error may have cost something: it decides who may ask again."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
 class ErrorKind(Enum):
-    """What went wrong. Every kind has a row in the table of both dialects."""
+    """What went wrong. Every kind has a row in the table of each API."""
 
     MISSING_KEY = auto()
     INVALID_KEY = auto()
@@ -40,37 +48,45 @@ class ErrorKind(Enum):
 
     QUOTA_EXHAUSTED = auto()
     RATE_LIMITED = auto()
-    OVERLOADED = auto()  # our own limit of calls in flight
+    OVERLOADED = auto()  # the limit of calls in flight is reached
 
-    UPSTREAM_REJECTED = auto()  # any other 4xx of the upstream; `status` says which
+    UPSTREAM_REJECTED = auto()  # any other 4xx of the upstream; `status` is the upstream's
     UPSTREAM_INTERNAL = auto()
     UPSTREAM_UNAVAILABLE = auto()
     UPSTREAM_TIMEOUT = auto()
-    UPSTREAM_BROKEN = auto()  # no connection, or an answer that is none
+    UPSTREAM_BROKEN = auto()  # no connection, or an answer that cannot be read
+
+    IDEMPOTENCY_KEY_REUSED = auto()
+    OUTCOME_UNKNOWN = auto()  # of a purchase whose worker is gone
+    STATE_UNAVAILABLE = auto()  # the database, or the store of kept answers
 
     INTERNAL = auto()
 
 
+HOPELESS = frozenset({ErrorKind.BODY_TOO_SLOW, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.IDEMPOTENCY_KEY_REUSED})
+
+
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A refusal or a failure, with all that either dialect needs to tell it.
-
-    `may_repeat` is what the error says about asking again: False where a repetition cannot help or may buy the same
-    picture twice, None where the client's own habits are right.
-    """
+    """An error, with all that any API's dialect needs to write it."""
 
     kind: ErrorKind
     message: str
-    param: str | None = None  # the field, in the caller's own words
+    param: str | None = None  # the field, as the caller's API names it
     retry_after: float | None = None  # seconds
-    may_repeat: bool | None = None
+    bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the caller may send its request again: it costs nothing twice, and it may help."""
+        return self.bought is Bought.NO and self.kind not in HOPELESS
 
     def __str__(self) -> str:
         return f"{self.kind.name}: {self.message}"
 
 
-def broken(message: str) -> ApiError:
-    """An upstream answer that is none. It was asked for and perhaps paid: asking again may pay twice."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=False)
+def broken(message: str, bought: Bought = Bought.UNKNOWN) -> ApiError:
+    """The error for an upstream that gave no answer, or one that cannot be read. It may have been paid for."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, bought=bought)

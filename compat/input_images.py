@@ -8,30 +8,29 @@ import pybase64
 
 from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
-from compat.images import InputImage
-from compat.picture_header import (
-    LONGEST_SIGNATURE,
+from compat.formats import (
+    BY_ENDING,
+    INPUTS,
     NotAPicture,
     PictureHeader,
+    format_of,
     png_has_alpha,
     read_header,
-    sniff_mime_type,
 )
+from compat.images import InputImage
 
-INPUT_MIME_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")  # as Gemini documents them
-SUPPORTED = f"Supported are {', '.join(INPUT_MIME_TYPES)}."
+SUPPORTED = f"Supported are {', '.join(known.mime_type for known in INPUTS)}."
 
 MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
 LARGEST_PICTURE = 50 * 1024 * 1024  # bytes; OpenAI's limit of one input picture
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.ASCII)
 WHITE_SPACE = re.compile(r"[\r\n\t ]+")
-MIME_TYPE_OF_ENDING = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}
 
 
 def read_input_image(picture: str | bytes, param: str) -> InputImage:
-    """A picture told as its bytes, or by a string: an address, a data URL, or bare base64 in either alphabet.
+    """A picture as its bytes, or as a string: an address, a data URL, or bare base64 in either alphabet.
 
-    An http(s) or gs:// address is passed on and never opened here. Raises INVALID_IMAGE, naming `param`.
+    An http(s) or gs:// address is passed on and never opened here. Raises INVALID_IMAGE for `param`.
     """
     if not isinstance(picture, str):
         return from_bytes(picture, param)
@@ -47,7 +46,7 @@ def read_input_image(picture: str | bytes, param: str) -> InputImage:
 
 
 def from_base64(text: str, param: str) -> InputImage:
-    """A picture told as base64. All of it is checked, so that nothing unreadable is paid for."""
+    """A picture as base64. All of it is checked, so that nothing unreadable is paid for."""
     try:
         data = standard_alphabet(WHITE_SPACE.sub("", text).rstrip("=").encode("ascii"))
         data += padding(len(data))
@@ -58,22 +57,22 @@ def from_base64(text: str, param: str) -> InputImage:
 
 
 def from_bytes(picture: bytes, param: str) -> InputImage:
-    """A picture told as its bytes."""
+    """A picture as its bytes."""
     return InputImage(known_mime_type(picture, param), data=pybase64.b64encode_as_string(picture))
 
 
 def known_mime_type(picture: bytes, param: str) -> str:
-    """The type by the picture's first bytes: what a client says of it is often wrong."""
+    """The type by the picture's first bytes: the type that a client declares is often wrong."""
     if len(picture) > LARGEST_PICTURE:
         raise unreadable(param, f"it is larger than {LARGEST_PICTURE} bytes")
-    mime_type = sniff_mime_type(picture[:LONGEST_SIGNATURE])
-    if mime_type not in INPUT_MIME_TYPES:
-        raise unreadable(param, f"unsupported picture type. {SUPPORTED}" if mime_type else f"no picture. {SUPPORTED}")
-    return mime_type
+    found = format_of(picture)
+    if not found or not found.is_input:
+        raise unreadable(param, f"{'unsupported picture type' if found else 'not a picture'}. {SUPPORTED}")
+    return found.mime_type
 
 
 def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param: str) -> None:
-    """Refuses a mask that is no PNG with transparency of the first image's size. Addresses cannot be checked."""
+    """Refuses a mask unless it is a PNG with transparency in the first image's size. Addresses cannot be checked."""
     if mask.data is None:
         return
     picture = decode_whole(mask.data)
@@ -84,14 +83,15 @@ def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param
     if header and masked and (header.width, header.height) != (masked.width, masked.height):
         raise unreadable(
             mask_param,
-            f"a mask must have the size of the first image: it is {header.width}x{header.height} and not "
-            f"{masked.width}x{masked.height}.",
+            f"a mask must have the size of the first image: it has {header.width}x{header.height} and not "
+            f"{masked.width}x{masked.height} pixels.",
         )
 
 
 def header_of(picture: bytes, param: str) -> PictureHeader | None:
-    """A picture's pixels; None for types whose header we do not read."""
-    if sniff_mime_type(picture) in ("image/heic", "image/heif"):
+    """A picture's header; None for formats whose header is not read."""
+    found = format_of(picture)
+    if found and not found.read_size:
         return None
     try:
         header = read_header(picture)
@@ -103,10 +103,11 @@ def header_of(picture: bytes, param: str) -> PictureHeader | None:
 
 
 def mime_type_of_address(address: str) -> str:
-    """The type that an address's ending promises. Gemini wants one and looks at the bytes itself."""
+    """The type that an address's ending suggests. Gemini requires one, and looks at the bytes itself."""
     ending = address.split("?")[0].split("#")[0].rsplit(".", 1)[-1].lower()
-    return MIME_TYPE_OF_ENDING.get(ending, "image/png")
+    found = BY_ENDING.get(ending)
+    return found.mime_type if found and found.is_input else "image/png"
 
 
-def unreadable(param: str, why: str) -> ApiError:
-    return ApiError(ErrorKind.INVALID_IMAGE, f"Invalid image in '{param}': {why}", param=param)
+def unreadable(param: str, reason: str) -> ApiError:
+    return ApiError(ErrorKind.INVALID_IMAGE, f"Invalid image in '{param}': {reason}", param=param)

@@ -16,21 +16,21 @@ from urllib.parse import urlsplit
 
 import requests
 
+from contract.options import as_written, is_local, parse
 from contract.replay import ReplayingUpstream
+from contract.report.junit import junit_report
 from contract.report.page import report_page
 from contract.report.record import Record, build_record
 from contract.rows import all_rows
+from contract.suite import preflight
 from contract.suite.clients import Clients
 from contract.suite.progress import with_progress
-from contract.suite.row import State, chosen
+from contract.suite.row import Row, State, chosen
 from contract.suite.run import run
-from contract.suite.server import Server
-from contract.suite.upstream_check import is_behind
+from contract.suite.server import SANDBOX_KEY, Server
 
-MODEL = "gemini-2.5-flash-image"
-KEY_VARIABLE = "CONTRACT_API_KEY"
-JSON_NAME, PAGE_NAME = "contract-report.json", "contract-report.html"
-FAILED, WRONG_USE = 1, 2
+NAME = "contract-report"
+FAILED, NOT_TESTED, INTERRUPTED = 1, 2, 130
 SDK_VARIABLES = (  # which the SDKs would read, and call another server
     "GOOGLE_API_KEY",
     "GEMINI_API_KEY",
@@ -44,83 +44,68 @@ SDK_VARIABLES = (  # which the SDKs would read, and call another server
 )
 
 
-class WrongUse(Exception):
-    """The suite cannot start with these options."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suite. Returns 0 if no row failed, 1 if one did, 2 if it could not start."""
+    """Run the suite. Returns 0 if no row failed, 1 if one did, 2 if it could not start or no row passed."""
     options = parse(arguments)
-    warnings.filterwarnings(
-        "ignore", category=UserWarning, module=r"google\.genai"
-    )  # about values that it does not know yet
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai")
     for name in SDK_VARIABLES:
         os.environ.pop(name, None)
+    rows = list(chosen(all_rows(), options.only, options.rows))
     try:
-        record = run_suite(options)
-    except WrongUse as error:
-        print(f"contract: {error}", file=sys.stderr)
-        return WRONG_USE
+        if not rows:
+            raise preflight.CannotTest(f"no row has an id with {options.rows}; {as_written('list')} shows all ids")
+        if options.list:
+            print_rows(rows)
+            return 0
+        ask_before_buying(options, rows)
+        record = test(options, rows)
+        write(record, options.out)
+    except preflight.CannotTest as problem:
+        print(f"contract: {problem}", file=sys.stderr)
+        return NOT_TESTED
     except KeyboardInterrupt:
         print("\ncontract: interrupted; no report was written", file=sys.stderr)
-        return 130
-    try:
-        write(record, options.out)
-    except OSError as error:
-        print(f"contract: the report cannot be written to {options.out}: {error.strerror}", file=sys.stderr)
-        return WRONG_USE
+        return INTERRUPTED
     print_summary(record, options.out)
-    return FAILED if record["counts"][State.FAIL] else 0
+    return exit_code(record)
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options. Exits with a message if they are wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m contract",
-        description="Test a server through the real openai and google-genai SDKs, and write a report of what works: "
-        f"{JSON_NAME} and {PAGE_NAME}. A server with a real model draws about a hundred pictures, which are billed.",
-    )
-    parser.add_argument("--base-url", required=True, help="of the server, such as http://127.0.0.1:8000")
-    parser.add_argument("--api-key", help=f"default: the environment variable {KEY_VARIABLE}; never printed or written")
-    parser.add_argument("--only", choices=("openai", "gemini"), help="test one of the two APIs")
-    parser.add_argument("--model", default=MODEL, help="default: %(default)s")
-    parser.add_argument("--gemini-base-url", metavar="URL", help="of Google's API, if it is not below the base URL")
-    parser.add_argument(
-        "--upstream-port",
-        type=int,
-        metavar="PORT",
-        help="start the replaying upstream at this port of 127.0.0.1; the server's upstream must be set to it",
-    )
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of the report (default: .)")
-    options = parser.parse_args(arguments)
-    options.api_key = options.api_key or os.environ.get(KEY_VARIABLE)
-    if not options.api_key:
-        parser.error(f"a key is needed: --api-key or {KEY_VARIABLE}")
-    for name in ("base_url", "gemini_base_url"):
-        address = getattr(options, name)
-        if address is not None and not (address.startswith(("http://", "https://")) and urlsplit(address).hostname):
-            parser.error(f"--{name.replace('_', '-')} must be an http or https address")
-    if options.upstream_port is not None and not 0 < options.upstream_port < 65536:
-        parser.error("--upstream-port must be a port from 1 to 65535")
-    if not options.model.strip():
-        parser.error("--model must not be empty")
-    return options
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print id and sentence of each row."""
+    for row in rows:
+        print(f"{row.id:<72} {row.sentence}")
 
 
-def run_suite(options: argparse.Namespace) -> Record:
-    """Run the chosen rows, and build the report."""
+def ask_before_buying(options: argparse.Namespace, rows: Sequence[Row]) -> None:
+    """Return if nothing is bought, or the user agrees. Raises CannotTest."""
+    if is_local(options) or options.upstream_port or options.api_key == SANDBOX_KEY or options.yes:
+        return
+    pictures = about_how_many(rows)
+    host = urlsplit(options.base_url).hostname
+    if not sys.stdin.isatty():
+        raise preflight.CannotTest(
+            f"this may buy about {pictures} pictures from {host}: agree with {as_written('yes')}"
+        )
+    print(f"This may buy about {pictures} pictures from {host}.")
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise preflight.CannotTest("nothing was asked for")
+
+
+def about_how_many(rows: Sequence[Row]) -> int:
+    """How many pictures some rows draw, rounded up to tens: two before they start, and some rows ask for several."""
+    drawing = [row for row in rows if not row.needs_situations and "mistakes" not in row.id and "models" not in row.id]
+    return -(-round(2 + 1.1 * len(drawing)) // 10) * 10
+
+
+def test(options: argparse.Namespace, rows: Sequence[Row]) -> Record:
+    """Run the rows, and build the report. Raises CannotTest."""
     started = time.monotonic()
-    rows = list(chosen(all_rows(), options.only))
     with server_of(options) as server:
         try:
             server.probe(options.only)
         except requests.RequestException as error:
-            raise WrongUse(f"{options.base_url} cannot be reached ({type(error).__name__})") from None
-        if server.upstream and not is_behind(server, options.only):
-            raise WrongUse(
-                f"the server does not call the replaying upstream: set its upstream to {server.upstream.url} "
-                "(GEMINI_BASE_URL of Twinlens, api_base of LiteLLM)"
-            )
+            raise preflight.CannotTest(f"{options.base_url} cannot be reached ({type(error).__name__})") from None
+        preflight.check(server, options.only)
         results = list(with_progress(run(rows, server), len(rows)))
     order = {row.id: place for place, row in enumerate(rows)}
     results.sort(key=lambda result: order[result.row.id])
@@ -135,7 +120,7 @@ def server_of(options: argparse.Namespace) -> Iterator[Server]:
     try:
         running.__enter__()
     except OSError as error:
-        raise WrongUse(f"cannot listen on port {options.upstream_port}: {error.strerror}") from None
+        raise preflight.CannotTest(f"cannot listen on port {options.upstream_port}: {error.strerror}") from None
     clients = Clients()
     try:
         yield Server(
@@ -153,20 +138,38 @@ def server_of(options: argparse.Namespace) -> Iterator[Server]:
 
 
 def write(record: Record, folder: Path) -> None:
-    """Write both files of the report."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JSON_NAME).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / PAGE_NAME).write_text(report_page(record), encoding="utf-8")
+    """Write the files of the report. Raises CannotTest if the folder cannot be written to."""
+    files = {
+        "html": report_page(record),
+        "json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
+        "xml": junit_report(record),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, text in files.items():
+            (folder / f"{NAME}.{ending}").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise preflight.CannotTest(f"the report cannot be written to {folder}: {error.strerror}") from None
 
 
 def print_summary(record: Record, folder: Path) -> None:
     """Print the counts, and where the report is."""
     counts = ", ".join(f"{count} {state}" for state, count in record["counts"].items() if count)
     print(f"\n{len(record['rows'])} rows in {record['seconds']} s: {counts}")
-    reasons = Counter(row["reason"] for row in record["rows"] if row["state"] == State.SKIPPED)
-    for reason, count in reasons.items():
-        print(f"  {count} skipped: {reason}")
-    print(f"  {folder / PAGE_NAME}\n  {folder / JSON_NAME}")
+    reasons = Counter(row["reason"] for row in record["rows"] if row["state"] in (State.SKIPPED, State.UNSUPPORTED))
+    for reason, count in reasons.most_common():
+        print(f"  {count} not run: {reason}")
+    print(f"  {folder / NAME}.html, .json and .xml")
+
+
+def exit_code(record: Record) -> int:
+    """1 if a row failed, 2 if none passed, otherwise 0."""
+    if record["counts"][State.FAIL]:
+        return FAILED
+    if record["counts"][State.PASS]:
+        return 0
+    print(f"contract: no row passed: {record['rows'][0]['reason']}", file=sys.stderr)
+    return NOT_TESTED
 
 
 if __name__ == "__main__":

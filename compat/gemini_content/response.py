@@ -1,20 +1,22 @@
-"""Answers of generateContent and streamGenerateContent, read as events while they pass."""
+"""Answers of generateContent and streamGenerateContent, read as events while they pass through."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.errors import ApiError, Bought, ErrorKind, broken
 from compat.event_stream import read_data
+from compat.formats import NotAPicture
 from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
-from compat.picture_header import NotAPicture
+from compat.json_text import count, dicts, last_object
 from compat.picture_reader import PictureReader
 
-BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a mere failure
+BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a failure
     {
         "SAFETY",
         "IMAGE_SAFETY",
@@ -28,17 +30,16 @@ BLOCKED = frozenset(  # finish reasons that are refusals; any other one without 
 )
 INLINE_DATA = ("inlineData", "inline_data")
 THOUGHT_SIGNATURE = ("thoughtSignature", "thought_signature")
-USAGE_METADATA = (b'"usageMetadata"', b'"usage_metadata"')
-DECODER = json.JSONDecoder()
+USAGE_METADATA = re.compile(rb'"usage(?:Metadata|_metadata)"\s*:\s*\{')
 PART_DEPTH = 5  # candidates, 0, content, parts, 0
-LONGEST_TEXT = 4000  # characters of the model's words that an error repeats
+LONGEST_TEXT = 4000  # characters of the model's text that an error repeats
 
 
 def read_answer(chunks: Iterable[bytes], content_type: str = "application/json") -> Iterator[Event]:
     """The events of one answer, whole or streamed, ended by a Finish.
 
-    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken; until then all
-    events are true.
+    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
+    events.
     """
     if content_type.startswith("text/event-stream"):
         chunks = read_data(chunks)
@@ -72,7 +73,7 @@ def is_part(path: Path) -> bool:
 
 
 class AnswerReader:
-    """What has been read of one answer so far."""
+    """Reads one answer."""
 
     def __init__(self) -> None:
         self.picture: PictureReader | None = None
@@ -92,7 +93,7 @@ class AnswerReader:
                         yield from self.picture.read(data)
                 case StringStart(enclosing=part):
                     if self.picture:
-                        raise NotAPicture("a part with two pictures")
+                        raise NotAPicture("a part has two pictures")
                     self.picture = None if is_thought(part) else PictureReader()
                 case StringEnd():
                     if self.picture:
@@ -109,7 +110,7 @@ class AnswerReader:
         yield Finish(self.usage, self.finish_reason())
 
     def is_base64(self, data: bytes) -> bool:
-        """Whether the next piece of a picture is base64 to its end."""
+        """Whether the whole next piece of a picture is base64."""
         return self.picture is not None and self.picture.is_base64(data)
 
     def end_part(self, part: Any) -> Iterator[Event]:
@@ -138,7 +139,7 @@ class AnswerReader:
             self.usage = parse_usage(usage)
 
     def finish_reason(self) -> str | None:
-        """The first candidate's reason that is not simply the end, if there is one."""
+        """The first candidate's reason other than STOP, if there is one."""
         reasons = list(self.reasons.values())
         return next((reason for reason in reasons if reason != "STOP"), reasons[0] if reasons else None)
 
@@ -148,14 +149,14 @@ class AnswerReader:
         if blocked:
             message = f"The request was rejected by the model's safety system ({reason})."
         elif reason in (None, "STOP") and self.text:
-            message = "The model answered with words and no image."
+            message = "The model answered with text and no image."
         else:
             message = f"The model made no image ({reason or 'no finish reason'})."
-        words = " ".join((self.finish_message or self.text).split())
+        text = " ".join((self.finish_message or self.text).split())
         return ApiError(
             ErrorKind.CONTENT_BLOCKED if blocked else ErrorKind.NO_IMAGE,
-            f"{message} {words[:LONGEST_TEXT]}".rstrip(),
-            may_repeat=False,
+            f"{message} {text[:LONGEST_TEXT]}".rstrip(),
+            bought=Bought.YES,
         )
 
 
@@ -163,12 +164,8 @@ def is_thought(part: Any) -> bool:
     return isinstance(part, dict) and part.get("thought") is True
 
 
-def dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
 def parse_usage(metadata: dict[str, Any]) -> Usage:
-    """Tokens from usageMetadata. candidatesTokensDetails lists the image tokens only; the rest is text."""
+    """Tokens from usageMetadata. candidatesTokensDetails lists image tokens only; the rest is text."""
     input_images = image_tokens(metadata.get("promptTokensDetails"))
     output_images = image_tokens(metadata.get("candidatesTokensDetails"))
     return Usage(
@@ -181,23 +178,10 @@ def parse_usage(metadata: dict[str, Any]) -> Usage:
 
 
 def find_usage(tail: bytes) -> Usage | None:
-    """The usage that the last bytes of an answer tell, whole or streamed; None if they do not."""
-    start = tail.rfind(b'"usage')
-    while start >= 0 and not tail.startswith(USAGE_METADATA, start):
-        start = tail.rfind(b'"usage', 0, start)
-    brace = tail.find(b"{", start) if start >= 0 else -1
-    if brace < 0:
-        return None
-    try:
-        metadata, _ = DECODER.raw_decode(tail[brace:].decode("utf-8", "replace"))
-    except ValueError:
-        return None
-    return parse_usage(metadata)
+    """The usage in the last bytes of an answer, whole or streamed; None if there is none."""
+    metadata = last_object(USAGE_METADATA, tail)
+    return None if metadata is None else parse_usage(metadata)
 
 
 def image_tokens(details: Any) -> int:
     return sum(count(detail.get("tokenCount")) for detail in dicts(details) if detail.get("modality") == "IMAGE")
-
-
-def count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,11 +1,12 @@
-"""Model lists as OpenAI tells them, and beside its four fields what a caller wants to know before paying."""
+"""Model lists in OpenAI's format, with extra fields about what a model can do and costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from compat.image_models import Pixels, ServedModel
+from compat.formats import BY_MIME_TYPE, OUTPUTS, Pixels
+from compat.image_models import ServedModel
 from compat.images import MOST_PICTURES
 from compat.input_images import MOST_IMAGES
 from compat.openai_images.request import LONGEST_PROMPT
@@ -28,10 +29,10 @@ def build_model(model: ServedModel) -> dict[str, Any]:
         "owned_by": upstream.owner,
         "shutdown_date": upstream.retires.isoformat() if upstream.retires else None,
         "upstream_model": model.upstream_name,
-        "aspect_ratios": told_pixels(upstream.pixels),
-        "image_sizes": {tier: told_pixels(pixels) for tier, pixels in upstream.tiers.items()},
-        "output_formats": ["png", "jpeg", "webp"],
-        "native_output_format": upstream.output_mime_type.removeprefix("image/"),
+        "aspect_ratios": write_pixels(upstream.pixels),
+        "image_sizes": {tier: write_pixels(pixels) for tier, pixels in upstream.tiers.items()},
+        "output_formats": [known.name for known in OUTPUTS],
+        "native_output_format": BY_MIME_TYPE[upstream.output_mime_type].name,
         "limits": {
             "n": MOST_PICTURES,
             "prompt_characters": LONGEST_PROMPT,
@@ -51,5 +52,5 @@ def build_model(model: ServedModel) -> dict[str, Any]:
     return body
 
 
-def told_pixels(pixels: Mapping[str, Pixels]) -> dict[str, str]:
+def write_pixels(pixels: Mapping[str, Pixels]) -> dict[str, str]:
     return {ratio: f"{width}x{height}" for ratio, (width, height) in pixels.items()}

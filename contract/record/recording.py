@@ -16,8 +16,8 @@ import requests
 
 from contract.record.calls import CALLS, NONE, WRONG, Call
 from contract.record.scrubbing import Picture, assert_clean, shrunk, shrunk_stream, without_secrets
+from contract.suite.situations import FOLDER
 
-FIXTURES = Path(__file__).resolve().parents[2] / "contract_fixtures" / "gemini_content"
 INVALID_KEY = "AIzaInvalidBecauseNoOneHasThisKey00000000"
 KEPT_HEADERS = ("content-type", "content-disposition", "vary", "server-timing", "x-gemini-service-tier", "retry-after")
 SECONDS = 300
@@ -110,7 +110,7 @@ def body_of(text: str, content_type: str, pictures: list[Picture]) -> Mapping[st
 
 def known_fixture(call: Call) -> Fixture:
     """The existing fixture of a call."""
-    found: Fixture = json.loads((FIXTURES / call.operation / f"{call.name}.json").read_text(encoding="utf-8"))
+    found: Fixture = json.loads((FOLDER / call.operation / f"{call.name}.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from PIL import Image
+
+from contract.scrubbing import spellings
 
 KEY = "[[key]]"
 GOOGLE_KEYS = re.compile(r"\b(?:AIza|AQ\.|ya29\.)[\w.-]{10,}")
@@ -34,13 +35,6 @@ def without_secrets(text: str, key: str) -> str:
     for spelling in sorted(spellings(key), key=len, reverse=True):
         text = text.replace(spelling, KEY)
     return PROJECT.sub(rf"\g<1>{NO_PROJECT}", GOOGLE_KEYS.sub(KEY, text))
-
-
-def spellings(key: str) -> set[str]:
-    """The key as it is, in JSON, in a URL, and in base64."""
-    if not key:
-        return set()
-    return {key, json.dumps(key)[1:-1], quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("=")}
 
 
 def assert_clean(text: str, key: str) -> None:

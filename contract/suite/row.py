@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 OPENAI, GEMINI = "openai", "gemini"
@@ -90,6 +91,7 @@ def row_id(attempt: Attempt, case: Case, sdk: str) -> str:
     return "/".join([module, attempt.__name__, *shown[:1], sdk.replace(" ", "-")])
 
 
-def chosen(rows: Sequence[Row], only: str | None) -> Iterator[Row]:
-    """The rows of one API, or all rows."""
-    return (one for one in rows if only in (None, one.api))
+def chosen(rows: Sequence[Row], only: str | None, patterns: str = "") -> Iterator[Row]:
+    """The rows of one API, or all, whose id contains one of the patterns, which are separated by commas."""
+    wanted = [f"*{pattern.strip()}*" for pattern in patterns.split(",")]
+    return (one for one in rows if only in (None, one.api) and any(fnmatchcase(one.id, each) for each in wanted))

@@ -10,7 +10,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "contract_fixtures" / "gemini_content"
+PACKAGE = Path(__file__).resolve().parents[1]
+FOLDER = next(  # beside the package in the repository, inside it where the package is installed
+    path for one in (PACKAGE.parent, PACKAGE) if (path := one / "contract_fixtures" / "gemini_content").is_dir()
+)
 GENERATE, STREAM, COUNT = "generate_content", "stream_generate_content", "count_tokens"
 OPERATIONS = (GENERATE, STREAM, COUNT, "models")
 NAMED = re.compile(r"\[\[\s*([\w.|-]+)\s*\]\]")

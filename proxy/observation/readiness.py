@@ -1,4 +1,4 @@
-"""Whether the service can do its work: looked at seldom, however often it is asked."""
+"""Whether the service can make pictures now: checked at most every few seconds, however often it is asked."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Probe:
 
 
 class Readiness:
-    """What was found at the last look, which is repeated every READINESS_SECONDS."""
+    """The result of the last check, which is reused for READINESS_SECONDS."""
 
     def __init__(
         self,
@@ -48,20 +48,20 @@ class Readiness:
         upstreams: Collection[str],
         check_database: Callable[[], str | None] = lambda: None,
     ):
-        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer in their place."""
+        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer instead."""
         self.upstreams = upstreams
         self.probes = {"store": Probe(lambda: trouble_of(check_store)), "database": Probe(check_database)}
-        self.looked_at = float("-inf")
-        self.found: dict[str, str] = {}
+        self.checked_at = float("-inf")
+        self.last: dict[str, str] = {}
 
     def troubles(self) -> dict[str, str]:
-        """What is wrong, by what it is wrong with; empty if all is well."""
-        if time.monotonic() - self.looked_at > READINESS_SECONDS:
-            self.looked_at = time.monotonic()
-            self.found = self.look()
-        return self.found
+        """What is wrong, by `store` or `upstream`; empty if all is well."""
+        if time.monotonic() - self.checked_at > READINESS_SECONDS:
+            self.checked_at = time.monotonic()
+            self.last = self.check()
+        return self.last
 
-    def look(self) -> dict[str, str]:
+    def check(self) -> dict[str, str]:
         found = {}
         end = time.monotonic() + PROBE_SECONDS
         for probe in self.probes.values():

@@ -1,4 +1,4 @@
-"""What an operator's tools ask."""
+"""Health and metrics, for an operator's tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new user is told when the service is up and the sandbox is on."""
+"""What a new user reads when the service is up and the sandbox is on."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Database:
         from proxy.state.engine import TROUBLES, sentence_of
 
         # SQLite never waits within a transaction. PostgreSQL is waited for, even if it never answers.
-        limit = nullcontext() if self.is_sqlite else time_limit(self.answer_seconds, TooLate)
+        limit = nullcontext() if self.is_sqlite else time_limit(self.answer_seconds, TooLate())
         try:
             with limit, engine.begin() as connection:
                 yield connection

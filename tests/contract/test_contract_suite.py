@@ -3,8 +3,6 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,24 +14,16 @@ from contract.suite.row import State
 from contract.suite.run import try_row
 from contract.suite.server import Server
 from contract.suite.situations import COUNT, FOLDER, GENERATE, STREAM
+from tests.contract.servers import server_answering
 from tests.contract.suite_process import Run, run_suite
 from tests.support.models_file import models_file
 from tests.support.processes import free_port
 from tests.support.proxy_server import ProxyServer
 from tests.support.sandbox_process import running_sandbox
-from tests.support.upstream import Answer, ScriptedUpstream
 
 KEY = "AIzaContractSuiteKey0123456789"
 FEWEST_ROWS = 80
 SDKS = {"openai", "openai async", "google-genai", "google-genai async", "http"}
-
-
-@contextmanager
-def server_answering(status: int, body: bytes) -> Iterator[str]:
-    """The address of a server that gives every request the same answer."""
-    with ScriptedUpstream() as server:
-        server.answers(Answer(body, status))
-        yield server.url
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +62,7 @@ def test_many_rows_use_both_sdks_synchronously_and_asynchronously(with_the_upstr
 
 def test_the_key_is_neither_printed_nor_written(with_the_upstream: Run) -> None:
     written = [path.read_text(encoding="utf-8") for path in with_the_upstream.folder.iterdir()]
-    assert len(written) == 2
+    assert len(written) == 3
     assert not any(KEY in text for text in [*written, with_the_upstream.output])
 
 
@@ -116,13 +106,6 @@ def test_the_front_of_a_chain_passes_every_row_without_situations(tmp_path: Path
     assert all(":countTokens is answered with 501" in reason for reason in unsupported)
 
 
-def test_missing_operations_are_unsupported_not_failed(tmp_path: Path) -> None:
-    with server_answering(404, b'{"detail": "Not Found"}') as url:
-        run = run_suite(tmp_path, "--base-url", url, "--api-key", KEY)
-    assert {row["state"] for row in run.report["rows"]} == {"unsupported"}
-    assert run.exit_code == 0
-
-
 def test_a_server_with_empty_answers_fails(tmp_path: Path) -> None:
     with server_answering(200, b"{}") as url:
         run = run_suite(tmp_path, "--base-url", url, "--api-key", KEY, "--only", "gemini")
@@ -141,32 +124,6 @@ def test_a_server_without_usage_does_not_fail_the_row_about_its_sum() -> None:
     finally:
         clients.close()
     assert (result.state, result.reason) == (State.UNSUPPORTED, "the server reports no `usage`")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "--base-url"),
-        (["--base-url", "http://127.0.0.1:1"], "a key is needed"),
-        (["--base-url", "here", "--api-key", KEY], "must be an http or https address"),
-        (["--base-url", "http://127.0.0.1:1", "--api-key", KEY, "--only", "both"], "invalid choice"),
-        (["--base-url", "http://127.0.0.1:1", "--api-key", KEY, "--upstream-port", "0"], "a port from 1 to 65535"),
-        (["--base-url", "http://127.0.0.1:1", "--api-key", KEY], "cannot be reached"),
-    ],
-    ids=str,
-)
-def test_a_wrong_start_is_explained(tmp_path: Path, arguments: list[str], words: str) -> None:
-    run = run_suite(tmp_path, *arguments)
-    assert run.exit_code == 2
-    assert words in run.output
-    assert "Traceback" not in run.output
-    assert KEY not in run.output
-
-
-def test_an_upstream_that_is_not_called_is_explained(tmp_path: Path) -> None:
-    with server_answering(200, b"{}") as url:
-        run = run_suite(tmp_path, "--base-url", url, "--api-key", KEY, "--upstream-port", str(free_port()))
-    assert (run.exit_code, "does not call the replaying upstream" in run.output) == (2, True)
 
 
 def test_every_fixture_file_is_a_row() -> None:

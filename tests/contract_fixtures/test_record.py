@@ -22,8 +22,8 @@ import spec
 from contract.record.__main__ import main
 from contract.record.calls import CALLS, cost
 from contract.record.drift import differences
-from contract.record.recording import FIXTURES
 from contract.record.scrubbing import Picture, shrunk, shrunk_stream, small_picture, without_secrets
+from contract.suite.situations import FOLDER
 from sandbox.__main__ import make_server, server_url
 from tests.spec.spec_validators import answer_complaints
 from tests.support.pictures import base64_of, heavy_png, plain_jpeg, plain_png
@@ -108,7 +108,7 @@ def test_every_answer_of_the_sandbox_is_recorded(
     assert "about USD 0.31" in output
     assert "picture: image/png 1344x768" in output
     for name, fixture in fixtures.items():
-        known = next(FIXTURES.rglob(f"{name}.json"))
+        known = next(FOLDER.rglob(f"{name}.json"))
         assert fixture["origin"].startswith("recorded 2"), "the origin names the day"
         assert fixture.keys() == json.loads(known.read_text()).keys()
         request, response = fixture["request"], fixture["response"]
@@ -227,7 +227,7 @@ def test_help_and_wrong_options(tmp_path: Path) -> None:
 
 def test_every_call_has_a_fixture() -> None:
     for call in CALLS:
-        assert (FIXTURES / call.operation / f"{call.name}.json").is_file()
+        assert (FOLDER / call.operation / f"{call.name}.json").is_file()
     pictures, dollars = cost(CALLS, "gemini-2.5-flash-image")
     assert dollars == pytest.approx(pictures * 0.039)
     assert cost(CALLS, "a-model-to-come")[1] == pytest.approx(pictures * 0.04)

@@ -36,7 +36,7 @@ class Image:
 
     def really(self, text: str) -> str:
         """The text with the image's own folders replaced by where they really are."""
-        return re.sub(r"(?<![\w.:/-])/(app|var/lib/twinlens)\b", rf"{self.root}/\1", text)
+        return re.sub(r"(?:(?<![\w.:/-])|(?<=sqlite:///))/(app|var/lib/twinlens)\b", rf"{self.root}/\1", text)
 
     @property
     def programs(self) -> Path:

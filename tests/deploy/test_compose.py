@@ -19,6 +19,7 @@ from jsonschema.validators import validator_for
 
 from proxy.settings import Settings
 from tests.support.installed import package
+from tests.support.postgres import PostgresServer
 from tests.support.processes import free_port, listens, running
 from tests.support.proxy_server import ProxyServer
 
@@ -68,13 +69,16 @@ def test_pictures_live_as_long_as_promised_and_calls_may_end(compose: dict[str, 
         assert grace > settings.upstream_timeout_seconds + 30
 
 
-def test_the_store_works_with_the_settings_beside_it(compose: dict[str, Any], tmp_path: Path):
+def test_the_store_works_with_the_settings_beside_it(
+    compose: dict[str, Any], tmp_path: Path, postgres_server: PostgresServer
+):
     """Its very commands, on a folder and a port of ours: a picture is stored, served, and swept when it is old."""
     services, secret, port = compose["services"], "a-secret-of-the-store", free_port()
     bucket = tmp_path / "pictures"
     bucket.mkdir()
 
     def here(text: str) -> str:
+        text = text.replace("twinlens@database/twinlens", postgres_server.url().partition("//")[2])
         return text.replace(":9000", f":{port}").replace("/data", str(tmp_path)).replace("store:", "127.0.0.1:")
 
     def filled(environment: dict[str, str]) -> dict[str, str]:

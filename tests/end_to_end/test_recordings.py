@@ -12,7 +12,7 @@ from tests.support.proxy_server import ProxyServer
 from tests.support.recordings import ABSENT, gemini_recordings
 from tests.support.upstream import ScriptedUpstream
 
-# What each becomes: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
+# What each means: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
 BLOCKED = (openai.BadRequestError, "moderation_blocked")
 NO_IMAGE = (openai.BadRequestError, "no_image_generated")
 INVALID_ARGUMENT = (openai.BadRequestError, None)

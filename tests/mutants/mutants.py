@@ -127,21 +127,21 @@ MUTANTS: Mapping[str, Mutant] = {
         ("openai_generations/base64_on_request/*", "openai_edits/answers_with_an_address/*"),
     ),
     "Retry-After rounded down": Mutant(
-        "proxy.routes.errors",
+        "compat.dialect",
         '"Retry-After": str(max(1, ceil(seconds)))',
         '"Retry-After": str(max(1, int(seconds)))',
         ("openai_repetition/rounded_up/*",),
     ),
     "x-should-retry lost": Mutant(
         "proxy.routes.errors",
-        "if error.may_repeat is not None:",
+        "if not error.may_repeat:",
         "if error.may_repeat:",
         ("openai_repetition/asked_once/html_502/*", "openai_repetition/asked_once/deadline_exceeded/*"),
     ),
     "dialects of errors swapped": Mutant(
         "proxy.routes.errors",
-        "(google_dialect if googles else openai_dialect).build_error",
-        "(openai_dialect if googles else google_dialect).build_error",
+        "dialect = the_caller().dialect",
+        "[dialect] = DIALECTS - {the_caller().dialect}",
         ("openai_mistakes/no_key/*", "gemini_mistakes/no_key/*"),
     ),
     "key sent twice": Mutant(

@@ -85,6 +85,7 @@ def service(name: str, upstream: str) -> Iterator[str]:
             "PORT": str(port),
             "WEB_CONCURRENCY": "1",
             "IMAGE_STORE_URL": f"{folder}/images",
+            "DATABASE_URL": f"sqlite:///{folder}/twinlens.sqlite3",
             "GEMINI_BASE_URL": upstream,
             "MUTANT": name,
         }

@@ -231,7 +231,7 @@ def test_a_caller_who_takes_nothing_does_not_keep_his_place(
         assert request.gone.wait(8), "the upstream was still asked for more"
         assert_the_next_is_served(impatient_server, upstream, key)
         assert rest_until_the_reset(caller) < 10_000_000
-    assert "took too long to take it" in impatient_server.output()
+    assert "too slow to read it" in impatient_server.output()
 
 
 def test_a_caller_who_takes_nothing_of_a_stored_picture_is_let_go(impatient_server: ProxyServer):
