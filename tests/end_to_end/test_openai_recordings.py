@@ -64,9 +64,9 @@ def recorded_picture(name: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy whose only model is drawn by the replaying server, in OpenAI's API."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("recordings")
     file = models_file(folder, f"{google.url}/v1", "image_urls = true", "urls = true")
     with ProxyServer(folder, MODELS_FILE=file) as server:
         yield server
@@ -79,9 +79,9 @@ def key() -> str:
 
 
 @pytest.fixture
-def client(house: ProxyServer, key: str) -> genai.Client:
+def client(server: ProxyServer, key: str) -> genai.Client:
     """Google's SDK."""
-    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=house.url))
+    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=server.url))
 
 
 def test_the_table_of_errors_names_recordings_only_and_all_that_are_errors():
@@ -111,11 +111,11 @@ def test_google_genai_gets_the_recorded_picture_and_its_usage(
     assert response.candidates[0].finish_reason == types.FinishReason.STOP
     assert response.model_version == MODEL
     assert response.response_id
-    told, usage = RECORDINGS[name].bodies[0].get("usage"), response.usage_metadata
-    if told:
-        assert usage.prompt_token_count == told["input_tokens"]
-        assert usage.total_token_count == told["total_tokens"]
-        assert usage.candidates_token_count == told["output_tokens"]
+    counted, usage = RECORDINGS[name].bodies[0].get("usage"), response.usage_metadata
+    if counted:
+        assert usage.prompt_token_count == counted["input_tokens"]
+        assert usage.total_token_count == counted["total_tokens"]
+        assert usage.candidates_token_count == counted["output_tokens"]
     else:
         assert usage is None
     (call,) = upstream.calls
@@ -146,9 +146,9 @@ def test_asynchronous_google_genai_gets_the_recorded_picture(
     assert asyncio.run(both()) == ([recorded_picture(name)], [recorded_picture(name)])
 
 
-def test_an_array_of_responses_holds_the_recorded_picture(house: ProxyServer, upstream: ScriptedUpstream, key: str):
+def test_an_array_of_responses_holds_the_recorded_picture(server: ProxyServer, upstream: ScriptedUpstream, key: str):
     upstream.answers(RECORDINGS[PICTURED[0]].answer)
-    url = f"{house.url}/v1beta/models/{MODEL}:streamGenerateContent"
+    url = f"{server.url}/v1beta/models/{MODEL}:streamGenerateContent"
     body = {"contents": [{"parts": [{"text": "an axolotl"}]}]}
     answer = requests.post(url, headers={"x-goog-api-key": key}, json=body, timeout=20)
     assert answer.headers["Content-Type"].startswith("application/json")
@@ -206,7 +206,9 @@ def test_the_recorded_key_error_says_that_the_key_is_wrong(client: genai.Client,
 
 
 @pytest.mark.parametrize("name", [*LINKED, *NO_PICTURE])
-def test_what_holds_no_picture_of_that_server_is_an_error(client: genai.Client, upstream: ScriptedUpstream, name: str):
+def test_an_answer_without_a_picture_of_that_server_is_an_error(
+    client: genai.Client, upstream: ScriptedUpstream, name: str
+):
     upstream.answers(RECORDINGS[name].answer)
     with pytest.raises(errors.ServerError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
@@ -219,13 +221,13 @@ def test_what_holds_no_picture_of_that_server_is_an_error(client: genai.Client, 
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_the_openai_surface_returns_the_recorded_bytes(
-    house: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
     upstream.answers(RECORDINGS[name].answer)
     form = "url" if name in LINKED else "b64_json"
     body = {"prompt": "an axolotl", "response_format": form, "quality": "low", "n": 1}
     headers = {"Authorization": f"Bearer {key}"}
-    answer = requests.post(f"{house.url}/v1/images/generations", json=body, headers=headers, timeout=20)
+    answer = requests.post(f"{server.url}/v1/images/generations", json=body, headers=headers, timeout=20)
     assert answer.status_code == RECORDINGS[name].status
     assert answer.content == RECORDINGS[name].body
     (call,) = upstream.calls
@@ -234,22 +236,22 @@ def test_the_openai_surface_returns_the_recorded_bytes(
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_openai_gets_a_url_of_our_own_store_where_the_server_answers_with_base64(
-    house: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
     upstream.answers(RECORDINGS[name].answer)
-    client = openai.OpenAI(base_url=f"{house.url}/v1", api_key=key, max_retries=0)
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
     [item] = client.images.generate(prompt="an axolotl").data
-    assert item.url.startswith(house.url)
+    assert item.url.startswith(server.url)
     assert requests.get(item.url, timeout=10).content == recorded_picture(name)
 
 
-def test_without_a_price_the_cost_is_not_told_and_tokens_are_counted(
-    house: ProxyServer, upstream: ScriptedUpstream, client: genai.Client
+def test_without_a_price_there_is_no_cost_and_tokens_are_counted(
+    server: ProxyServer, upstream: ScriptedUpstream, client: genai.Client
 ):
     name = next(name for name in PICTURED if RECORDINGS[name].bodies[0].get("usage"))
     upstream.answers(RECORDINGS[name].answer)
     client.models.generate_content(model=MODEL, contents="an axolotl")
-    line = [line for line in house.output().splitlines() if "operation=generateContent" in line][-1]
+    line = [line for line in server.output().splitlines() if "operation=generateContent" in line][-1]
     assert f"output_tokens={RECORDINGS[name].bodies[0]['usage']['output_tokens']}" in line
     assert "pictures=1" in line
     assert "cost=" not in line

@@ -133,7 +133,7 @@ def test_the_openai_surface_returns_the_recorded_picture_at_a_url(
 
 
 @pytest.mark.parametrize("name", [name for name in PICTURED if b"usageMetadata" in RECORDINGS[name].body])
-def test_the_openai_surface_tells_the_recorded_usage(
+def test_the_openai_surface_returns_the_recorded_usage(
     client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(RECORDINGS[name].answer)
@@ -173,7 +173,7 @@ def test_the_openai_surface_raises_what_the_recording_means(
     assert len(upstream.calls) == 1
 
 
-def test_the_recorded_delay_of_a_rate_limit_is_told_in_both_headers(
+def test_the_recorded_delay_of_a_rate_limit_is_in_both_headers(
     client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(RECORDINGS["gemini_err_429_quota_paid_tier_2026-08"].answer)

@@ -47,7 +47,7 @@ def test_the_header_wins_over_the_query_and_the_query_over_bearer(
 
 
 def assert_unregistered(status: int, error: dict[str, object], upstream: ScriptedUpstream) -> None:
-    """Google's own 403, and nobody was asked."""
+    """Google's own 403, without a call upstream."""
     assert (status, error["code"], error["status"]) == (403, 403, "PERMISSION_DENIED")
     assert error["message"] == (
         "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or "
@@ -123,7 +123,7 @@ def test_two_keys_in_the_query_are_one(server: ProxyServer, upstream: ScriptedUp
 
 
 @pytest.mark.parametrize("way", ["header", "query", "Bearer"])
-def test_the_models_want_a_key_and_any_will_do(
+def test_the_models_need_a_key_and_any_is_accepted(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, way: str
 ) -> None:
     headers = {"header": [("x-goog-api-key", key)], "Bearer": [("Authorization", f"Bearer {key}")]}.get(way, [])

@@ -62,7 +62,7 @@ def test_an_error_of_the_upstream_passes_as_it_is(
         ("soon", "Quota exceeded.", None),
     ],
 )
-def test_the_delay_of_a_429_is_told_in_retry_after(
+def test_the_delay_of_a_429_is_in_retry_after(
     server: ProxyServer,
     upstream: ScriptedUpstream,
     key: str,
@@ -86,7 +86,7 @@ def test_a_retry_after_of_the_upstreams_own_stays(server: ProxyServer, upstream:
 
 @pytest.mark.skipif(not gemini_recordings(), reason=ABSENT)
 @pytest.mark.parametrize("recording", [one for one in gemini_recordings() if one.status == 429], ids=str)
-def test_a_recorded_429_tells_its_delay(
+def test_a_recorded_429_has_its_delay_in_retry_after(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, recording: Recording
 ) -> None:
     upstream.answers(recording.answer)
@@ -114,7 +114,7 @@ BROKEN = {
 
 @TARGETS
 @pytest.mark.parametrize("name", BROKEN)
-def test_no_answer_at_all_is_told_in_googles_form(
+def test_no_answer_at_all_is_an_error_in_googles_form(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str, name: str
 ) -> None:
     answer = BROKEN[name]

@@ -45,7 +45,7 @@ def drawn(picture: bytes) -> bytes:
 
 
 def as_array(*bodies: Any) -> bytes:
-    """A stream as Google sends it where nobody asked for events."""
+    """A stream as Google sends it without `alt=sse`."""
     return b"[" + b",\r\n".join(pictures.as_google_writes(body) for body in bodies) + b"]"
 
 
@@ -110,7 +110,7 @@ def test_tokens_are_counted(ask: Ask, upstream: ScriptedUpstream) -> None:
     assert json.loads(upstream.call.body)["generateContentRequest"]["model"] == f"models/{MODEL}"
 
 
-def test_the_models_are_listed_and_one_is_told(ask: Ask, upstream: ScriptedUpstream) -> None:
+def test_the_models_are_listed_and_one_can_be_retrieved(ask: Ask, upstream: ScriptedUpstream) -> None:
     (model,) = ask("list")
     assert model["name"] == f"models/{MODEL}"
     assert {"generateContent", "countTokens"} <= set(model["actions"])

@@ -1,4 +1,4 @@
-"""google-genai 1, 2 and 3, synchronous and asynchronous, over a real socket: they cannot tell the proxy from Google."""
+"""google-genai 1, 2 and 3, synchronous and asynchronous, over a real socket, get from the proxy what they get from Google."""
 
 import base64
 import json
@@ -99,9 +99,9 @@ def test_a_text_becomes_a_picture(ask: Ask, upstream: ScriptedUpstream, key: str
 def test_each_version_names_itself_upstream(ask: Ask, sdk: SdkClient, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(as_json(drawn(pictures.plain_png()))))
     ask("generate", contents="a cat", http_options={"timeout": 30_000})
-    told = upstream.call.all("x-goog-api-client")
-    assert len(told) == 1 and told[0].startswith(f"google-genai-sdk/{sdk.ask(do='version')} ")
-    assert upstream.call.all("user-agent") == told
+    client = upstream.call.all("x-goog-api-client")
+    assert len(client) == 1 and client[0].startswith(f"google-genai-sdk/{sdk.ask(do='version')} ")
+    assert upstream.call.all("user-agent") == client
     assert upstream.call.all("x-server-timeout") == ["30"]
 
 
@@ -192,9 +192,7 @@ def test_a_stream_brings_each_event_and_the_picture_whole(ask: Ask, upstream: Sc
     assert upstream.call.target == f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
 
 
-def test_an_error_in_the_midst_of_a_stream_is_what_it_is_without_the_proxy(
-    ask: Ask, upstream: ScriptedUpstream
-) -> None:
+def test_an_error_within_a_stream_is_the_same_as_without_the_proxy(ask: Ask, upstream: ScriptedUpstream) -> None:
     trouble = pictures.error(503, "UNAVAILABLE", "The model is overloaded.")
     upstream.answers(Answer(pictures.as_events(pictures.drawn({"text": "Here"}), trouble), content_type=SSE))
     outcomes = []
@@ -222,7 +220,7 @@ def test_the_models_are_listed(ask: Ask, upstream: ScriptedUpstream) -> None:
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_one_model_is_told_by_any_of_its_names(ask: Ask, name: str) -> None:
+def test_one_model_has_any_of_its_names(ask: Ask, name: str) -> None:
     assert ask("get", model=name)["name"] == f"models/{MODEL}"
 
 

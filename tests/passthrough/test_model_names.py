@@ -53,7 +53,7 @@ def test_the_operator_decides_the_upstream_path(
 
 
 @pytest.mark.parametrize("name", [f"{MODEL}/extra", "..", "%2e%2e%2fmodels%2fx", "%ff", "a%00b", "%20"])
-def test_another_model_is_not_found_and_nobody_is_asked(
+def test_another_model_is_not_found_without_a_call_upstream(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ) -> None:
     reply = call(server, f"/v1beta/models/{name}:generateContent", A_CAT, [("x-goog-api-key", key)])
