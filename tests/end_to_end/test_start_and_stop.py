@@ -1,4 +1,4 @@
-"""A real start and a real stop: every line of the log is JSON if LOG_FORMAT says so, and every caller may have a connection."""
+"""A real start and a real stop: JSON logs from the first line to the last, and enough open files for every caller."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""google-genai 1, 2 and 3, synchronous and asynchronous, over a real socket, get from the proxy what they get from Google."""
+"""google-genai 1, 2 and 3, sync and async, over a real socket, get from the proxy what they get from Google."""
 
 import base64
 import json
