@@ -89,7 +89,7 @@ def test_the_service_runs_under_its_restrictions(
             assert service.status("Uid") == str(SYSTEMD_USER)
             assert service.picture().startswith(b"\x89PNG")
             google.answers(painted())
-            assert service.picture(key="a-key-of-somebody").startswith(b"\x89PNG")
+            assert service.picture(key="some-key").startswith(b"\x89PNG")
             assert len(list((state / "pictures").iterdir())) == 2
             assert requests.get(f"{service.url}/readyz", timeout=20).json() == {"status": "ok"}
             assert (state / "twinlens.sqlite3").stat().st_size
