@@ -44,6 +44,7 @@ class Usage:
     input_image_tokens: int = 0
     output_text_tokens: int = 0
     output_image_tokens: int = 0
+    output_thought_tokens: int = field(default=0, compare=False)  # of output_text_tokens, where they are counted apart
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -51,6 +52,7 @@ class Usage:
             self.input_image_tokens + other.input_image_tokens,
             self.output_text_tokens + other.output_text_tokens,
             self.output_image_tokens + other.output_image_tokens,
+            self.output_thought_tokens + other.output_thought_tokens,
         )
 
 
