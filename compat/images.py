@@ -21,6 +21,14 @@ class InputImage:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one side of a conversation said and showed, in its order."""
+
+    parts: tuple[str | InputImage, ...]
+    by_model: bool = False
+
+
+@dataclass(frozen=True)
 class ImageRequest:
     """What a caller asks for, in neither API's vocabulary. `None` is a wish that was not uttered."""
 
@@ -34,6 +42,9 @@ class ImageRequest:
     temperature: float | None = None
     gemini: Mapping[str, Any] = field(default_factory=dict)  # generationConfig, safetySettings, ...: sent verbatim
     openai: Mapping[str, Any] = field(default_factory=dict)  # quality, background, ...: sent verbatim
+    modalities: tuple[str, ...] = ("IMAGE",)  # what an answer may have; with TEXT, words alone are one
+    turns: tuple[Turn, ...] = ()  # the conversation that `prompt` and `input_images` are all words and pictures of
+    system: str | None = None  # the instruction that the conversation is held under, which `prompt` begins with
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ MASK_INSTRUCTION = (
     "everything else exactly as it is."
 )
 
+# In the place of a thought signature that nobody has kept, as Google documents it (thought signatures, FAQ). Gemini 3
+# refuses words of the model without one (googleapis/js-genai#1116).
+NO_SIGNATURE = "skip_thought_signature_validator"
 
 NO_DATA = b'"data":""'  # a picture that is written elsewhere
 MOST_MEMBERS = 10_000  # of an array, and parts of all contents: looking at more would keep a worker from its callers
@@ -200,7 +203,7 @@ def check_request(method: str, body: Any) -> None:
 
 def build_request(image_request: ImageRequest) -> dict[str, Any]:
     """The generateContent body for one picture. `gemini` of the request is merged in, and wins."""
-    generation_config: dict[str, Any] = {"responseModalities": ["IMAGE"]}
+    generation_config: dict[str, Any] = {"responseModalities": list(image_request.modalities)}
     image_config = {
         name: value
         for name, value in (("aspectRatio", image_request.aspect_ratio), ("imageSize", image_request.image_size))
@@ -211,10 +214,9 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
     for name in ("seed", "temperature"):
         if (value := getattr(image_request, name)) is not None:
             generation_config[name] = value
-    body = {
-        "contents": [{"role": "user", "parts": list(build_parts(image_request))}],
-        "generationConfig": generation_config,
-    }
+    body: dict[str, Any] = {"contents": list(build_contents(image_request)), "generationConfig": generation_config}
+    if image_request.system:
+        body["systemInstruction"] = {"parts": [{"text": image_request.system}]}
     return merge(body, camel_cased(image_request.gemini))
 
 
@@ -224,7 +226,8 @@ def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
     The base64 goes in as it is: `json` would look at each of its characters, and to join the pieces would copy it.
     """
     body = build_request(image_request)
-    pictures = [take_data(part["inlineData"]) for part in body["contents"][0]["parts"] if "inlineData" in part]
+    parts = [part for content in body["contents"] for part in content["parts"]]
+    pictures = [take_data(part["inlineData"]) for part in parts if "inlineData" in part]
     # Nothing like it comes before them, as `contents` come first, and a quote within a text is written as \".
     first, *others = dumps(body).split(NO_DATA, len(pictures))
     pieces = [first]
@@ -249,6 +252,34 @@ def sent_aspect_ratio(image_request: ImageRequest) -> str | None:
     return told if isinstance(told, str) and ASPECT_RATIO.fullmatch(told) else image_request.aspect_ratio
 
 
+def build_contents(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
+    """The turns of a conversation, or one for a request that is none.
+
+    What the model drew goes up in the user's next turn: Gemini 3 refuses a picture of the model's without its
+    signature. It comes after the user's own pictures there, for Gemini 2.5 draws in the shape of the last picture.
+    """
+    if not image_request.turns:
+        yield {"role": "user", "parts": list(build_parts(image_request))}
+    drawn: list[str | InputImage] = []
+    for turn in image_request.turns:
+        if turn.by_model:
+            drawn += [part for part in turn.parts if isinstance(part, InputImage)]
+            words = [{"text": part, "thoughtSignature": NO_SIGNATURE} for part in turn.parts if isinstance(part, str)]
+            if words:
+                yield {"role": "model", "parts": words}
+        else:
+            pictures = [place for place, part in enumerate(turn.parts, 1) if isinstance(part, InputImage)]
+            last = pictures[-1] if pictures else 0
+            yield {"role": "user", "parts": list(map(build_part, [*turn.parts[:last], *drawn, *turn.parts[last:]]))}
+            drawn = []
+    if drawn:
+        yield {"role": "user", "parts": list(map(build_part, drawn))}
+
+
+def build_part(part: str | InputImage) -> dict[str, Any]:
+    return {"text": part} if isinstance(part, str) else build_image_part(part)
+
+
 def build_parts(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
     for image in image_request.input_images:
         yield build_image_part(image)
@@ -267,6 +298,7 @@ def build_image_part(image: InputImage) -> dict[str, Any]:
 
 # The objects that we write ourselves, and their members: told in snake_case they would stand beside ours.
 OUR_NAMES = {
+    "system_instruction": "systemInstruction",
     "generation_config": "generationConfig",
     "response_modalities": "responseModalities",
     "image_config": "imageConfig",

@@ -47,9 +47,7 @@ def image(data: str, index: int = 0, mime_type: str = "image/png") -> dict[str, 
 
 
 def whole(events: Iterable[Event], prices: Prices | None = None) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(
-        b"".join(write_answer(events, HEADING, prices=prices, build_error=build_error))
-    )
+    answer: dict[str, Any] = json.loads(b"".join(write_answer(events, HEADING, prices=prices, build_error=build_error)))
     return answer
 
 
