@@ -13,9 +13,8 @@ from datetime import date
 from enum import Enum
 
 from compat.errors import ApiError, ErrorKind
+from compat.formats import Pixels
 from compat.images import Usage
-
-Pixels = tuple[int, int]  # width, height
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compat.errors import ApiError
+from compat.formats import PictureFormat, Pixels
 
 MOST_PICTURES = 10  # that one request may ask for, as OpenAI limits it
 
@@ -45,6 +46,16 @@ class ImageRequest:
     modalities: tuple[str, ...] = ("IMAGE",)  # what an answer may have; with TEXT, words alone are one
     turns: tuple[Turn, ...] = ()  # the conversation that `prompt` and `input_images` are all words and pictures of
     system: str | None = None  # the instruction that the conversation is held under, which `prompt` begins with
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is done with every picture of an answer. Without a format or pixels it stays as it comes."""
+
+    format: PictureFormat | None = None
+    quality: int | None = None  # 0 to 100, for a format that has one
+    pixels: Pixels | None = None  # the exact size
+    resize: str | None = None  # how a picture of another size gets it: cover cuts it, contain adds a border
 
 
 @dataclass(frozen=True)

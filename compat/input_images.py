@@ -8,24 +8,23 @@ import pybase64
 
 from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
-from compat.images import InputImage
-from compat.picture_header import (
-    LONGEST_SIGNATURE,
+from compat.formats import (
+    BY_ENDING,
+    INPUTS,
     NotAPicture,
     PictureHeader,
+    format_of,
     png_has_alpha,
     read_header,
-    sniff_mime_type,
 )
+from compat.images import InputImage
 
-INPUT_MIME_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")  # as Gemini documents them
-SUPPORTED = f"Supported are {', '.join(INPUT_MIME_TYPES)}."
+SUPPORTED = f"Supported are {', '.join(known.mime_type for known in INPUTS)}."
 
 MOST_IMAGES = 16  # OpenAI's limit of input pictures on one edit
 LARGEST_PICTURE = 50 * 1024 * 1024  # bytes; OpenAI's limit of one input picture
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.ASCII)
 WHITE_SPACE = re.compile(r"[\r\n\t ]+")
-MIME_TYPE_OF_ENDING = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}
 
 
 def read_input_image(picture: str | bytes, param: str) -> InputImage:
@@ -66,10 +65,10 @@ def known_mime_type(picture: bytes, param: str) -> str:
     """The type by the picture's first bytes: what a client says of it is often wrong."""
     if len(picture) > LARGEST_PICTURE:
         raise unreadable(param, f"it is larger than {LARGEST_PICTURE} bytes")
-    mime_type = sniff_mime_type(picture[:LONGEST_SIGNATURE])
-    if mime_type not in INPUT_MIME_TYPES:
-        raise unreadable(param, f"unsupported picture type. {SUPPORTED}" if mime_type else f"no picture. {SUPPORTED}")
-    return mime_type
+    found = format_of(picture)
+    if not found or not found.is_input:
+        raise unreadable(param, f"unsupported picture type. {SUPPORTED}" if found else f"no picture. {SUPPORTED}")
+    return found.mime_type
 
 
 def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param: str) -> None:
@@ -91,7 +90,8 @@ def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param
 
 def header_of(picture: bytes, param: str) -> PictureHeader | None:
     """A picture's pixels; None for types whose header we do not read."""
-    if sniff_mime_type(picture) in ("image/heic", "image/heif"):
+    found = format_of(picture)
+    if found and not found.read_size:
         return None
     try:
         header = read_header(picture)
@@ -105,7 +105,8 @@ def header_of(picture: bytes, param: str) -> PictureHeader | None:
 def mime_type_of_address(address: str) -> str:
     """The type that an address's ending promises. Gemini wants one and looks at the bytes itself."""
     ending = address.split("?")[0].split("#")[0].rsplit(".", 1)[-1].lower()
-    return MIME_TYPE_OF_ENDING.get(ending, "image/png")
+    found = BY_ENDING.get(ending)
+    return found.mime_type if found and found.is_input else "image/png"
 
 
 def unreadable(param: str, why: str) -> ApiError:

@@ -12,7 +12,8 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError
 
 from compat.errors import ErrorKind
-from compat.image_models import CALLERS_KEY, MODELS, NO_KEY, Api, ImageModel, OpenAIServer, Pixels, Prices, bare_name
+from compat.formats import BY_NAME, OUTPUTS, Pixels
+from compat.image_models import CALLERS_KEY, MODELS, NO_KEY, Api, ImageModel, OpenAIServer, Prices, bare_name
 from compat.sizes import parse_pixels
 from compat.validation import Choice, Flag, Integer, JsonField, Listed, Mapped, Number, Text, complain, complaints
 
@@ -23,7 +24,6 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
 RATIO = re.compile(r"[1-9]\d?:[1-9]\d?", re.ASCII)
 FIELD_NAME = re.compile(r"\w{1,64}", re.ASCII)
-FORMATS = ("png", "jpeg", "webp")
 OF_OPENAI_ONLY = ("edits", "most_pictures", "response_format", "urls", "image_urls", "streams", "fields")
 
 
@@ -113,7 +113,7 @@ class RowSchema(Schema):
     key = Text()
     pixels = PixelTable(required=True)
     tiers = Tiers()
-    output_format = Choice(*FORMATS)
+    output_format = Choice(*(known.name for known in OUTPUTS))
     prices = Mapped({"input": AMOUNT, "text_output": AMOUNT, "image_output": AMOUNT})
     input_tokens = Integer(lowest=1)
     output_tokens = Integer(lowest=1)
@@ -195,7 +195,7 @@ def read_row(row: Mapping[str, Any], place: int) -> ImageModel:
         openai=read_server(told, base_url) if upstream is Api.OPENAI else None,
         pixels=told["pixels"],
         tiers=told.get("tiers", {}),
-        output_mime_type=f"image/{told.get('output_format', 'png')}",
+        output_mime_type=BY_NAME[told.get("output_format", "png")].mime_type,
         prices=Prices(**{name: float(price) for name, price in told["prices"].items()}) if "prices" in told else None,
         **{
             column: told[column]

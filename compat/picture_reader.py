@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from compat.base64_stream import Decoder, MalformedBase64, standard_alphabet
+from compat.formats import NotAPicture, PictureHeader, read_header
 from compat.images import Event, ImageData, ImageStart
-from compat.picture_header import NotAPicture, PictureHeader, read_header
 
 
 class PictureReader:
@@ -56,7 +56,7 @@ class PictureReader:
         """The start of the picture, if what is held tells its header."""
         self.header = read_header(b"".join(part for piece in self.held for part in piece.content or ()))
         if self.header:
-            yield ImageStart(self.header.mime_type, self.header.width, self.header.height)
+            yield ImageStart(self.header.format.mime_type, self.header.width, self.header.height)
             yield from self.held
             self.held = []
 

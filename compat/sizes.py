@@ -8,7 +8,8 @@ from math import log
 from operator import itemgetter
 
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import ImageModel, Pixels
+from compat.formats import Pixels
+from compat.image_models import ImageModel
 
 TOLERANCE = 0.2  # how far apart two shapes may be, as the difference of the logs of width over height
 PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)

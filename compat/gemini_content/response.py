@@ -8,10 +8,10 @@ from typing import Any
 
 from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data
+from compat.formats import NotAPicture
 from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
-from compat.picture_header import NotAPicture
 from compat.picture_reader import PictureReader
 
 BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a mere failure

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from compat.image_models import Pixels, ServedModel
+from compat.formats import BY_MIME_TYPE, OUTPUTS, Pixels
+from compat.image_models import ServedModel
 from compat.images import MOST_PICTURES
 from compat.input_images import MOST_IMAGES
 from compat.openai_images.request import LONGEST_PROMPT
@@ -30,8 +31,8 @@ def build_model(model: ServedModel) -> dict[str, Any]:
         "upstream_model": model.upstream_name,
         "aspect_ratios": told_pixels(upstream.pixels),
         "image_sizes": {tier: told_pixels(pixels) for tier, pixels in upstream.tiers.items()},
-        "output_formats": ["png", "jpeg", "webp"],
-        "native_output_format": upstream.output_mime_type.removeprefix("image/"),
+        "output_formats": [known.name for known in OUTPUTS],
+        "native_output_format": BY_MIME_TYPE[upstream.output_mime_type].name,
         "limits": {
             "n": MOST_PICTURES,
             "prompt_characters": LONGEST_PROMPT,

@@ -9,9 +9,10 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
+from compat.formats import BY_NAME, OUTPUTS, Pixels
 from compat.ignored_names import names_for_header
-from compat.image_models import ModelCatalogue, Pixels, ServedModel
-from compat.images import MOST_PICTURES, ImageRequest, InputImage
+from compat.image_models import ModelCatalogue, ServedModel
+from compat.images import MOST_PICTURES, ImageRequest, InputImage, OutputOptions
 from compat.input_images import MOST_IMAGES, check_mask, read_input_image
 from compat.openai_images.form import Form, read_pictures, read_texts
 from compat.sizes import aspect_ratio_of_size, known_aspect_ratio, nearest_image_size, parse_pixels
@@ -80,7 +81,7 @@ COMMON: Mapping[str, JsonField] = {
     "image_size": Text(),
     "resize": Choice("cover", "contain"),
     "response_format": Choice(*RESPONSE_FORMATS),
-    "output_format": Choice("png", "jpeg", "webp"),
+    "output_format": Choice(*(known.name for known in OUTPUTS)),
     "output_compression": Integer(lowest=0, highest=100),
     "stream": Flag(),
     "partial_images": Integer(lowest=0, highest=3),
@@ -119,10 +120,7 @@ class OpenAIRequest:
     image_request: ImageRequest
     model: ServedModel
     response_format: str  # url or b64_json
-    output_format: str | None = None  # png, jpeg or webp; None: as it comes
-    output_compression: int | None = None
-    resize: str | None = None  # cover or contain: the answer then has exactly `pixels`
-    pixels: Pixels | None = None
+    output: OutputOptions
     stream: bool = False
     ignored: tuple[str, ...] = ()  # wishes that cannot be met, by name
 
@@ -212,10 +210,12 @@ def read_request(
         ),
         model,
         response_format=wanted_format(checked.get("response_format"), model, default_format),
-        output_format=checked.get("output_format"),
-        output_compression=checked.get("output_compression"),
-        resize=resize,
-        pixels=pixels if resize else None,
+        output=OutputOptions(
+            format=BY_NAME[checked["output_format"]] if "output_format" in checked else None,
+            quality=checked.get("output_compression"),
+            pixels=pixels if resize else None,
+            resize=resize,
+        ),
         stream=checked.get("stream", False),
         ignored=ignored_names(checked, schema, model),
     )
@@ -287,7 +287,8 @@ def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: Serve
         names.append("image_size")
     if checked.get("partial_images") and checked.get("stream"):
         names.append("partial_images")
-    if checked.get("output_compression", 100) != 100 and checked.get("output_format", "png") == "png":
+    has_quality = BY_NAME[checked.get("output_format", "png")].has_quality
+    if checked.get("output_compression", 100) != 100 and not has_quality:
         names.append("output_compression")
     if checked.get("stream") and checked.get("response_format") == "url":
         names.append("response_format")

@@ -9,17 +9,11 @@ from typing import Any
 
 from compat.base64_stream import decode_whole
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import OpenAIServer, Pixels, ServedModel
+from compat.formats import BY_MIME_TYPE, Pixels
+from compat.image_models import OpenAIServer, ServedModel
 from compat.images import ImageRequest, InputImage
 from compat.json_text import dumps
 
-ENDINGS = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/webp": "webp",
-    "image/heic": "heic",
-    "image/heif": "heif",
-}
 IN_QUOTES = {ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"}  # as browsers write the name of a part
 OUR_PARTS = ("image", "images", "mask")  # which nobody else may write
 
@@ -200,7 +194,7 @@ def build_parts(image_request: ImageRequest, fields: Mapping[str, Any]) -> Itera
 
 
 def file_part(name: str, file_name: str, image: InputImage) -> Part:
-    ending = ENDINGS.get(image.mime_type, "png")
+    ending = BY_MIME_TYPE[image.mime_type].endings[0]
     return Part(name, decode_whole(image.data or ""), f"{file_name}.{ending}", image.mime_type)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from compat.errors import ApiError
 from compat.event_stream import write_event
+from compat.formats import BY_MIME_TYPE
 from compat.image_models import Prices
 from compat.images import (
     Event,
@@ -24,7 +25,6 @@ from compat.images import (
 from compat.json_text import dumps
 from compat.openai_images.error import build_error
 
-FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 SMALL = 16 * 1024  # bytes of a picture that are copied, so that they leave with what introduces them
 KEEP_ALIVE = b": the model is drawing\n\n"
 
@@ -189,10 +189,11 @@ class HeldPicture:
 
 def picture_fields(picture: Picture) -> dict[str, Any]:
     """What is true of a picture, in the values that OpenAI's own client accepts."""
-    fields = {"background": "opaque", "size": size_of(picture)}
-    if picture.mime_type in FORMATS:
-        fields["output_format"] = FORMATS[picture.mime_type]
-    return fields
+    return {
+        "background": "opaque",
+        "size": size_of(picture),
+        "output_format": BY_MIME_TYPE[picture.mime_type].name,
+    }
 
 
 def size_of(picture: Picture) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from compat.errors import ApiError, ErrorKind, broken
 from compat.event_stream import read_data, without_done
+from compat.formats import NotAPicture
 from compat.images import Event, Failure, Finish, ImageEnd, LinkedImage, RevisedPrompt, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
 from compat.openai_images.error import parse_told_error
-from compat.picture_header import NotAPicture
 from compat.picture_reader import PictureReader
 
 ENCODED, ADDRESS = "b64_json", "url"

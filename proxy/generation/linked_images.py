@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from compat.base64_stream import encode
+from compat.formats import NotAPicture
 from compat.images import Event, ImageEnd, LinkedImage
-from compat.picture_header import NotAPicture
 from compat.picture_reader import PictureReader
 from proxy.pictures.replacing import broken_picture
 from proxy.upstream.client import Upstream

@@ -24,6 +24,7 @@ import obstore
 import obstore.store
 
 from compat.errors import ApiError, ErrorKind
+from compat.formats import BY_ENDING, BY_MIME_TYPE, READABLE
 from compat.images import Event, ImageStart, StoredImage
 from proxy.limits import KIB, LEFTOVER_SECONDS, READ_CHUNK, STORE_ANSWER_SECONDS
 from proxy.pictures.replacing import replace_pictures
@@ -31,9 +32,8 @@ from proxy.settings import SettingsError
 
 log = logging.getLogger("twinlens")
 
-ENDINGS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
-MIME_TYPES = {ending: mime_type for mime_type, ending in ENDINGS.items()}
-NAME = re.compile(r"([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}\.(png|jpeg|webp|gif)", re.ASCII)
+ENDINGS = "|".join(known.endings[0] for known in READABLE)
+NAME = re.compile(rf"([0-9a-f]{{8,12}})-[A-Za-z0-9_-]{{32}}\.({ENDINGS})", re.ASCII)
 UNFINISHED = ".part"
 WORTH_A_WRITE = 64 * KIB  # bytes in chunks that are not held back for the next one
 MOST_TOGETHER = 64  # chunks
@@ -78,14 +78,14 @@ class Store(Protocol):
 
 def new_name(mime_type: str, expiry: int) -> str:
     """A name that nobody can guess, for a picture that expires at so many seconds since 1970."""
-    return f"{expiry:08x}-{secrets.token_urlsafe(24)}.{ENDINGS[mime_type]}"
+    return f"{expiry:08x}-{secrets.token_urlsafe(24)}.{BY_MIME_TYPE[mime_type].endings[0]}"
 
 
 def read_name(name: str, now: float) -> tuple[str, int] | None:
     """The MIME type and the seconds left that a name tells; None if it is no name, or expired."""
     match = NAME.fullmatch(name)
     seconds_left = int(match[1], 16) - int(now) if match else 0
-    return (MIME_TYPES[match[2]], seconds_left) if match and seconds_left > 0 else None
+    return (BY_ENDING[match[2]].mime_type, seconds_left) if match and seconds_left > 0 else None
 
 
 class FolderStore:

@@ -24,7 +24,7 @@ from proxy.caller import openai_key, patience
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
-from proxy.pictures.reencoding import Reencoder
+from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.store import store_pictures
 from proxy.routes import the_service
 from proxy.routes.caller_watch import stop_watching
@@ -112,7 +112,7 @@ def answer(asked: OpenAIRequest, key: str, operation: str) -> Response:
         silence=SILENCE_SECONDS if asked.stream else None,
         new_times=seen.call,
     )
-    events = Reencoder(asked, run_in_thread).read(events)
+    events = reencode_pictures(events, asked.output, run_in_thread)
     if asked.stream:
         chunks = write_event_stream(seen.events(events), operation=operation, created=created, prices=prices)
         return flow(chunks, {"Content-Type": "text/event-stream", **NO_BUFFERING, **headers})

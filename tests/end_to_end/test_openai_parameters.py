@@ -397,7 +397,7 @@ def test_ten_edits_are_answered_in_the_order_in_which_they_arrive(ask: Ask, upst
 # What comes back
 
 
-@pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("output_format", ["png", "jpeg", "webp", "avif"])
 @pytest.mark.parametrize("response_format", ["b64_json", "url"])
 @pytest.mark.parametrize("method", ["generate", "edit"])
 def test_a_picture_has_the_format_that_was_asked_for(
@@ -553,7 +553,7 @@ def test_a_model_tells_what_a_caller_wants_to_know_before_paying(client: openai.
         told = extras(model)
         assert told["aspect_ratios"] == {ratio: f"{width}x{height}" for ratio, (width, height) in PIXELS.items()}
         assert told["image_sizes"] == {}
-        assert told["output_formats"] == ["png", "jpeg", "webp"]
+        assert told["output_formats"] == ["png", "jpeg", "webp", "avif"]
         assert told["limits"]["n"] == 10
         assert told["limits"]["prompt_characters"] == 32000
         assert {name: told["pricing"][name] for name in ("input", "text_output", "image_output")} == {

@@ -15,7 +15,7 @@ WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 NAMES = (  # that are the same in both languages
     "Twinlens|TWINLENS|OPENAI IMAGES|GEMINI|:generateContent|OpenAI|Gemini|API|Python|Node|curl|HTTP|Ctrl|POST|Google|"
-    "openapi|json|sandbox|auto|/v1\\S*|gemini\\S*|response_format|output_format|b64_json|url|png|jpeg|webp"
+    "openapi|json|sandbox|auto|/v1\\S*|gemini\\S*|response_format|output_format|b64_json|url|png|jpeg|webp|avif"
 )
 
 

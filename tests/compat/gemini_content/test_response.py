@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from compat import picture_reader
 from compat.errors import ApiError, ErrorKind
+from compat.formats import read_header
 from compat.gemini_content.response import BLOCKED, read_answer
 from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
-from compat.picture_header import read_header
 from tests.compat.gemini_answers import EVENT_STREAM, JSON, NASTY_TEXTS, PICTURES, Answer, answers
 from tests.compat.pictures import base64_of, draw, with_segments
 from tests.support.chunks import cut_every, cuts_of
@@ -58,7 +58,7 @@ def events_of(picture: bytes) -> list[Event]:
     header = read_header(picture)
     assert header
     return [
-        ImageStart(header.mime_type, header.width, header.height),
+        ImageStart(header.format.mime_type, header.width, header.height),
         ImageData(base64.b64encode(picture)),
         ImageEnd(),
     ]

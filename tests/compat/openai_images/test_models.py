@@ -23,7 +23,7 @@ def test_a_model_tells_what_a_caller_wants_to_know_before_paying() -> None:
     assert model["aspect_ratios"]["16:9"] == "1344x768"
     assert len(model["aspect_ratios"]) == 10
     assert model["image_sizes"] == {}
-    assert model["output_formats"] == ["png", "jpeg", "webp"]
+    assert model["output_formats"] == ["png", "jpeg", "webp", "avif"]
     assert model["native_output_format"] == "png"
     assert model["limits"]["n"] == 10
     assert model["pricing"] == {

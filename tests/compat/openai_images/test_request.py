@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
+from compat.formats import BY_NAME
 from compat.gemini_content.request import build_request
 from compat.image_models import OPENAI_IMAGE_MODELS, ModelCatalogue
-from compat.images import ImageRequest, InputImage
+from compat.images import ImageRequest, InputImage, OutputOptions
 from compat.input_images import from_bytes
 from compat.openai_images.error import build_error
 from compat.openai_images.form import Form, FormFile
@@ -37,6 +38,7 @@ WITH_TIERS = ModelCatalogue(None, {SERVED: "gemini-3.1-flash-image"})
 PNG, JPEG, MASK = draw("PNG", 4, 3), draw("JPEG", 4, 3), draw("PNG", 4, 3, "RGBA")
 PNG_TEXT, JPEG_TEXT = base64_of(PNG), base64_of(JPEG)
 PNG_INPUT, JPEG_INPUT, MASK_INPUT = (from_bytes(picture, "image") for picture in (PNG, JPEG, MASK))
+PNG_FORMAT, JPEG_FORMAT = BY_NAME["png"], BY_NAME["jpeg"]
 ADDRESS = "https://example.com/a.jpg"
 ADDRESS_INPUT = InputImage("image/jpeg", uri=ADDRESS)
 
@@ -87,7 +89,7 @@ def refusal(ask: Callable[..., OpenAIRequest], *arguments: Any, **fields: Any) -
 
 
 def test_only_a_prompt_is_needed() -> None:
-    assert generation() == OpenAIRequest(ImageRequest("a red sun"), CATALOGUE.resolve(None), response_format="url")
+    assert generation() == OpenAIRequest(ImageRequest("a red sun"), CATALOGUE.resolve(None), "url", OutputOptions())
 
 
 MEANT: list[tuple[dict[str, Any], Callable[[OpenAIRequest], Any], Any]] = [
@@ -103,15 +105,15 @@ MEANT: list[tuple[dict[str, Any], Callable[[OpenAIRequest], Any], Any]] = [
     ({"temperature": 0}, lambda asked: asked.image_request.temperature, 0),
     ({"response_format": "url"}, lambda asked: asked.response_format, "url"),
     ({"response_format": "b64_json"}, lambda asked: asked.response_format, "b64_json"),
-    ({"output_format": "png"}, lambda asked: asked.output_format, "png"),
-    ({"output_format": "jpeg", "output_compression": 0}, lambda asked: asked.output_compression, 0),
-    ({"output_format": "webp", "output_compression": 100}, lambda asked: asked.output_format, "webp"),
+    ({"output_format": "png"}, lambda asked: asked.output, OutputOptions(PNG_FORMAT)),
+    ({"output_format": "jpeg", "output_compression": 0}, lambda asked: asked.output, OutputOptions(JPEG_FORMAT, 0)),
+    ({"output_format": "avif", "output_compression": 100}, lambda asked: asked.output.quality, 100),
     ({"stream": True}, lambda asked: asked.stream, True),
     ({"stream": False}, lambda asked: asked.stream, False),
-    ({"resize": "cover", "size": "3000x1000"}, lambda asked: asked.pixels, (3000, 1000)),
-    ({"resize": "contain", "size": "3000x1000"}, lambda asked: asked.resize, "contain"),
+    ({"resize": "cover", "size": "3000x1000"}, lambda asked: asked.output.pixels, (3000, 1000)),
+    ({"resize": "contain", "size": "3000x1000"}, lambda asked: asked.output.resize, "contain"),
     ({"resize": "cover", "size": "3000x1000"}, lambda asked: asked.image_request.aspect_ratio, "21:9"),
-    ({"size": "1000x1000"}, lambda asked: asked.pixels, None),
+    ({"size": "1000x1000"}, lambda asked: asked.output, OutputOptions()),
     ({"model": f"google/{SERVED}"}, lambda asked: asked.model.name, SERVED),
     ({"model": ""}, lambda asked: asked.model.name, SERVED),
     ({"google": {"tools": []}}, lambda asked: asked.image_request.gemini, {"tools": []}),

@@ -117,7 +117,7 @@ def test_a_model_of_googles_is_not_asked_so() -> None:
         (
             (JPEG_INPUT, PNG_INPUT, WEBP_INPUT),
             [
-                ("image[]", "image-1.jpg", "image/jpeg", JPEG),
+                ("image[]", "image-1.jpeg", "image/jpeg", JPEG),
                 ("image[]", "image-2.png", "image/png", PNG),
                 ("image[]", "image-3.webp", "image/webp", WEBP),
             ],

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
+from compat.formats import read_header
 from compat.images import (
     Event,
     Failure,
@@ -26,7 +27,6 @@ from compat.images import (
     Usage,
 )
 from compat.openai_images.response_reader import find_usage, parse_usage, read_answer
-from compat.picture_header import read_header
 from tests.compat.gemini_answers import EVENT_STREAM, JSON, NASTY_TEXTS, PICTURES, base64_texts, framed_events, texts
 from tests.compat.pictures import base64_of, draw, with_segments
 from tests.compat.spelled_json import spellings
@@ -80,7 +80,7 @@ def events_of(picture: bytes, draft: bool = False) -> list[Event]:
     header = read_header(picture)
     assert header
     return [
-        ImageStart(header.mime_type, header.width, header.height),
+        ImageStart(header.format.mime_type, header.width, header.height),
         ImageData(base64.b64encode(picture)),
         ImageEnd(draft),
     ]
