@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compat.conversation import Turn
 from compat.errors import ApiError
 from compat.formats import PictureFormat, Pixels
 
@@ -19,14 +20,6 @@ class InputImage:
     mime_type: str
     data: str | None = None
     uri: str | None = None
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one side of a conversation said and showed, in its order."""
-
-    parts: tuple[str | InputImage, ...]
-    by_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,9 @@ class ImageRequest:
     gemini: Mapping[str, Any] = field(default_factory=dict)  # generationConfig, safetySettings, ...: sent verbatim
     openai: Mapping[str, Any] = field(default_factory=dict)  # quality, background, ...: sent verbatim
     modalities: tuple[str, ...] = ("IMAGE",)  # what an answer may have; with TEXT, words alone are one
-    turns: tuple[Turn, ...] = ()  # the conversation that `prompt` and `input_images` are all words and pictures of
+    turns: tuple[
+        Turn[InputImage], ...
+    ] = ()  # the conversation that `prompt` and `input_images` are all words and pictures of
     system: str | None = None  # the instruction that the conversation is held under, which `prompt` begins with
 
 

@@ -263,10 +263,10 @@ def build_contents(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
     drawn: list[str | InputImage] = []
     for turn in image_request.turns:
         if turn.by_model:
-            drawn += [part for part in turn.parts if isinstance(part, InputImage)]
-            words = [{"text": part, "thoughtSignature": NO_SIGNATURE} for part in turn.parts if isinstance(part, str)]
-            if words:
-                yield {"role": "model", "parts": words}
+            drawn += turn.pictures
+            if turn.texts:
+                parts = [{"text": text, "thoughtSignature": NO_SIGNATURE} for text in turn.texts]
+                yield {"role": "model", "parts": parts}
         else:
             pictures = [place for place, part in enumerate(turn.parts, 1) if isinstance(part, InputImage)]
             last = pictures[-1] if pictures else 0

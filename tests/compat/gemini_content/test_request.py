@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat.conversation import Turn
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import (
     MASK_INSTRUCTION,
@@ -22,7 +23,7 @@ from compat.gemini_content.request import (
     check_request,
     write_request,
 )
-from compat.images import ImageRequest, InputImage, Turn
+from compat.images import ImageRequest, InputImage
 
 CONTENTS = [{"role": "user", "parts": [{"text": "a red sun"}]}]
 PNG = InputImage("image/png", data="iVBORw0KGgo=")
@@ -293,7 +294,7 @@ def test_a_request_is_written_for_one_picture(
 JPEG = InputImage("image/jpeg", data="/9j/")
 OF_PNG, OF_JPEG = ({"inlineData": {"mimeType": one.mime_type, "data": one.data}} for one in (PNG, JPEG))
 RED, SEA = {"text": "make it red"}, {"text": "the sea", "thoughtSignature": NO_SIGNATURE}
-CONVERSATIONS: dict[str, tuple[list[Turn], list[tuple[str, list[dict[str, Any]]]]]] = {
+CONVERSATIONS: dict[str, tuple[list[Turn[InputImage]], list[tuple[str, list[dict[str, Any]]]]]] = {
     "one turn, in its order": (
         [Turn(("make it red", PNG, "a red sun"))],
         [("user", [RED, OF_PNG, PROMPT])],
@@ -326,7 +327,9 @@ CONVERSATIONS: dict[str, tuple[list[Turn], list[tuple[str, list[dict[str, Any]]]
 
 
 @pytest.mark.parametrize(("turns", "contents"), CONVERSATIONS.values(), ids=CONVERSATIONS.keys())
-def test_a_conversation_keeps_its_turns(turns: list[Turn], contents: list[tuple[str, list[dict[str, Any]]]]) -> None:
+def test_a_conversation_keeps_its_turns(
+    turns: list[Turn[InputImage]], contents: list[tuple[str, list[dict[str, Any]]]]
+) -> None:
     image_request = ImageRequest("all words", (PNG,), turns=tuple(turns), modalities=("TEXT", "IMAGE"))
     body = build_request(image_request)
     assert body == {
