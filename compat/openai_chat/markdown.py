@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 # Texts can have megabytes: nothing here is matched in two ways, and what precedes an address is limited in length.
 PICTURE = re.compile(
     r"""!\[[^\[\]]{0,1000}\]                                    # what it shows
-        \([ \t\r\n]{0,10}<?([^\s<>()]+)>?                       # its address
+        \([ \t\r\n]{0,10}<?([^ \t\r\n<>()]+)>?                 # its address
         (?:[ \t\r\n]{1,10}(?:"[^"]{0,1000}"|'[^']{0,1000}'))?   # its title
         [ \t\r\n]{0,10}\)""",
     re.VERBOSE,

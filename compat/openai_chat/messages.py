@@ -40,6 +40,7 @@ class Part(JsonField):
 
     kinds = {
         "text": Mapped({"text": Text(required=True)}),
+        "refusal": Mapped({"refusal": Text(required=True)}),  # of the model's
         "image_url": Mapped({"image_url": PictureUrl(required=True)}),
     }
     kind = Mapped({"type": Choice(*kinds, required=True)})
@@ -174,10 +175,11 @@ def read_parts(message: Mapping[str, Any], path: str, stored: StoredPictures) ->
     else:
         for index, part in enumerate(content):
             place = f"{path}.content[{index}]"
-            if part["type"] == "text":
-                yield from read_text(part["text"], f"{place}.text", stored)
-            else:
+            kind = part["type"]
+            if kind == "image_url":
                 yield picture_of(part, place)
+            else:
+                yield from read_text(part[kind], f"{place}.{kind}", stored)
     for index, image in enumerate(message.get("images") or ()):
         place = f"{path}.images[{index}]"
         yield Picture(image, place) if isinstance(image, str) else picture_of(image, place)
@@ -200,7 +202,7 @@ def read_text(text: str, path: str, stored: StoredPictures) -> Iterator[str | Pi
 
 
 KNOWN_FIELDS = ("role", "content", "images", "tool_call_id")
-KNOWN_PART_FIELDS = ("type", "text", "image_url")
+KNOWN_PART_FIELDS = ("type", *Part.kinds)
 
 
 def ignored_fields(message: Mapping[str, Any]) -> Iterator[str]:

@@ -97,6 +97,10 @@ CONVERSATIONS: dict[str, tuple[list[dict[str, Any]], list[Turn[InputImage]]]] = 
         [SUN, model([text("Here:"), image({"url": PNG_URL})]), user("red")],
         [Turn(("a sun",)), Turn(("Here:", IN_PNG), by_model=True), Turn(("red",))],
     ),
+    "words with which the model refused": (
+        [SUN, model([{"type": "refusal", "refusal": "No."}]), user("red")],
+        [Turn(("a sun",)), Turn(("No.",), by_model=True), Turn(("red",))],
+    ),
     "Markdown with data": (
         [SUN, model(f"Here:\n\n![image]({PNG_URL})\n\nIt shines."), user("red")],
         [Turn(("a sun",)), Turn(("Here:", IN_PNG, "It shines."), by_model=True), Turn(("red",))],
