@@ -120,9 +120,9 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
 
 
 def take_shape(checked: dict[str, Any]) -> dict[str, str]:
-    """What the caller calls `aspect_ratio` and `image_size`, which may stand in `image_config`, whence they are taken.
+    """Moves `aspect_ratio` and `image_size` up from `image_config`; those at the top win.
 
-    One that stands at the top too is the top's.
+    Returns the names that the caller has for the two.
     """
     config = checked.get("image_config", {})
     names = {name: name if name in checked else f"image_config.{name}" for name in SHAPE}

@@ -394,7 +394,7 @@ IGNORED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"image_config": {"strength": 0.5, "image_size": "1K"}, "quality": "high"},
         ("quality", "image_config.strength", "image_config.image_size"),
     ),
-    "a shape that is told twice": (
+    "a shape that is given twice": (
         {"image_config": {"aspect_ratio": "16:9"}, "aspect_ratio": "1:1"},
         ("image_config.aspect_ratio",),
     ),

@@ -34,7 +34,7 @@ HEADING = Heading("chatcmpl-1", 1_700_000_000, "gemini-2.5-flash-image")
 PRICES = Prices(0.30, 2.50, 30)
 STORED = StoredImage("https://example.com/images/a.png", "image/png", 1024, 1024)
 BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", may_repeat=False)
-TOLD_BLOCKED = build_error(BLOCKED)[1]["error"]
+BLOCKED_OBJECT = build_error(BLOCKED)[1]["error"]
 USAGE = Usage(5, 258, 10, 1290, output_thought_tokens=7)
 
 
@@ -165,12 +165,12 @@ def test_the_chunks_of_a_stream_in_their_order() -> None:
         {},
     ]
     assert [chunk["choices"][0]["finish_reason"] for chunk in found] == [None, None, None, None, "stop"]
-    assert (last["choices"], last["usage"]) == ([], {**TOLD_USAGE, "cost": PRICES.cost(USAGE)})
+    assert (last["choices"], last["usage"]) == ([], {**USAGE_OBJECT, "cost": PRICES.cost(USAGE)})
 
 
 # Usage
 
-TOLD_USAGE = {
+USAGE_OBJECT = {
     "prompt_tokens": 263,
     "completion_tokens": 1300,
     "total_tokens": 1563,
@@ -192,7 +192,7 @@ def test_usage_is_summed_over_the_choices_and_costs_what_the_prices_say() -> Non
 
 
 def test_no_cost_without_prices_and_no_usage_that_nobody_counted() -> None:
-    assert whole([*picture(b"AAAA"), Finish(USAGE)])["usage"] == TOLD_USAGE
+    assert whole([*picture(b"AAAA"), Finish(USAGE)])["usage"] == USAGE_OBJECT
     assert "usage" not in whole([*picture(b"AAAA"), Finish()], PRICES)
 
 
@@ -209,13 +209,13 @@ def raising(events: list[Event], error: ApiError) -> Iterator[Event]:
     raise error
 
 
-def test_what_failed_beside_others_is_told_last() -> None:
+def test_what_failed_beside_others_comes_last() -> None:
     events = [Failure(BLOCKED), *picture(b"AAAA"), Finish(USAGE)]
-    assert whole(events) == answered([choice("", image("AAAA"))], usage=TOLD_USAGE, errors=[TOLD_BLOCKED])
+    assert whole(events) == answered([choice("", image("AAAA"))], usage=USAGE_OBJECT, errors=[BLOCKED_OBJECT])
     *found, usage, error = chunks(events, include_usage=True)
     assert put_together(found) == [choice("", image("AAAA"))]
-    assert usage["usage"] == TOLD_USAGE
-    assert error == {"error": TOLD_BLOCKED}
+    assert usage["usage"] == USAGE_OBJECT
+    assert error == {"error": BLOCKED_OBJECT}
 
 
 @pytest.mark.parametrize("before", [[], [Text("Here")], [Silence()]])
@@ -231,7 +231,7 @@ def test_trouble_before_a_stream_has_begun_is_raised() -> None:
 
 @pytest.mark.parametrize("before", [[Silence()], [Text("Here")], [*picture(b"AAAA"), Finish()]])
 def test_trouble_after_a_stream_has_begun_is_an_error_in_it(before: list[Event]) -> None:
-    assert chunks(raising(before, BLOCKED))[-1] == {"error": TOLD_BLOCKED}
+    assert chunks(raising(before, BLOCKED))[-1] == {"error": BLOCKED_OBJECT}
 
 
 def test_trouble_within_a_picture_breaks_its_chunk_off() -> None:
