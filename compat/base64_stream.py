@@ -1,4 +1,4 @@
-"""Base64, whole and in pieces cut anywhere."""
+"""Base64, whole or in pieces that are cut anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class MalformedBase64(ValueError):
-    """The characters are not base64."""
+    """The characters are not standard base64."""
 
 
 def standard_alphabet(data: bytes) -> bytes:
@@ -22,20 +22,20 @@ def standard_alphabet(data: bytes) -> bytes:
 
 
 def padding(length: int) -> bytes:
-    """What a base64 string of this many characters lacks at its end."""
+    """The padding that a base64 string of this many characters lacks."""
     return b"=" * (-length % 4)
 
 
 class Decoder:
-    """Decodes one standard base64 string that comes in pieces; only what is split between two of them is copied."""
+    """Decodes one standard base64 string that comes in pieces, copying only what is split between two of them."""
 
     def __init__(self) -> None:
-        self.rest = b""  # characters of a group of four that is not whole yet
+        self.rest = b""  # characters of a group of four that is not complete
         self.length = 0  # characters so far
-        self.padded = 0  # of them that were padding
+        self.padded = 0  # of them padding
 
     def feed(self, piece: bytes) -> tuple[bytes, ...]:
-        """The bytes that are whole with this piece. Raises MalformedBase64, and is then as it was before."""
+        """The bytes that are complete with this piece. Raises MalformedBase64, and is then unchanged."""
         bare = piece.rstrip(b"=")
         padded = self.padded + len(piece) - len(bare)
         if padded > 2 or (self.padded and bare):
@@ -55,20 +55,20 @@ class Decoder:
         return decoded
 
     def finish(self) -> tuple[bytes, bytes]:
-        """The padding that the pieces lacked, and the bytes that it makes whole. Raises MalformedBase64."""
+        """The padding that the pieces lack, and the bytes that it completes. Raises MalformedBase64."""
         missing = padding(self.length)
         if self.padded + len(missing) > 2:
             raise MalformedBase64("the base64 ends within a group of four")
         return missing, decode_whole(self.rest.ljust(4, b"=")) if missing else b""
 
     def close(self) -> None:
-        """To be called after the last piece, where none is to lack its padding. Raises MalformedBase64."""
+        """Ends a string whose padding is required. Raises MalformedBase64 if it is missing."""
         if padding(self.length):
             raise MalformedBase64("the base64 ends within a group of four")
 
 
 def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes that pieces of padded, standard base64 stand for. Raises MalformedBase64."""
+    """The decoded pieces of padded, standard base64. Raises MalformedBase64."""
     decoder = Decoder()
     for chunk in chunks:
         yield from decoder.feed(chunk)
@@ -76,7 +76,7 @@ def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def decode_bare(characters: bytes | memoryview) -> bytes:
-    """The bytes that whole groups of four characters stand for, none of which is padding. Raises MalformedBase64."""
+    """Decodes complete groups of four characters without padding. Raises MalformedBase64."""
     if not characters:
         return b""
     decoded = decode_whole(characters)
@@ -86,7 +86,7 @@ def decode_bare(characters: bytes | memoryview) -> bytes:
 
 
 def decode_whole(characters: bytes | memoryview | str) -> bytes:
-    """The bytes that one whole piece of standard base64 stands for. Raises MalformedBase64."""
+    """Decodes standard base64. Raises MalformedBase64."""
     try:
         return pybase64.b64decode(characters, validate=True)
     except (binascii.Error, ValueError):
@@ -94,5 +94,5 @@ def decode_whole(characters: bytes | memoryview | str) -> bytes:
 
 
 def encode(data: bytes) -> bytes:
-    """Standard, padded base64 of the bytes."""
+    """The bytes as standard, padded base64."""
     return pybase64.b64encode(data)

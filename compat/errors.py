@@ -1,4 +1,4 @@
-"""The one exception of the service, told in neither API's vocabulary. Each API's error.py gives it a dialect."""
+"""The one exception of the service, in neither API's vocabulary. Each API's error.py writes it in its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 
 class ErrorKind(Enum):
-    """What went wrong. Every kind has a row in the table of both dialects."""
+    """What went wrong. Every kind has a row in the table of each API."""
 
     MISSING_KEY = auto()
     INVALID_KEY = auto()
@@ -40,28 +40,27 @@ class ErrorKind(Enum):
 
     QUOTA_EXHAUSTED = auto()
     RATE_LIMITED = auto()
-    OVERLOADED = auto()  # our own limit of calls in flight
+    OVERLOADED = auto()  # the limit of calls in flight is reached
 
-    UPSTREAM_REJECTED = auto()  # any other 4xx of the upstream; `status` says which
+    UPSTREAM_REJECTED = auto()  # any other 4xx of the upstream; `status` is the upstream's
     UPSTREAM_INTERNAL = auto()
     UPSTREAM_UNAVAILABLE = auto()
     UPSTREAM_TIMEOUT = auto()
-    UPSTREAM_BROKEN = auto()  # no connection, or an answer that is none
+    UPSTREAM_BROKEN = auto()  # no connection, or an answer that cannot be read
 
     INTERNAL = auto()
 
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A refusal or a failure, with all that either dialect needs to tell it.
+    """A refusal or a failure.
 
-    `may_repeat` is what the error says about asking again: False where a repetition cannot help or may buy the same
-    picture twice, None where the client's own habits are right.
+    `may_repeat` is False where a retry cannot help or may buy the same picture twice; with None the client decides.
     """
 
     kind: ErrorKind
     message: str
-    param: str | None = None  # the field, in the caller's own words
+    param: str | None = None  # the field, as the caller's API names it
     retry_after: float | None = None  # seconds
     may_repeat: bool | None = None
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
@@ -71,6 +70,6 @@ class ApiError(Exception):
         return f"{self.kind.name}: {self.message}"
 
 
-def broken(message: str) -> ApiError:
-    """An upstream answer that is none. It was asked for and perhaps paid: asking again may pay twice."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=False)
+def broken(message: str, may_repeat: bool | None = False) -> ApiError:
+    """The error for an upstream that gave no answer, or one that cannot be read. It may have been paid for."""
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=may_repeat)

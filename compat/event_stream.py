@@ -1,4 +1,4 @@
-"""Server-sent events as bytes that pass: their data without the frame around it, whatever the length of a line."""
+"""Server-sent events as they pass through: their data without the framing, for lines of any length."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from compat.json_text import dumps
 
-LONGEST_FIELD = 64  # bytes before the colon; a field that is longer is not one of ours
+LONGEST_FIELD = 64  # bytes before the colon of a field that is looked at
 DONE = b"[DONE]"
 
 
 def read_data(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """What follows `data:` in every line of an event stream, and a newline after each.
+    """The text after `data:` of every line of an event stream, with a newline after each.
 
-    Plain JSON in spite of the content type passes as it is: Google's errors come so, alone (seen 2026-05) or after
+    Plain JSON passes unchanged, despite the content type: Google sends errors so, alone (observed 2026-05) or after
     events.
     """
-    passing: bool | None = None  # whether the line goes out; None while its field is not known yet
+    passing: bool | None = None  # whether the line is data; None while its field is not known
     head = b""
     plain: bool | None = None
     for chunk in chunks:
@@ -55,9 +55,9 @@ def read_data(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def without_done(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The data of events without the line `[DONE]`, with which servers that speak OpenAI's APIs may end a stream."""
-    start = b""  # of a line, as long as it may be that one
-    within = False  # a line that is another
+    """The data of events without the line `[DONE]`, with which OpenAI's APIs may end a stream."""
+    start = b""  # of a line that may be `[DONE]`
+    within = False  # another line
     for chunk in chunks:
         position = 0
         while position < len(chunk):
@@ -78,5 +78,5 @@ def without_done(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def write_event(name: str, data: Any) -> bytes:
-    """One whole event: its name, and its data as one line of JSON."""
+    """One event: its name, and its data as one line of JSON."""
     return b"event: " + name.encode() + b"\ndata: " + dumps(data) + b"\n\n"

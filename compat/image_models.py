@@ -1,4 +1,4 @@
-"""One row per image model, and the names callers may use for them.
+"""One row per image model, and the names that callers may use for it.
 
 Pixels, tiers and prices as documented by Google (image generation and pricing pages, 2026-03-23 and 2026-09-08);
 retirement dates from the deprecations page (2026-10). Prices are USD per million tokens.
@@ -19,14 +19,14 @@ from compat.images import Usage
 
 @dataclass(frozen=True)
 class Prices:
-    """USD per million tokens. Text and thoughts that come out cost the same."""
+    """USD per million tokens. Output text and thoughts cost the same."""
 
     input: float
     text_output: float
     image_output: float
 
     def cost(self, usage: Usage) -> float:
-        """What these tokens cost, in USD."""
+        """The cost of these tokens, in USD."""
         inputs = (usage.input_text_tokens + usage.input_image_tokens) * self.input
         outputs = usage.output_text_tokens * self.text_output + usage.output_image_tokens * self.image_output
         return round((inputs + outputs) / 1_000_000, 9)
@@ -41,16 +41,16 @@ class Api(Enum):
 
 @dataclass(frozen=True)
 class OpenAIServer:
-    """What must be known of a server that speaks OpenAI's Images API, beyond what its model can do."""
+    """A server that speaks OpenAI's Images API, and what it supports."""
 
-    base_url: str  # up to and with the version: http://127.0.0.1:8080/v1
+    base_url: str  # including the version: http://127.0.0.1:8080/v1
     edits: bool = True  # whether it has /images/edits
-    most_pictures: int = 10  # that one call may ask for; more are asked for in several calls
-    response_format: bool = True  # whether it knows the field: OpenAI's own gpt-image models refuse it
-    urls: bool = False  # whether it can answer with addresses that callers reach; otherwise our own store has them
+    most_pictures: int = 10  # that one call may ask for; more need several calls
+    response_format: bool = True  # whether it accepts the field, which OpenAI's gpt-image models refuse
+    urls: bool = False  # whether it answers with addresses that callers can reach; otherwise our store is used
     image_urls: bool = False  # whether it opens the addresses of input pictures
-    streams: bool = False  # whether it is asked for a stream of events, which keeps a slow line open
-    fields: frozenset[str] = frozenset()  # that it understands beyond OpenAI's: seed, aspect_ratio, ...
+    streams: bool = False  # whether it is asked for a stream of events, which keeps a slow connection open
+    fields: frozenset[str] = frozenset()  # that it supports beyond OpenAI's: seed, aspect_ratio, ...
 
 
 CALLERS_KEY = "caller"
@@ -63,25 +63,25 @@ class ImageModel:
 
     name: str  # the public one
     title: str
-    pixels: Mapping[str, Pixels]  # by aspect ratio, at the tier that is drawn unless another is asked for
+    pixels: Mapping[str, Pixels]  # by aspect ratio, at the default tier
     output_mime_type: str
     tiers: Mapping[str, Mapping[str, Pixels]] = field(default_factory=dict)  # image size -> aspect ratio -> pixels
     prices: Prices | None = None
     input_tokens: int = 32768
     output_tokens: int = 32768
-    max_input_images: int = 3  # more are passed on: the documentation says "works best with"
+    max_input_images: int = 3  # recommended; more are passed on
     retires: date | None = None
     draws_drafts: bool = False
     owner: str = "google"
     aliases: tuple[str, ...] = ()  # further public names
-    upstream_name: str | None = None  # what its server calls it; None: the same
+    upstream_name: str | None = None  # its name at its server; None: the same
     base_url: str | None = None  # of a Gemini server other than GEMINI_BASE_URL
-    openai: OpenAIServer | None = None  # its server, if that speaks OpenAI's API
-    key: str = CALLERS_KEY  # which one travels: `caller`, `none`, or `env:NAME` for that of an environment variable
+    openai: OpenAIServer | None = None  # its server, if it speaks OpenAI's API
+    key: str = CALLERS_KEY  # which one is sent: `caller`, `none`, or `env:NAME` for an environment variable's
 
     @property
     def api(self) -> Api:
-        """The API that is spoken with its server."""
+        """The API of its server."""
         return Api.OPENAI if self.openai else Api.GEMINI
 
 
@@ -123,7 +123,7 @@ PIXELS_3_1_512: Mapping[str, Pixels] = {
 
 
 def times(factor: int, pixels: Mapping[str, Pixels]) -> Mapping[str, Pixels]:
-    """The same aspect ratios with both sides a whole number of times as long."""
+    """The same aspect ratios with both sides multiplied."""
     return {ratio: (width * factor, height * factor) for ratio, (width, height) in pixels.items()}
 
 
@@ -185,9 +185,9 @@ MODELS: tuple[ImageModel, ...] = (
     ),
 )
 SERVED_BY_DEFAULT = "gemini-2.5-flash-image"
-SUCCESSOR = "gemini-nano-banana-2.1"  # what Google names in place of its retired image models (2026-10-06)
+SUCCESSOR = "gemini-nano-banana-2.1"  # of Google's retired image models (deprecations page, 2026-10-06)
 
-# What the word `openai` stands for in MODEL_ALIASES (openai-python 3.54.0, ImageModel, and the retired ids).
+# What `openai` stands for in MODEL_ALIASES (openai-python 3.54.0, ImageModel, and the retired ids).
 OPENAI_IMAGE_MODELS = (
     "dall-e-2",
     "dall-e-3",
@@ -217,7 +217,7 @@ def bare_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model as a caller sees it, and the upstream model that draws for it."""
+    """A model as a caller sees it, and the upstream model behind it."""
 
     name: str  # the public name
     requested_name: str  # the name the caller used, without prefixes: the public name or an alias
@@ -231,7 +231,7 @@ class ServedModel:
 
 
 class ModelCatalogue:
-    """The models that are served, by every name they may be called."""
+    """The models that are served, by all of their names."""
 
     def __init__(
         self,
@@ -241,10 +241,10 @@ class ModelCatalogue:
         *,
         only_own: bool = False,
     ):
-        """`aliases` maps further names to served ones, `upstream_models` served names to those of rows.
+        """`aliases` maps further names to served ones, `upstream_models` served names to names of rows.
 
-        `own` are the operator's rows, served beside the built-in model or, with `only_own`, instead of it; one that
-        has its name stands in its place. Raises ValueError for a name that is not served.
+        `own` are the operator's rows, served beside the built-in model or, with `only_own`, instead of it; a row with
+        its name replaces it. Raises ValueError for a name that is not served.
         """
         rows = {model.name: model for model in (*MODELS, *own)}
         served = [row.name for row in own] if only_own else [SERVED_BY_DEFAULT, *(row.name for row in own)]
@@ -270,7 +270,7 @@ class ModelCatalogue:
         return [self.resolve(name) for name in self.upstreams]
 
     def resolve(self, name: str | None) -> ServedModel:
-        """The model a caller means; no name means the first that is served. Raises MODEL_NOT_FOUND."""
+        """The model of this name; without a name the first one. Raises MODEL_NOT_FOUND."""
         requested_name = bare_name(name) if name else next(iter(self.upstreams))
         public = self.aliases.get(requested_name, requested_name)
         upstream = self.upstreams.get(public)
@@ -285,8 +285,7 @@ class ModelCatalogue:
 
 
 def unknown_upstream(name: str, public: ImageModel) -> ImageModel:
-    """A row for an upstream model that has none: the public model's server and ratios, no tiers, no price, perhaps
-    drafts."""
+    """A row for an upstream model that has none: with the public model's server and ratios, without tiers or prices."""
     return ImageModel(
         name=name,
         title=name,

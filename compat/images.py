@@ -1,4 +1,4 @@
-"""The plain data both APIs are read into and written from: a request for pictures, and the events of an answer."""
+"""Plain data that both APIs are read into and written from: a request for pictures, and the events of an answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InputImage:
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What a caller asks for, in neither API's vocabulary. `None` is a wish that was not uttered."""
+    """What a caller asks of the model. A field that is None was not given."""
 
     prompt: str
     input_images: tuple[InputImage, ...] = ()
@@ -54,6 +54,15 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
+class OutgoingRequest:
+    """A request to an upstream."""
+
+    path: str  # below its base URL
+    body: tuple[bytes, ...]  # in pieces, so that pictures are not copied
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class Usage:
     """Tokens of an answer. Thoughts are counted as text output."""
 
@@ -73,27 +82,27 @@ class Usage:
         )
 
 
-# An answer is a stream of these. The events of several answers may follow one another, each ended by its own
-# Finish; an answer that failed among others that did not is told by a Failure in place of all its events.
+# An answer is a stream of these events. Those of several answers may follow one another, each ended by a Finish; an
+# answer that failed beside others that did not is one Failure.
 
 
 @dataclass(frozen=True)
 class Text:
-    """Words that came along, before or after a picture of the same answer."""
+    """Text before or after a picture of the same answer."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class RevisedPrompt:
-    """The prompt as the server rewrote it before it drew, told before the end of the picture's answer."""
+    """The prompt as the server rewrote it, before the end of the picture's answer."""
 
     prompt: str
 
 
 @dataclass(frozen=True)
 class LinkedImage:
-    """A picture that its server tells by an address of its own. It stands where ImageStart to ImageEnd would."""
+    """A picture that its server gives by an address. It replaces ImageStart to ImageEnd."""
 
     url: str
 
@@ -107,11 +116,11 @@ class ImageStart:
     height: int
 
 
-@dataclass(slots=True)  # not frozen, which makes each four times as dear: there are many
+@dataclass(slots=True)  # not frozen, which would make each four times as expensive: there are many
 class ImageData:
     """A piece of the picture: base64 in the standard alphabet, cut anywhere.
 
-    `content` is what whoever made the piece knows already: the bytes that are whole with it, in one or two parts.
+    `content`, if known, is the bytes that are complete with it, in one or two parts.
     """
 
     data: bytes
@@ -120,14 +129,14 @@ class ImageData:
 
 @dataclass(frozen=True)
 class ImageEnd:
-    """The picture is whole. A draft is a thought of the model on its way to a picture, not a result."""
+    """The picture is complete. A draft is a thought of the model on the way to a picture, not a result."""
 
     draft: bool = False
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """A whole picture that waits at a URL. It stands where ImageStart to ImageEnd stood."""
+    """A picture in the image store. It replaces ImageStart to ImageEnd."""
 
     url: str
     mime_type: str
@@ -152,7 +161,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Silence:
-    """Nothing has happened for a while: time to keep the line open."""
+    """Nothing has happened for a while: time to keep the connection open."""
 
 
 Event = (

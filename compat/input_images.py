@@ -28,9 +28,9 @@ WHITE_SPACE = re.compile(r"[\r\n\t ]+")
 
 
 def read_input_image(picture: str | bytes, param: str) -> InputImage:
-    """A picture told as its bytes, or by a string: an address, a data URL, or bare base64 in either alphabet.
+    """A picture as its bytes, or as a string: an address, a data URL, or bare base64 in either alphabet.
 
-    An http(s) or gs:// address is passed on and never opened here. Raises INVALID_IMAGE, naming `param`.
+    An http(s) or gs:// address is passed on and never opened here. Raises INVALID_IMAGE for `param`.
     """
     if not isinstance(picture, str):
         return from_bytes(picture, param)
@@ -46,7 +46,7 @@ def read_input_image(picture: str | bytes, param: str) -> InputImage:
 
 
 def from_base64(text: str, param: str) -> InputImage:
-    """A picture told as base64. All of it is checked, so that nothing unreadable is paid for."""
+    """A picture as base64. All of it is checked, so that nothing unreadable is paid for."""
     try:
         data = standard_alphabet(WHITE_SPACE.sub("", text).rstrip("=").encode("ascii"))
         data += padding(len(data))
@@ -57,22 +57,22 @@ def from_base64(text: str, param: str) -> InputImage:
 
 
 def from_bytes(picture: bytes, param: str) -> InputImage:
-    """A picture told as its bytes."""
+    """A picture as its bytes."""
     return InputImage(known_mime_type(picture, param), data=pybase64.b64encode_as_string(picture))
 
 
 def known_mime_type(picture: bytes, param: str) -> str:
-    """The type by the picture's first bytes: what a client says of it is often wrong."""
+    """The type by the picture's first bytes: the type that a client declares is often wrong."""
     if len(picture) > LARGEST_PICTURE:
         raise unreadable(param, f"it is larger than {LARGEST_PICTURE} bytes")
     found = format_of(picture)
     if not found or not found.is_input:
-        raise unreadable(param, f"unsupported picture type. {SUPPORTED}" if found else f"no picture. {SUPPORTED}")
+        raise unreadable(param, f"{'unsupported picture type' if found else 'not a picture'}. {SUPPORTED}")
     return found.mime_type
 
 
 def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param: str) -> None:
-    """Refuses a mask that is no PNG with transparency of the first image's size. Addresses cannot be checked."""
+    """Refuses a mask unless it is a PNG with transparency in the first image's size. Addresses cannot be checked."""
     if mask.data is None:
         return
     picture = decode_whole(mask.data)
@@ -83,13 +83,13 @@ def check_mask(mask: InputImage, image: InputImage, mask_param: str, image_param
     if header and masked and (header.width, header.height) != (masked.width, masked.height):
         raise unreadable(
             mask_param,
-            f"a mask must have the size of the first image: it is {header.width}x{header.height} and not "
-            f"{masked.width}x{masked.height}.",
+            f"a mask must have the size of the first image: it has {header.width}x{header.height} and not "
+            f"{masked.width}x{masked.height} pixels.",
         )
 
 
 def header_of(picture: bytes, param: str) -> PictureHeader | None:
-    """A picture's pixels; None for types whose header we do not read."""
+    """A picture's header; None for formats whose header is not read."""
     found = format_of(picture)
     if found and not found.read_size:
         return None
@@ -103,11 +103,11 @@ def header_of(picture: bytes, param: str) -> PictureHeader | None:
 
 
 def mime_type_of_address(address: str) -> str:
-    """The type that an address's ending promises. Gemini wants one and looks at the bytes itself."""
+    """The type that an address's ending suggests. Gemini requires one, and looks at the bytes itself."""
     ending = address.split("?")[0].split("#")[0].rsplit(".", 1)[-1].lower()
     found = BY_ENDING.get(ending)
     return found.mime_type if found and found.is_input else "image/png"
 
 
-def unreadable(param: str, why: str) -> ApiError:
-    return ApiError(ErrorKind.INVALID_IMAGE, f"Invalid image in '{param}': {why}", param=param)
+def unreadable(param: str, reason: str) -> ApiError:
+    return ApiError(ErrorKind.INVALID_IMAGE, f"Invalid image in '{param}': {reason}", param=param)

@@ -1,7 +1,7 @@
-"""A JSON byte stream with its long base64 strings taken out as they pass, in constant memory.
+"""A JSON byte stream whose long base64 strings are taken out as they pass through, in constant memory.
 
-The text that remains is small and goes through `json`; the strings never do. Several documents may follow one
-another, as they do in an event stream.
+The text that remains is small and is parsed by `json`; the strings never are. Several documents may follow one another,
+as they do in an event stream.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 
-MAX_TEXT = 8 * 1024 * 1024  # bytes of JSON around the strings that are taken out
-MAX_DEPTH = 100  # objects and arrays within one another
+MAX_TEXT = 8 * 1024 * 1024  # bytes of JSON without the strings that are taken out
+MAX_DEPTH = 100  # levels of nested objects and arrays
 
 BETWEEN = re.compile(rb'["{}\[\],]')
 PLAIN = re.compile(rb'([ !#-\[\]-~]*)"')  # the rest of a string in which every character stands for itself
@@ -29,11 +29,11 @@ CLOSERS = dict(zip(b"{[", b"}]", strict=True))
 
 
 class MalformedJson(ValueError):
-    """The stream is not JSON, or it ends in the middle of a document."""
+    """The stream is not JSON, or ends within a document."""
 
 
 class Take(Enum):
-    """What happens to a string that is not kept in the document."""
+    """What happens to a string that is taken out of the document."""
 
     STREAM = auto()  # StringStart, bytes ..., StringEnd
     SKIP = auto()
@@ -41,7 +41,7 @@ class Take(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StringStart:
-    """A string to stream begins. `enclosing` is the value that is cut around it, as far as it has been read."""
+    """A string to stream begins. `enclosing` is the value to cut out around it, as far as it has been read."""
 
     path: Path
     enclosing: Any
@@ -49,12 +49,12 @@ class StringStart:
 
 @dataclass(frozen=True, slots=True)
 class StringEnd:
-    """The string is whole."""
+    """The string is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value that was asked for, or a whole document (its path is empty). What was taken out of it is ""."""
+    """A value that is cut out, or a document (its path is empty). Strings that were taken out of it are ""."""
 
     path: Path
     value: Any
@@ -70,7 +70,7 @@ class Container:
     path: Path
     closer: int
     key: str | int | None  # of the member that is being read
-    cut_at: int | None  # where its text begins, if it is to be cut out
+    cut_at: int | None  # where its text begins, if it is cut out
 
 
 def read_json(
@@ -81,12 +81,12 @@ def read_json(
 ) -> Iterator[Token]:
     """The tokens of a stream of JSON documents that may be cut anywhere.
 
-    `take` says of the path of each string value whether it leaves the document; `cut` says of the path of each object
-    and array whether it is handed out by itself as soon as it is whole (the document then holds null in its place).
+    `take` decides by the path of each string value whether it is taken out; `cut` decides by the path of each object
+    and array whether it is yielded by itself as soon as it is complete (the document then has null instead of it).
     Every document ends with `Value((), document)`. Raises MalformedJson.
 
-    `is_plain` may say of a chunk within a string to stream that it has neither a quote nor a backslash, if that can be
-    told with less work than by looking for both. It is asked once, right before the chunk is handed out.
+    `is_plain`, if given, may return True for a chunk of a streamed string that has neither a quote nor a backslash, if
+    it finds that out faster than a search for both. It is called once, right before the chunk is yielded.
     """
     reader = JsonReader(take, cut, is_plain)
     for chunk in chunks:
@@ -96,7 +96,7 @@ def read_json(
 
 
 class JsonReader:
-    """Reads what it is fed, chunk by chunk; read_json is the way to use it."""
+    """Reads a stream chunk by chunk, for read_json."""
 
     def __init__(
         self,
@@ -107,12 +107,14 @@ class JsonReader:
         self.take = take
         self.cut = cut
         self.is_plain = is_plain
-        self.text = bytearray()  # of the current document, without what was taken out
+        self.text = bytearray()  # of the current document, without the strings that were taken out
         self.containers: list[Container] = []
         self.expects_key = False
-        self.inside: Callable[[bytes, int], Generator[Token, None, int]] | None = None  # the string we are in
+        self.inside: Callable[[bytes, int], Generator[Token, None, int]] | None = (
+            None  # reads the string that has begun
+        )
         self.string_at = 0  # where that string begins in `text`
-        self.held = b""  # the start of an escape whose rest is in the next chunk
+        self.held = b""  # the start of an escape that is cut off
 
     def feed(self, chunk: bytes) -> Iterator[Token]:
         if self.held:
@@ -128,7 +130,7 @@ class JsonReader:
 
     def close(self) -> None:
         if self.containers or self.inside:
-            raise MalformedJson("the JSON ends in its middle")
+            raise MalformedJson("the JSON is cut off")
 
     def start_document(self, chunk: bytes, position: int) -> int:
         position = end_of(SPACE, chunk, position)
@@ -141,8 +143,8 @@ class JsonReader:
         return position
 
     def structure(self, chunk: bytes, position: int) -> Generator[Token, None, int]:
-        """Reads on to the document's end, or into a string that is not simply kept."""
-        kept = position  # up to where the chunk is in `text`
+        """Reads to the document's end, or to a string that needs a reader of its own."""
+        kept = position  # the chunk is in `text` up to here
         while self.containers and (found := BETWEEN.search(chunk, position)):
             position = found.end()
             character = chunk[position - 1]
@@ -177,16 +179,16 @@ class JsonReader:
     # Objects and arrays
 
     def path(self) -> Path:
-        """Of the value that is being read, or comes next."""
+        """The path of the value that is being read, or comes next."""
         if not self.containers:
             return ()
         container = self.containers[-1]
         return container.path if container.key is None else (*container.path, container.key)
 
     def open(self, opener: int, at: int) -> None:
-        """An object or array begins, which will stand there in `text`."""
+        """Starts an object or array, whose place in `text` is `at`."""
         if self.containers and self.expects_key:
-            raise MalformedJson("an object has something else where a key belongs")
+            raise MalformedJson("an object has a member without a key")
         if len(self.containers) == MAX_DEPTH:
             raise MalformedJson(f"the JSON is nested deeper than {MAX_DEPTH} levels")
         path = self.path()
@@ -202,7 +204,7 @@ class JsonReader:
             self.expects_key = True
 
     def shut(self, character: int) -> Container:
-        """The object or array that ends."""
+        """Ends an object or array, and returns it."""
         container = self.containers.pop()
         if character != container.closer:
             raise MalformedJson("brackets do not match")
@@ -210,7 +212,7 @@ class JsonReader:
         return container
 
     def cut_out(self, cut_at: int | None) -> Value:
-        """The value that ends `text`, from where it began; None for the whole document."""
+        """The value at the end of `text`, which begins at `cut_at`; None for the document."""
         value = parse(self.text[cut_at or 0 :])
         if cut_at is None:
             self.text.clear()
@@ -219,7 +221,7 @@ class JsonReader:
         return Value(self.path(), value)
 
     def enclosing(self) -> Any:
-        """The innermost value that will be cut, parsed as if it ended with the string that begins now."""
+        """The innermost value to cut out, parsed as if it ended after the string that begins now."""
         index = max((i for i, container in enumerate(self.containers) if container.cut_at is not None), default=0)
         begin = self.containers[index].cut_at or 0
         closers = bytes(container.closer for container in reversed(self.containers[index:]))
@@ -228,7 +230,7 @@ class JsonReader:
     # Strings
 
     def taken(self) -> Take | None:
-        """What happens to the string that begins; None if it is kept, as keys are."""
+        """Whether the string that begins is taken out; keys never are."""
         return None if self.expects_key or self.containers[-1].key is None else self.take(self.path())
 
     def start_string(self, taken: Take | None) -> None:
@@ -283,23 +285,23 @@ class JsonReader:
         return len(chunk)
 
     def ends(self, chunk: bytes, position: int) -> bool:
-        """Whether the string ends here; if an unfinished escape stands here, it is held for the next chunk."""
+        """Whether the string ends here; if an escape is cut off here, its start is held for the next chunk."""
         if chunk[position : position + 1] == b'"':
             self.inside = None
             return True
         if len(chunk) - position >= LONGEST_ESCAPE:
-            raise MalformedJson("a string has an escape that JSON does not know")
+            raise MalformedJson("a string has an unknown escape")
         self.held = chunk[position:]
         return False
 
     def keep(self, text: bytes) -> None:
         self.text += text
         if len(self.text) > MAX_TEXT:
-            raise MalformedJson(f"more than {MAX_TEXT} bytes of JSON besides pictures")
+            raise MalformedJson(f"it has more than {MAX_TEXT} bytes besides pictures")
 
 
 def end_of(pattern: re.Pattern[bytes], chunk: bytes, position: int) -> int:
-    """Where a pattern that matches everywhere, if only nothing, stops matching."""
+    """Where the match of a pattern, which may be empty, ends."""
     match = pattern.match(chunk, position)
     return match.end() if match else position
 

@@ -1,4 +1,4 @@
-"""One picture of an answer, read from its base64 while it passes."""
+"""One picture of an answer, read from its base64 as it passes through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compat.images import Event, ImageData, ImageStart
 
 
 class PictureReader:
-    """One picture's base64 as it passes: held until its header is known, then handed on piece by piece."""
+    """One picture's base64: held until its header is known, then passed on piece by piece."""
 
     def __init__(self) -> None:
         self.decoder = Decoder()
@@ -18,7 +18,7 @@ class PictureReader:
         self.held: list[ImageData] = []
         self.held_length = 0
         self.decoded_ahead: ImageData | None = None
-        self.wanted = 64  # characters; a JPEG may hide its size behind a long manifest
+        self.wanted = 64  # characters before the header is looked for again; a long manifest may come before it
 
     def read(self, data: bytes) -> Iterable[Event]:
         """The events of the next piece. Raises NotAPicture."""
@@ -27,7 +27,7 @@ class PictureReader:
         return (piece,) if self.header else self.hold(piece)
 
     def is_base64(self, data: bytes) -> bool:
-        """Whether the next piece is nothing but base64, which is then decoded already when it is read."""
+        """Whether the whole next piece is base64. It is then decoded already when it is read."""
         try:
             self.decoded_ahead = ImageData(data, self.decoder.feed(data))
         except MalformedBase64:
@@ -42,7 +42,7 @@ class PictureReader:
             self.wanted = self.held_length * 2
 
     def decoded(self, data: bytes) -> ImageData:
-        """The piece in the standard alphabet, with the bytes that are whole with it."""
+        """The piece in the standard alphabet, with the bytes that are complete with it."""
         try:
             return ImageData(data, self.decoder.feed(data))
         except MalformedBase64:
@@ -50,10 +50,10 @@ class PictureReader:
         try:
             return ImageData(data, self.decoder.feed(data))
         except MalformedBase64:
-            raise NotAPicture("a picture that is not base64") from None
+            raise NotAPicture("the picture is not base64") from None
 
     def look(self) -> Iterator[Event]:
-        """The start of the picture, if what is held tells its header."""
+        """The start of the picture, if its header can be read."""
         self.header = read_header(b"".join(part for piece in self.held for part in piece.content or ()))
         if self.header:
             yield ImageStart(self.header.format.mime_type, self.header.width, self.header.height)
@@ -65,10 +65,10 @@ class PictureReader:
         try:
             missing, content = self.decoder.finish()
         except MalformedBase64:
-            raise NotAPicture("a picture that is not base64") from None
+            raise NotAPicture("the picture is not base64") from None
         if not self.header and self.held:
             yield from self.look()
         if not self.header:
-            raise NotAPicture("a picture that ends before its header does")
+            raise NotAPicture("the picture ends within its header")
         if missing:
             yield ImageData(missing, (content,))

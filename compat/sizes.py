@@ -11,7 +11,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.formats import Pixels
 from compat.image_models import ImageModel
 
-TOLERANCE = 0.2  # how far apart two shapes may be, as the difference of the logs of width over height
+TOLERANCE = 0.2  # the largest accepted difference between two shapes: of the logarithms of width over height
 PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 
 
@@ -22,7 +22,7 @@ def parse_pixels(size: str) -> Pixels | None:
 
 
 def distance(one: Pixels, other: Pixels) -> float:
-    """How differently two sizes are shaped; 0 for the same shape. Rounded, so that what is equally far stays equal."""
+    """The difference between the shapes of two sizes; 0 for the same shape. Rounded, so that equal ones stay equal."""
     return round(abs(log(one[0] / one[1] * other[1] / other[0])), 9)
 
 
@@ -32,9 +32,9 @@ def nearest_aspect_ratio(size: Pixels, known: Mapping[str, Pixels]) -> tuple[str
 
 
 def aspect_ratio_of_size(size: str, model: ImageModel, *, any_shape: bool = False) -> str | None:
-    """The aspect ratio to ask for when a caller wants `1280x896` or `4:3`; None for `auto`.
+    """The aspect ratio for a size such as `1280x896` or `4:3`; None for `auto`.
 
-    Raises INVALID_SIZE for what is no size, and, unless `any_shape`, for one that is far from every ratio.
+    Raises INVALID_SIZE for anything else, and, unless `any_shape`, for a shape that is far from every ratio.
     """
     if size == "auto":
         return None
@@ -53,21 +53,10 @@ def aspect_ratio_of_size(size: str, model: ImageModel, *, any_shape: bool = Fals
     )
 
 
-def known_aspect_ratio(ratio: str, model: ImageModel, *, param: str = "aspect_ratio") -> str:
-    """The ratio, if the model has it. Raises INVALID_VALUE naming those it has."""
-    if ratio not in model.pixels:
-        raise ApiError(
-            ErrorKind.INVALID_VALUE,
-            f"Invalid value: '{ratio}'. Supported values are: {quoted(model.pixels)}.",
-            param=param,
-        )
-    return ratio
-
-
 def nearest_image_size(size: str, model: ImageModel, ratio: str | None) -> str | None:
-    """The tier whose pixel count for the ratio is nearest by log to a size in pixels, the smaller one on a tie.
+    """The tier whose pixel count for the ratio is nearest to that of a size, by logarithm; the smaller one on a tie.
 
-    None for a model without tiers, and for a size that is not told in pixels.
+    None for a model without tiers, and for a size that is not in pixels.
     """
     pixels = parse_pixels(size)
     if not pixels or not model.tiers:
@@ -78,8 +67,3 @@ def nearest_image_size(size: str, model: ImageModel, ratio: str | None) -> str |
         return abs(log(pixels[0] * pixels[1] / (drawn[0] * drawn[1])))
 
     return min(model.tiers, key=far)
-
-
-def quoted(names: Mapping[str, object]) -> str:
-    """Names as OpenAI's messages list them."""
-    return ", ".join(f"'{name}'" for name in names)

@@ -1,67 +1,91 @@
-"""Marshmallow fields that know only JSON's types, and the way from their complaints to an ApiError."""
+"""Marshmallow fields for JSON types, and the ApiError that their problems become."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from functools import cache, lru_cache
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Self
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 from compat.errors import ApiError, ErrorKind
 
-MOST_COMPLAINTS = 20  # about the members of one array
+MAX_PROBLEMS = 20  # reported of the items of one array
+MAX_VALUE = 200  # characters of an unsupported value that its error repeats
 
 
-class Complaint(str):
-    """A marshmallow message that knows its kind. `{param}` in it stands for the path of the field."""
+class Problem(str):
+    """A marshmallow message with an ErrorKind. `{param}` in it stands for the path of the field."""
 
     kind: ErrorKind
 
     def __new__(cls, kind: ErrorKind, text: str) -> Self:
-        complaint = super().__new__(cls, text)
-        complaint.kind = kind
-        return complaint
+        problem = super().__new__(cls, text)
+        problem.kind = kind
+        return problem
 
     def format(self, *_: object, **__: object) -> Self:
-        """Marshmallow formats the messages of its own rules; the path is not known yet."""
+        """Unchanged: marshmallow formats the messages of its own rules, and the path is not known yet."""
         return self
+
+
+class LenientSchema(Schema):
+    """Unknown fields are kept."""
+
+    class Meta:
+        unknown = INCLUDE
 
 
 @cache
 def instance_of(schema: type[Schema]) -> Schema:
-    """The one instance of a schema. It keeps nothing of what it checks, and making it costs more than checking."""
+    """The one instance of a schema, which has no state. Making one costs more than a validation."""
     return schema()
 
 
-def load(schema: type[Schema], body: Mapping[str, Any]) -> dict[str, Any]:
-    """What `schema().load(body)` makes, while only the fields that are there are looked at. Raises ValidationError."""
-    told = frozenset(name for name in body if name in instance_of(schema).fields)
-    checked: dict[str, Any] = instance_for(schema, told).load(body)
-    return checked
+MISSING = Problem(ErrorKind.MISSING_PARAMETER, "Missing required parameter: '{param}'.")
 
 
-@lru_cache(maxsize=256)
-def instance_for(schema: type[Schema], told: frozenset[str]) -> Schema:
-    """An instance that knows the fields which are told, and those that must be."""
-    fields = instance_of(schema).fields
-    return schema(only=[name for name, field in fields.items() if field.required or name in told])
+def invalid(kind: ErrorKind, text: str) -> ValidationError:
+    """The error of a field; `{param}` in its text stands for the path of the field."""
+    return ValidationError(Problem(kind, text))
 
 
-MISSING = Complaint(ErrorKind.MISSING_PARAMETER, "Missing required parameter: '{param}'.")
-
-
-def wrong_type(expected: str, value: object) -> Complaint:
-    """The complaint about a value of another JSON type."""
-    return Complaint(
+def wrong_type(expected: str, value: object) -> ValidationError:
+    """The error of a field that has a value of another JSON type."""
+    return invalid(
         ErrorKind.INVALID_TYPE,
         f"Invalid type for '{{param}}': expected {expected}, but got {type_name(value)} instead.",
     )
 
 
+def quoted(names: Iterable[str]) -> str:
+    """Names as OpenAI's messages list them."""
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def unsupported_value(value: str, supported: Iterable[str]) -> str:
+    """OpenAI's message about a string that is not one of a few."""
+    return f"Invalid value: '{value[:MAX_VALUE]}'. Supported values are: {quoted(supported)}."
+
+
+def array_too_long(param: str, max_length: int, length: int) -> str:
+    """OpenAI's message about an array with too many items."""
+    return (
+        f"Invalid '{param}': array too long. Expected an array with maximum length {max_length}, but got an array with "
+        f"length {length} instead."
+    )
+
+
+def check_choice(value: str, supported: Collection[str], param: str) -> str:
+    """The value, if it is supported. Raises INVALID_VALUE with those that are."""
+    if value not in supported:
+        raise ApiError(ErrorKind.INVALID_VALUE, unsupported_value(value, supported), param=param)
+    return value
+
+
 def type_name(value: object) -> str:
-    """A JSON value's type as a message calls it."""
+    """A JSON value's type as it appears in messages."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -76,7 +100,7 @@ def type_name(value: object) -> str:
 
 
 class JsonField(fields.Field[Any]):
-    """A value that is absent when it is null, unless it is required."""
+    """A JSON value. Null means absent, unless the field is required."""
 
     default_error_messages = {"required": MISSING, "null": MISSING}
 
@@ -84,29 +108,29 @@ class JsonField(fields.Field[Any]):
         super().__init__(allow_none=not options.get("required"), **options)
 
 
-class Text(JsonField):
-    """A string of at most so many characters; where `filled`, of one at least."""
+class String(JsonField):
+    """A string; its length is in characters."""
 
-    def __init__(self, *, filled: bool = False, longest: int | None = None, **options: Any):
+    def __init__(self, *, not_empty: bool = False, max_length: int | None = None, **options: Any):
         super().__init__(**options)
-        self.filled = filled
-        self.longest = longest
+        self.not_empty = not_empty
+        self.max_length = max_length
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError(wrong_type("a string", value))
-        if self.longest is not None and len(value) > self.longest:
-            raise complain(
+            raise wrong_type("a string", value)
+        if self.max_length is not None and len(value) > self.max_length:
+            raise invalid(
                 ErrorKind.STRING_TOO_LONG,
-                f"Invalid '{{param}}': string too long. Expected a string with maximum length {self.longest}, but got "
-                f"a string with length {len(value)} instead.",
+                f"Invalid '{{param}}': string too long. Expected a string with maximum length {self.max_length}, but "
+                f"got a string with length {len(value)} instead.",
             )
-        if self.filled and not value:
-            raise complain(ErrorKind.STRING_EMPTY, "Invalid '{param}': it must have at least one character.")
+        if self.not_empty and not value:
+            raise invalid(ErrorKind.STRING_EMPTY, "Invalid '{param}': it must have at least one character.")
         return value
 
 
-class Choice(Text):
+class Choice(String):
     """One of a few strings."""
 
     def __init__(self, *choices: str, **options: Any):
@@ -116,8 +140,7 @@ class Choice(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
         if text not in self.choices:
-            supported = ", ".join(f"'{choice}'" for choice in self.choices)
-            raise complain(ErrorKind.INVALID_VALUE, f"Invalid value: '{text}'. Supported values are: {supported}.")
+            raise invalid(ErrorKind.INVALID_VALUE, unsupported_value(text, self.choices))
         return text
 
 
@@ -126,39 +149,39 @@ class Number(JsonField):
 
     expected = "a number"
 
-    def __init__(self, *, lowest: float | None = None, highest: float | None = None, **options: Any):
+    def __init__(self, *, minimum: float | None = None, maximum: float | None = None, **options: Any):
         super().__init__(**options)
-        self.lowest = lowest
-        self.highest = highest
+        self.minimum = minimum
+        self.maximum = maximum
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:
         if not self.accepts(value):
-            raise ValidationError(wrong_type(self.expected, value))
+            raise wrong_type(self.expected, value)
         kind = self.expected.split()[-1]
-        if self.highest is not None and value > self.highest:
-            raise complain(
+        if self.maximum is not None and value > self.maximum:
+            raise invalid(
                 ErrorKind.NUMBER_TOO_LARGE,
-                f"Invalid '{{param}}': {kind} above maximum value. Expected a value <= {self.highest}, but got "
+                f"Invalid '{{param}}': {kind} above maximum value. Expected a value <= {self.maximum}, but got "
                 f"{value} instead.",
             )
-        if self.lowest is not None and value < self.lowest:
-            raise complain(
+        if self.minimum is not None and value < self.minimum:
+            raise invalid(
                 ErrorKind.NUMBER_TOO_SMALL,
-                f"Invalid '{{param}}': {kind} below minimum value. Expected a value >= {self.lowest}, but got "
+                f"Invalid '{{param}}': {kind} below minimum value. Expected a value >= {self.minimum}, but got "
                 f"{value} instead.",
             )
-        return self.read(value)
+        return self.convert(value)
 
     def accepts(self, value: object) -> bool:
-        """Whether the value is of the type; NaN and Infinity, which JSON does not have, are not."""
+        """Whether the value is of the type. NaN and Infinity, which JSON does not have, are not."""
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
-    def read(self, value: Any) -> float:
-        """The value as it is used."""
+    def convert(self, value: Any) -> float:
+        """The value in the type that it is used in."""
         return float(value)
 
     def from_text(self, text: str) -> float | None:
-        """The number a form's text stands for; None if it is none."""
+        """The number that a form's text stands for; None if it is not one."""
         try:
             return float(text)
         except ValueError:
@@ -174,19 +197,19 @@ class Integer(Number):
     def accepts(self, value: object) -> bool:
         return super().accepts(value) and (isinstance(value, int) or float(str(value)).is_integer())
 
-    def read(self, value: Any) -> int:
+    def convert(self, value: Any) -> int:
         return int(value)
 
     def from_text(self, text: str) -> int | None:
         return int(text) if self.DIGITS.fullmatch(text) else None
 
 
-class Flag(JsonField):
+class Boolean(JsonField):
     """True or false."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValidationError(wrong_type("a boolean", value))
+            raise wrong_type("a boolean", value)
         return value
 
     def from_text(self, text: str) -> bool | None:
@@ -194,95 +217,79 @@ class Flag(JsonField):
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
 
 
-class Anything(JsonField):
-    """A value of any type."""
+class Object(JsonField):
+    """An object; `members`, if given, are fields for some of its members."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
-        return value
-
-
-class Mapped(JsonField):
-    """An object; `parts`, if given, are fields for some of its members."""
-
-    def __init__(self, parts: Mapping[str, JsonField] | None = None, **options: Any):
+    def __init__(self, members: Mapping[str, JsonField] | None = None, **options: Any):
         super().__init__(**options)
-        self.parts = parts or {}
+        self.members = members or {}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ValidationError(wrong_type("an object", value))
-        problems = {}
-        for name, part in self.parts.items():
-            if name in value or part.required:
+            raise wrong_type("an object", value)
+        found = {}
+        for name, field in self.members.items():
+            if name in value or field.required:
                 try:
-                    part.deserialize(value.get(name), name, value)
+                    field.deserialize(value.get(name), name, value)
                 except ValidationError as error:
-                    problems[name] = error.messages
-        if problems:
-            raise ValidationError(problems)
+                    found[name] = error.messages
+        if found:
+            raise ValidationError(found)
         return value
 
 
-class Listed(JsonField):
-    """An array of one kind of values; where `or_one`, a single value stands for an array of one."""
+class Array(JsonField):
+    """An array of one kind of items; with `or_single`, one item stands for an array of it."""
 
     def __init__(
         self,
-        member: JsonField,
+        item: JsonField,
         *,
-        or_one: bool = False,
-        shortest: int = 0,
-        longest: int | None = None,
+        or_single: bool = False,
+        min_length: int = 0,
+        max_length: int | None = None,
         **options: Any,
     ):
         super().__init__(**options)
-        self.member = member
-        self.or_one = or_one
-        self.shortest = shortest
-        self.longest = longest
+        self.item = item
+        self.or_single = or_single
+        self.min_length = min_length
+        self.max_length = max_length
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> list[Any]:
         if not isinstance(value, list):
-            if not self.or_one:
-                raise ValidationError(wrong_type("an array", value))
-            return [self.member.deserialize(value, attr, data)]
-        if self.longest is not None and len(value) > self.longest:
-            raise complain(
-                ErrorKind.ARRAY_TOO_LONG,
-                f"Invalid '{{param}}': array too long. Expected an array with maximum length {self.longest}, but got "
-                f"an array with length {len(value)} instead.",
-            )
-        if len(value) < self.shortest:
-            raise complain(
+            if not self.or_single:
+                raise wrong_type("an array", value)
+            return [self.item.deserialize(value, attr, data)]
+        if self.max_length is not None and len(value) > self.max_length:
+            raise invalid(ErrorKind.ARRAY_TOO_LONG, array_too_long("{param}", self.max_length, len(value)))
+        if len(value) < self.min_length:
+            raise invalid(
                 ErrorKind.ARRAY_TOO_SHORT,
-                f"Invalid '{{param}}': array too short. Expected an array with minimum length {self.shortest}, but "
+                f"Invalid '{{param}}': array too short. Expected an array with minimum length {self.min_length}, but "
                 f"got an array with length {len(value)} instead.",
             )
-        members = []
-        problems: dict[int, Any] = {}
-        for index, one in enumerate(value):
+        items = []
+        found: dict[int, Any] = {}
+        for index, item in enumerate(value):
             try:
-                members.append(self.member.deserialize(one, str(index)))
+                items.append(self.item.deserialize(item, str(index)))
             except ValidationError as error:
-                if len(problems) == MOST_COMPLAINTS:  # a body of a million faults is not worth a million words
+                if len(found) == MAX_PROBLEMS:
                     break
-                problems[index] = error.messages
-        if problems:
-            raise ValidationError(problems)
-        return members
+                found[index] = error.messages
+        if found:
+            raise ValidationError(found)
+        return items
 
 
-def complain(kind: ErrorKind, text: str) -> ValidationError:
-    """A complaint of a kind; `{param}` in its text stands for the path of the field."""
-    return ValidationError(Complaint(kind, text))
-
-
-def complaints(error: ValidationError) -> Iterator[tuple[str, Complaint]]:
-    """Each complaint with the path of its field, such as `contents[0].parts`."""
+def problems(error: ValidationError) -> Iterator[tuple[str, Problem]]:
+    """Each problem with the path of its field, such as `contents[0].parts`."""
     return walk("", error.messages)
 
 
-def walk(path: str, messages: Any) -> Iterator[tuple[str, Complaint]]:
+def walk(path: str, messages: Any) -> Iterator[tuple[str, Problem]]:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
             yield from walk(join(path, name), inner)
@@ -290,7 +297,7 @@ def walk(path: str, messages: Any) -> Iterator[tuple[str, Complaint]]:
         for inner in messages:
             yield from walk(path, inner)
     else:
-        yield path, messages if isinstance(messages, Complaint) else Complaint(ErrorKind.INVALID_TYPE, str(messages))
+        yield path, messages if isinstance(messages, Problem) else Problem(ErrorKind.INVALID_TYPE, str(messages))
 
 
 def join(path: str, name: str | int) -> str:
@@ -301,7 +308,7 @@ def join(path: str, name: str | int) -> str:
     return f"{path}.{name}" if path else name
 
 
-def refuse(error: ValidationError) -> ApiError:
-    """The first complaint as the error that is told to the caller."""
-    path, complaint = next(complaints(error))
-    return ApiError(complaint.kind, complaint.replace("{param}", path), param=path or None)
+def api_error(error: ValidationError) -> ApiError:
+    """The first problem as the error that the caller gets."""
+    path, problem = next(problems(error))
+    return ApiError(problem.kind, problem.replace("{param}", path), param=path or None)

@@ -1,4 +1,4 @@
-"""Model lists as Google tells them."""
+"""Model lists in Google's format."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from compat.image_models import Api, ServedModel
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
-COUNT = "countTokens"  # only Google's own models can
+COUNT = "countTokens"  # for models on Gemini servers only
 METHODS = ("generateContent", "streamGenerateContent", COUNT)
 
 
 def build_models(models: list[ServedModel], page_size: str | None, page_token: str | None) -> dict[str, Any]:
-    """One page of models; `page_token` is the place the page begins at, as an earlier page told it."""
+    """One page of models; `page_token` is the index of its first one. Raises INVALID_ARGUMENT for a wrong number."""
     size = read_number(page_size or "0", "pageSize") or DEFAULT_PAGE
     start = read_number(page_token or "0", "pageToken")
     page = models[start : start + min(size, LARGEST_PAGE)]

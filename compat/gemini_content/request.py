@@ -1,4 +1,4 @@
-"""generateContent requests: what Google accepts, and how ours are written."""
+"""generateContent requests: what Google accepts, and those that we send."""
 
 from __future__ import annotations
 
@@ -6,50 +6,48 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError
+from marshmallow import Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import ImageRequest, InputImage
-from compat.json_text import dumps
-from compat.validation import Complaint, JsonField, Listed, Mapped, complain, complaints, instance_of
+from compat.json_text import dicts, dumps
+from compat.validation import Array, JsonField, LenientSchema, Object, Problem, instance_of, invalid, problems
 
 MASK_INSTRUCTION = (
     "The last image is a mask for the first one: change the first image only where the mask is transparent, and keep "
     "everything else exactly as it is."
 )
 
-# In the place of a thought signature that nobody has kept, as Google documents it (thought signatures, FAQ). Gemini 3
-# refuses words of the model without one (googleapis/js-genai#1116).
+# In place of a thought signature that nobody has kept, as Google documents it (thought signatures, FAQ). Gemini 3
+# refuses text of the model's without one (googleapis/js-genai#1116).
 NO_SIGNATURE = "skip_thought_signature_validator"
 
-NO_DATA = b'"data":""'  # a picture that is written elsewhere
-MOST_MEMBERS = 10_000  # of an array, and parts of all contents: looking at more would keep a worker from its callers
-ASPECT_RATIO = re.compile(r"\d{1,4}:\d{1,4}", re.ASCII)  # what can be told in a header; what is asked for is Google's
+NO_DATA = b'"data":""'  # the base64 of a picture goes between the last two quotes
+MOST_ITEMS = 10_000  # of an array, and parts of all contents: checking more would block the worker
+ASPECT_RATIO = re.compile(r"\d{1,4}:\d{1,4}", re.ASCII)  # one that can be reported in a header
 
 
 class ProtoValue(JsonField):
-    """A scalar of protobuf JSON: of these JSON types, whatever its value."""
+    """A scalar of protobuf JSON: any value of these JSON types."""
 
-    def __init__(self, name: str, *types: type, **options: Any):
+    def __init__(self, type_name: str, *types: type, **options: Any):
         super().__init__(**options)
-        self.name_of_type = name
+        self.type_name = type_name
         self.types = types
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         if not isinstance(value, self.types) or (isinstance(value, bool) and bool not in self.types):
-            raise ValidationError(
-                Complaint(ErrorKind.INVALID_TYPE, f"Invalid value at '{{param}}' ({self.name_of_type})")
-            )
+            raise invalid(ErrorKind.INVALID_TYPE, f"Invalid value at '{{param}}' ({self.type_name})")
         return value
 
 
 def string() -> ProtoValue:
-    """A string, or bytes as base64 in either alphabet: which bytes they are, Google says."""
+    """A string, or bytes as base64 in either alphabet, which Google checks."""
     return ProtoValue("TYPE_STRING", str)
 
 
 def number() -> ProtoValue:
-    """A number; protobuf JSON accepts it as a string too."""
+    """A number; protobuf JSON accepts a string as well."""
     return ProtoValue("TYPE_NUMBER", int, float, str)
 
 
@@ -62,23 +60,23 @@ def enum() -> ProtoValue:
     return ProtoValue("TYPE_ENUM", str, int)
 
 
-def message(**parts: JsonField) -> Mapped:
-    """An object; each part is known under its camelCase and its snake_case name, as protobuf JSON accepts both."""
-    return ProtoMessage({name: part for camel, part in parts.items() for name in {camel, snake_case(camel)}})
+def message(**members: JsonField) -> Object:
+    """An object; protobuf JSON accepts both the camelCase and the snake_case name of each member."""
+    return ProtoMessage({name: field for camel, field in members.items() for name in {camel, snake_case(camel)}})
 
 
-class ProtoMessage(Mapped):
-    """An object, and Google's words for what is none."""
+class ProtoMessage(Object):
+    """An object, with Google's message for anything else."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ValidationError(Complaint(ErrorKind.INVALID_TYPE, "Invalid value at '{param}' (TYPE_MESSAGE)"))
+            raise invalid(ErrorKind.INVALID_TYPE, "Invalid value at '{param}' (TYPE_MESSAGE)")
         return super()._deserialize(value, attr, data, **options)
 
 
-def several(member: JsonField) -> Listed:
-    """An array, or one value in its place."""
-    return Listed(member, or_one=True, longest=MOST_MEMBERS)
+def repeated(item: JsonField) -> Array:
+    """An array, or one item instead of it."""
+    return Array(item, or_single=True, max_length=MOST_ITEMS)
 
 
 def snake_case(name: str) -> str:
@@ -93,7 +91,7 @@ PART = message(
     thought=flag(),
     thoughtSignature=string(),
 )
-CONTENT = message(role=string(), parts=several(PART))
+CONTENT = message(role=string(), parts=repeated(PART))
 IMAGE_CONFIG = message(aspectRatio=string(), imageSize=string())
 GENERATION_CONFIG = message(
     candidateCount=number(),
@@ -102,50 +100,41 @@ GENERATION_CONFIG = message(
     topP=number(),
     topK=number(),
     seed=number(),
-    stopSequences=several(string()),
-    responseModalities=several(enum()),
+    stopSequences=repeated(string()),
+    responseModalities=repeated(enum()),
     imageConfig=IMAGE_CONFIG,
 )
 SAFETY_SETTING = message(category=enum(), threshold=enum())
-REQUEST_PARTS: dict[str, JsonField] = message(
+REQUEST_FIELDS: dict[str, JsonField] = message(
     systemInstruction=CONTENT,
-    safetySettings=several(SAFETY_SETTING),
+    safetySettings=repeated(SAFETY_SETTING),
     generationConfig=GENERATION_CONFIG,
-    tools=several(message()),
+    tools=repeated(message()),
     toolConfig=message(),
     cachedContent=string(),
-).parts  # type: ignore[assignment]
+).members  # type: ignore[assignment]
 
-CONTENTS_MISSING = Complaint(
-    ErrorKind.MISSING_PARAMETER, "* GenerateContentRequest.contents: contents is not specified"
-)
+CONTENTS_MISSING = Problem(ErrorKind.MISSING_PARAMETER, "* GenerateContentRequest.contents: contents is not specified")
 
 
-class LenientSchema(Schema):
-    """Unknown names pass: the API grows, and its own refusal is better than ours."""
-
-    class Meta:
-        unknown = INCLUDE
-
-
-class CountedContents(Listed):
-    """One content or several, whose parts are counted before any of them is looked at."""
+class OptionalContents(Array):
+    """One content or several, whose parts are counted before any of them is checked."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(CONTENT, or_one=True, longest=MOST_MEMBERS, **options)
+        super().__init__(CONTENT, or_single=True, max_length=MOST_ITEMS, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
         parts = number_of_parts(value)
-        if parts > MOST_MEMBERS:
-            raise complain(
+        if parts > MOST_ITEMS:
+            raise invalid(
                 ErrorKind.ARRAY_TOO_LONG,
-                f"Invalid '{{param}}': at most {MOST_MEMBERS} parts are accepted in all, and there are {parts}.",
+                f"Invalid '{{param}}': at most {MOST_ITEMS} parts are accepted in all, and there are {parts}.",
             )
         return super()._deserialize(value, attr, data, **options)
 
 
-class ContentsField(CountedContents):
-    """The contents of a request, and not none."""
+class Contents(OptionalContents):
+    """At least one content."""
 
     default_error_messages = {"required": CONTENTS_MISSING, "null": CONTENTS_MISSING}
 
@@ -159,21 +148,18 @@ class ContentsField(CountedContents):
 
 
 def number_of_parts(contents: Any) -> int:
-    """How many parts the contents have together, whatever they are."""
-    if not isinstance(contents, list):
-        return 0
-    found = (content["parts"] for content in contents if isinstance(content, dict) and "parts" in content)
-    return sum(len(parts) for parts in found if isinstance(parts, list))
+    """How many parts all contents have together. Contents may be any JSON value."""
+    return sum(len(parts) for content in dicts(contents) if isinstance(parts := content.get("parts"), list))
 
 
 GenerateContentSchema = LenientSchema.from_dict(
-    {"contents": ContentsField(), **REQUEST_PARTS}, name="GenerateContentSchema"
+    {"contents": Contents(), **REQUEST_FIELDS}, name="GenerateContentSchema"
 )
 CountTokensSchema = LenientSchema.from_dict(
     {
-        "contents": CountedContents(),
-        "generateContentRequest": message(contents=CountedContents()),
-        "generate_content_request": message(contents=CountedContents()),
+        "contents": OptionalContents(),
+        "generateContentRequest": message(contents=OptionalContents()),
+        "generate_content_request": message(contents=OptionalContents()),
     },
     name="CountTokensSchema",
 )
@@ -185,24 +171,24 @@ SCHEMAS: Mapping[str, type[Schema]] = {
 
 
 def check_request(method: str, body: Any) -> None:
-    """Refuses what Google would refuse for its shape: wrong JSON types, and contents that are missing.
+    """Checks JSON types, and that there are contents, as Google does. Unknown fields are for Google to judge.
 
-    Raises an ApiError whose `violations` are all complaints, each with the path of its field in snake_case, as
-    Google's are.
+    Raises an ApiError whose `violations` are all problems, each with the path of its field in snake_case, as in
+    Google's errors.
     """
     if not isinstance(body, dict):
         raise ApiError(ErrorKind.INVALID_TYPE, "Invalid JSON payload received. The request must be an object.")
-    problems = instance_of(SCHEMAS[method]).validate(body)
-    if problems:
+    messages = instance_of(SCHEMAS[method]).validate(body)
+    if messages:
         found = tuple(
             (snake_case(path), text.replace("{param}", snake_case(path)))
-            for path, text in complaints(ValidationError(problems))
+            for path, text in problems(ValidationError(messages))
         )
         raise ApiError(ErrorKind.INVALID_ARGUMENT, "\n".join(text for _, text in found), violations=found)
 
 
 def build_request(image_request: ImageRequest) -> dict[str, Any]:
-    """The generateContent body for one picture. `gemini` of the request is merged in, and wins."""
+    """The generateContent body for one picture, with `gemini` of the request merged in, which takes precedence."""
     generation_config: dict[str, Any] = {"responseModalities": list(image_request.modalities)}
     image_config = {
         name: value
@@ -221,14 +207,11 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
 
 
 def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
-    """The same as JSON, in pieces, of which those with the base64 of a picture are as long as it.
-
-    The base64 goes in as it is: `json` would look at each of its characters, and to join the pieces would copy it.
-    """
+    """The same as JSON, in pieces. The base64 of a picture is a piece of its own: it is neither escaped nor copied."""
     body = build_request(image_request)
     parts = [part for content in body["contents"] for part in content["parts"]]
     pictures = [take_data(part["inlineData"]) for part in parts if "inlineData" in part]
-    # Nothing like it comes before them, as `contents` come first, and a quote within a text is written as \".
+    # `contents` come first, and a quote within a text is written as \": so these places are the pictures'.
     first, *others = dumps(body).split(NO_DATA, len(pictures))
     pieces = [first]
     for picture, after in zip(pictures, others, strict=True):
@@ -238,18 +221,18 @@ def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
 
 
 def take_data(inline_data: dict[str, Any]) -> bytes:
-    """The base64 of a picture, in whose place nothing is left."""
+    """The base64 of a picture, which becomes empty."""
     data: str = inline_data["data"]
     inline_data["data"] = ""
     return data.encode("ascii")
 
 
 def sent_aspect_ratio(image_request: ImageRequest) -> str | None:
-    """The aspect ratio that the model is asked for, whether ours or one that is sent verbatim."""
+    """The aspect ratio that the model is asked for: that of `gemini`, which is sent verbatim, or the request's."""
     config = camel_cased(image_request.gemini).get("generationConfig")
     inner = config.get("imageConfig") if isinstance(config, Mapping) else None
-    told = inner.get("aspectRatio") if isinstance(inner, Mapping) else None
-    return told if isinstance(told, str) and ASPECT_RATIO.fullmatch(told) else image_request.aspect_ratio
+    ratio = inner.get("aspectRatio") if isinstance(inner, Mapping) else None
+    return ratio if isinstance(ratio, str) and ASPECT_RATIO.fullmatch(ratio) else image_request.aspect_ratio
 
 
 def build_contents(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
@@ -296,7 +279,7 @@ def build_image_part(image: InputImage) -> dict[str, Any]:
     return {"inlineData": {"mimeType": image.mime_type, "data": image.data}}
 
 
-# The objects that we write ourselves, and their members: told in snake_case they would stand beside ours.
+# The objects that we write ourselves, and their members: in snake_case they would be added beside ours.
 OUR_NAMES = {
     "system_instruction": "systemInstruction",
     "generation_config": "generationConfig",
@@ -309,7 +292,7 @@ OUR_OBJECTS = ("generationConfig", "imageConfig")
 
 
 def camel_cased(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The same body with the names that we write ourselves in camelCase; what is null is absent."""
+    """The same body with the names that we write ourselves in camelCase, without members that are null."""
     cased = {OUR_NAMES.get(name, name): value for name, value in body.items() if value is not None}
     for name in OUR_OBJECTS:
         if isinstance(value := cased.get(name), Mapping):
@@ -318,7 +301,7 @@ def camel_cased(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge(body: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """`body` with everything that `other` says; objects that both have are merged in turn."""
+    """`body` with all members of `other`; objects that both have are merged in turn."""
     for name, value in other.items():
         mine = body.get(name)
         body[name] = merge(mine, value) if isinstance(mine, dict) and isinstance(value, Mapping) else value

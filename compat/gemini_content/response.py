@@ -1,8 +1,9 @@
-"""Answers of generateContent and streamGenerateContent, read as events while they pass."""
+"""Answers of generateContent and streamGenerateContent, read as events while they pass through."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,9 +13,10 @@ from compat.formats import NotAPicture
 from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
+from compat.json_text import count, dicts, last_object
 from compat.picture_reader import PictureReader
 
-BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a mere failure
+BLOCKED = frozenset(  # finish reasons that are refusals; any other one without a picture is a failure
     {
         "SAFETY",
         "IMAGE_SAFETY",
@@ -28,24 +30,23 @@ BLOCKED = frozenset(  # finish reasons that are refusals; any other one without 
 )
 INLINE_DATA = ("inlineData", "inline_data")
 THOUGHT_SIGNATURE = ("thoughtSignature", "thought_signature")
-USAGE_METADATA = (b'"usageMetadata"', b'"usage_metadata"')
-DECODER = json.JSONDecoder()
+USAGE_METADATA = re.compile(rb'"usage(?:Metadata|_metadata)"\s*:\s*\{')
 PART_DEPTH = 5  # candidates, 0, content, parts, 0
-LONGEST_TEXT = 4000  # characters of the model's words that an error repeats
+LONGEST_TEXT = 4000  # characters of the model's text that an error repeats
 
 
 def read_answer(
-    chunks: Iterable[bytes], content_type: str = "application/json", *, words_suffice: bool = False
+    chunks: Iterable[bytes], content_type: str = "application/json", *, text_suffices: bool = False
 ) -> Iterator[Event]:
     """The events of one answer, whole or streamed, ended by a Finish.
 
-    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken; until then all
-    events are true. Where `words_suffice`, an answer of words alone is one too, unless it is a refusal.
+    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
+    events. With `text_suffices` an answer of text alone is one too, unless it is a refusal.
     """
     if content_type.startswith("text/event-stream"):
         chunks = read_data(chunks)
     try:
-        yield from AnswerReader(words_suffice).read(chunks)
+        yield from AnswerReader(text_suffices).read(chunks)
     except (MalformedJson, NotAPicture) as error:
         raise broken(f"The upstream's answer is broken: {error}.") from error
 
@@ -74,10 +75,10 @@ def is_part(path: Path) -> bool:
 
 
 class AnswerReader:
-    """What has been read of one answer so far."""
+    """Reads one answer."""
 
-    def __init__(self, words_suffice: bool = False) -> None:
-        self.words_suffice = words_suffice
+    def __init__(self, text_suffices: bool = False) -> None:
+        self.text_suffices = text_suffices
         self.picture: PictureReader | None = None
         self.pictures = 0
         self.text = ""
@@ -95,7 +96,7 @@ class AnswerReader:
                         yield from self.picture.read(data)
                 case StringStart(enclosing=part):
                     if self.picture:
-                        raise NotAPicture("a part with two pictures")
+                        raise NotAPicture("a part has two pictures")
                     self.picture = None if is_thought(part) else PictureReader()
                 case StringEnd():
                     if self.picture:
@@ -107,12 +108,12 @@ class AnswerReader:
                         self.end_response(value)
         if not self.responses:
             raise broken("The upstream's answer is empty.")
-        if not self.pictures and not (self.words_suffice and self.text and not self.blocked_by):
+        if not self.pictures and not (self.text_suffices and self.text and not self.blocked_by):
             raise self.without_picture()
         yield Finish(self.usage, self.finish_reason())
 
     def is_base64(self, data: bytes) -> bool:
-        """Whether the next piece of a picture is base64 to its end."""
+        """Whether the whole next piece of a picture is base64."""
         return self.picture is not None and self.picture.is_base64(data)
 
     def end_part(self, part: Any) -> Iterator[Event]:
@@ -141,7 +142,7 @@ class AnswerReader:
             self.usage = parse_usage(usage)
 
     def finish_reason(self) -> str | None:
-        """The first candidate's reason that is not simply the end, if there is one."""
+        """The first candidate's reason other than STOP, if there is one."""
         reasons = list(self.reasons.values())
         return next((reason for reason in reasons if reason != "STOP"), reasons[0] if reasons else None)
 
@@ -156,13 +157,13 @@ class AnswerReader:
         if blocked_by:
             message = f"The request was rejected by the model's safety system ({blocked_by})."
         elif reason in (None, "STOP") and self.text:
-            message = "The model answered with words and no image."
+            message = "The model answered with text and no image."
         else:
             message = f"The model made no image ({reason or 'no finish reason'})."
-        words = " ".join((self.finish_message or self.text).split())
+        text = " ".join((self.finish_message or self.text).split())
         return ApiError(
             ErrorKind.CONTENT_BLOCKED if blocked_by else ErrorKind.NO_IMAGE,
-            f"{message} {words[:LONGEST_TEXT]}".rstrip(),
+            f"{message} {text[:LONGEST_TEXT]}".rstrip(),
             may_repeat=False,
         )
 
@@ -171,12 +172,8 @@ def is_thought(part: Any) -> bool:
     return isinstance(part, dict) and part.get("thought") is True
 
 
-def dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
 def parse_usage(metadata: dict[str, Any]) -> Usage:
-    """Tokens from usageMetadata. candidatesTokensDetails lists the image tokens only; the rest is text."""
+    """Tokens from usageMetadata. candidatesTokensDetails lists image tokens only; the rest is text."""
     input_images = image_tokens(metadata.get("promptTokensDetails"))
     output_images = image_tokens(metadata.get("candidatesTokensDetails"))
     thoughts = count(metadata.get("thoughtsTokenCount"))
@@ -190,23 +187,10 @@ def parse_usage(metadata: dict[str, Any]) -> Usage:
 
 
 def find_usage(tail: bytes) -> Usage | None:
-    """The usage that the last bytes of an answer tell, whole or streamed; None if they do not."""
-    start = tail.rfind(b'"usage')
-    while start >= 0 and not tail.startswith(USAGE_METADATA, start):
-        start = tail.rfind(b'"usage', 0, start)
-    brace = tail.find(b"{", start) if start >= 0 else -1
-    if brace < 0:
-        return None
-    try:
-        metadata, _ = DECODER.raw_decode(tail[brace:].decode("utf-8", "replace"))
-    except ValueError:
-        return None
-    return parse_usage(metadata)
+    """The usage in the last bytes of an answer, whole or streamed; None if there is none."""
+    metadata = last_object(USAGE_METADATA, tail)
+    return None if metadata is None else parse_usage(metadata)
 
 
 def image_tokens(details: Any) -> int:
     return sum(count(detail.get("tokenCount")) for detail in dicts(details) if detail.get("modality") == "IMAGE")
-
-
-def count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,4 +1,4 @@
-"""Answers of generateContent and streamGenerateContent, written from our events while they pass."""
+"""Answers of generateContent and streamGenerateContent, written from events while they pass through."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from compat.gemini_content.response import BLOCKED
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
 from compat.json_text import dumps
 
-REASON = re.compile(r"\(([A-Z_]+)\)")  # as our own messages tell Google's
+REASON = re.compile(r"\(([A-Z_]+)\)")  # Google's, in the messages of our errors
 REASONS = {ErrorKind.CONTENT_BLOCKED: "IMAGE_SAFETY", ErrorKind.NO_IMAGE: "NO_IMAGE"}
-OTHER_REASON = "IMAGE_OTHER"  # of an answer among several that failed in another way
+OTHER_REASON = "IMAGE_OTHER"  # of one of several answers that failed in another way
 
 
 @dataclass(frozen=True)
 class Framing:
-    """What stands around the responses of one answer."""
+    """The bytes around the responses of one answer."""
 
     content_type: str
     first: bytes = b""  # before the first response
@@ -43,14 +43,14 @@ def frame(response: dict[str, Any], framing: Framing) -> bytes:
 
 
 def build_refusal(error: ApiError, *, model_version: str, response_id: str) -> dict[str, Any] | None:
-    """The response to a request that was understood and not drawn, which Google gives with 200; None for others."""
+    """The response with status 200 that Google gives instead of a picture; None for errors that are not refusals."""
     if error.kind not in REASONS:
         return None
     return {"candidates": [failed_candidate(error, 0)], "modelVersion": model_version, "responseId": response_id}
 
 
 def failed_candidate(error: ApiError, index: int) -> dict[str, Any]:
-    """A candidate without a picture, and why it has none."""
+    """A candidate without a picture, with the reason."""
     return {
         "content": {"role": "model"},
         "finishReason": finish_reason(error),
@@ -60,10 +60,10 @@ def failed_candidate(error: ApiError, index: int) -> dict[str, Any]:
 
 
 def finish_reason(error: ApiError) -> str:
-    """Google's word for why nothing was drawn: the one that the message tells, if it is a refusal."""
-    told = REASON.search(error.message)
-    if error.kind is ErrorKind.CONTENT_BLOCKED and told and told[1] in BLOCKED:
-        return told[1]
+    """Google's finish reason for an error: that of a refusal is in its message, if Google gave one."""
+    found = REASON.search(error.message)
+    if error.kind is ErrorKind.CONTENT_BLOCKED and found and found[1] in BLOCKED:
+        return found[1]
     return REASONS.get(error.kind, OTHER_REASON)
 
 
@@ -76,36 +76,36 @@ STOP = b',"finishReason":"STOP"}'
 
 @dataclass
 class Answer:
-    """What is known of an answer while it is written."""
+    """The state of an answer while it is written."""
 
     model_version: str
     response_id: str
-    pictures: int = 0  # that are whole; the index of the candidate that comes next
-    words: list[str] = field(default_factory=list)  # that wait for the picture they introduce, or for its end
+    pictures: int = 0  # complete ones; the index of the next candidate
+    texts: list[str] = field(default_factory=list)  # to be written before the next picture, or at the end
     failures: list[ApiError] = field(default_factory=list)
     usage: Usage | None = None
 
     def note(self, event: Event) -> None:
-        """Keeps what is told later."""
+        """Keeps what is written later."""
         match event:
             case Text(text):
-                self.words.append(text)
+                self.texts.append(text)
             case Failure(error):
                 self.failures.append(error)
             case Finish(Usage() as usage):
                 self.usage = self.usage + usage if self.usage else usage
 
-    def take_words(self) -> list[bytes]:
-        """The parts of the words that wait."""
-        words, self.words = self.words, []
-        return [dumps({"text": text}) for text in words]
+    def take_texts(self) -> list[bytes]:
+        """The parts of the texts so far, which are then written."""
+        texts, self.texts = self.texts, []
+        return [dumps({"text": text}) for text in texts]
 
     def failed(self) -> list[dict[str, Any]]:
-        """The candidates that have no picture, after those that do."""
+        """The candidates without a picture, which follow those with one."""
         return [failed_candidate(error, self.pictures + place) for place, error in enumerate(self.failures)]
 
     def about(self, *, with_usage: bool) -> dict[str, Any]:
-        """The members of a response beside its candidates."""
+        """The members of a response other than its candidates."""
         usage = {"usageMetadata": build_usage(self.usage)} if with_usage and self.usage else {}
         return {**usage, "modelVersion": self.model_version, "responseId": self.response_id}
 
@@ -113,11 +113,11 @@ class Answer:
 def write_answer(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
     """The JSON of a GenerateContentResponse, piece by piece; nothing is written before the first picture begins.
 
-    Each picture is a candidate, with the words and the drafts that came before it; those that failed come last.
+    Each picture is a candidate, with the texts and the drafts before it; failures come last.
     """
     answer = Answer(model_version, response_id)
-    started = opened = drawn = False  # whether there is a candidate, whether one is open, and has its picture
-    held = b""  # what leaves with that which follows it
+    started = opened = drawn = False  # whether there is a candidate, whether one is open, whether it has its picture
+    held = b""  # is sent together with what follows
     for event in events:
         answer.note(event)
         match event:
@@ -127,7 +127,7 @@ def write_answer(events: Iterable[Event], *, model_version: str, response_id: st
                     opened = drawn = False
                 if not opened:
                     held += (b"," if started else START) + start_candidate(answer.pictures)
-                yield held + (b"," if opened else b"") + start_picture(answer.take_words(), mime_type)
+                yield held + (b"," if opened else b"") + start_picture(answer.take_texts(), mime_type)
                 started = opened = True
                 held = b""
             case ImageData(data):
@@ -137,7 +137,7 @@ def write_answer(events: Iterable[Event], *, model_version: str, response_id: st
                 drawn = not draft
                 answer.pictures += drawn
             case Finish() if drawn:
-                held += b"".join(b"," + part for part in answer.take_words()) + END_PARTS + STOP
+                held += b"".join(b"," + part for part in answer.take_texts()) + END_PARTS + STOP
                 opened = drawn = False
     if opened:
         held += END_PARTS + STOP
@@ -147,9 +147,9 @@ def write_answer(events: Iterable[Event], *, model_version: str, response_id: st
 
 
 def write_event_stream(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
-    """The same as server-sent events: one for each picture, the reasons and the tokens in a last one.
+    """The same as server-sent events: one for each picture, and a last one with finish reasons and usage.
 
-    Trouble between two pictures is an event with the error; within one it is raised, as it is before the first.
+    An error between two pictures is an event; within a picture, and before the first one, it is raised.
     """
     return write_responses(events, EVENTS, Answer(model_version, response_id))
 
@@ -168,7 +168,7 @@ def write_responses(events: Iterable[Event], framing: Framing, answer: Answer) -
             match event:
                 case ImageStart(mime_type):
                     begin = (framing.next if started else framing.first) + START + start_candidate(answer.pictures)
-                    yield begin + start_picture(answer.take_words(), mime_type)
+                    yield begin + start_picture(answer.take_texts(), mime_type)
                     started = drawing = True
                 case ImageData(data):
                     yield data
@@ -176,8 +176,8 @@ def write_responses(events: Iterable[Event], framing: Framing, answer: Answer) -
                     yield end_picture(draft) + END_PARTS + b"}" + end
                     drawing = False
                     answer.pictures += not draft
-                case Finish() if answer.pictures and answer.words:
-                    parts = b",".join(answer.take_words())
+                case Finish() if answer.pictures and answer.texts:
+                    parts = b",".join(answer.take_texts())
                     yield framing.next + START + start_candidate(answer.pictures - 1) + parts + END_PARTS + b"}" + end
     except ApiError as error:
         if drawing or not started:
@@ -197,10 +197,10 @@ def start_candidate(index: int) -> bytes:
     return b'{"index":%d,"content":{"parts":[' % index
 
 
-def start_picture(words: list[bytes], mime_type: str) -> bytes:
-    """The words that introduce a picture, and its part up to its base64."""
+def start_picture(texts: list[bytes], mime_type: str) -> bytes:
+    """The text parts before a picture, and its own part up to its base64."""
     inline = dumps({"inlineData": {"mimeType": mime_type, "data": ""}})[: -len(b'"}}')]
-    return b",".join([*words, inline])
+    return b",".join([*texts, inline])
 
 
 def end_picture(draft: bool) -> bytes:
@@ -208,7 +208,7 @@ def end_picture(draft: bool) -> bytes:
 
 
 def build_usage(usage: Usage) -> dict[str, Any]:
-    """Google's usageMetadata: what comes out is told apart for pictures only, and the rest of it is text."""
+    """Google's usageMetadata, whose output details list pictures only; the rest of the output is text."""
     inputs = {"TEXT": usage.input_text_tokens, "IMAGE": usage.input_image_tokens}
     outputs = {"IMAGE": usage.output_image_tokens}
     body: dict[str, Any] = {

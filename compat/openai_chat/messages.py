@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import ValidationError
-
 from compat.conversation import Turn
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
 from compat.input_images import from_bytes, read_input_image, unreadable
 from compat.openai_chat.markdown import split_pictures
-from compat.validation import Choice, JsonField, Listed, Mapped, Text, complain, wrong_type
+from compat.validation import Array, Choice, JsonField, Object, String, invalid, wrong_type
 
 MOST_PARTS = 10_000  # of all messages together, and messages: looking at more would keep a worker from its callers
 SYSTEM_ROLES = ("system", "developer")
@@ -26,12 +24,12 @@ ROLES = (*SYSTEM_ROLES, "user", MODEL_ROLE, "tool", "function")
 class PictureUrl(JsonField):
     """Where a picture is: an address, a data URL or base64, as a string or in an object."""
 
-    text = Text(required=True, filled=True)
-    wrapped = Mapped({"url": Text(required=True, filled=True)})
+    text = String(required=True, not_empty=True)
+    wrapped = Object({"url": String(required=True, not_empty=True)})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         if not isinstance(value, str | dict):
-            raise ValidationError(wrong_type("an object or a string", value))
+            raise wrong_type("an object or a string", value)
         return (self.text if isinstance(value, str) else self.wrapped).deserialize(value)
 
 
@@ -39,11 +37,11 @@ class Part(JsonField):
     """A part of a message: words or a picture."""
 
     kinds = {
-        "text": Mapped({"text": Text(required=True)}),
-        "refusal": Mapped({"refusal": Text(required=True)}),  # of the model's
-        "image_url": Mapped({"image_url": PictureUrl(required=True)}),
+        "text": Object({"text": String(required=True)}),
+        "refusal": Object({"refusal": String(required=True)}),  # of the model's
+        "image_url": Object({"image_url": PictureUrl(required=True)}),
     }
-    kind = Mapped({"type": Choice(*kinds, required=True)})
+    kind = Object({"type": Choice(*kinds, required=True)})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         return self.kinds[self.kind.deserialize(value)["type"]].deserialize(value)
@@ -52,18 +50,18 @@ class Part(JsonField):
 class Content(JsonField):
     """What a message says: a text, or parts."""
 
-    parts = Listed(Part(required=True))
+    parts = Array(Part(required=True))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         if not isinstance(value, str | list):
-            raise ValidationError(wrong_type("a string or an array", value))
+            raise wrong_type("a string or an array", value)
         return value if isinstance(value, str) else self.parts.deserialize(value)
 
 
 class AnsweredPicture(JsonField):
     """A member of `images`, which is an answer's way to have pictures."""
 
-    wrapped = Mapped({"image_url": PictureUrl(required=True)})
+    wrapped = Object({"image_url": PictureUrl(required=True)})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         return value if isinstance(value, str) and value else self.wrapped.deserialize(value)
@@ -72,26 +70,26 @@ class AnsweredPicture(JsonField):
 class Message(JsonField):
     """A message. Only the model's may be without content."""
 
-    role = Mapped({"role": Choice(*ROLES, required=True)})
-    others = {"images": Listed(AnsweredPicture(required=True))}
-    of_model = Mapped({"content": Content(), **others})
-    of_others = Mapped({"content": Content(required=True), **others})
+    role = Object({"role": Choice(*ROLES, required=True)})
+    others = {"images": Array(AnsweredPicture(required=True))}
+    of_model = Object({"content": Content(), **others})
+    of_others = Object({"content": Content(required=True), **others})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         role = self.role.deserialize(value)["role"]
         return (self.of_model if role == MODEL_ROLE else self.of_others).deserialize(value)
 
 
-class Messages(Listed):
+class Messages(Array):
     """All messages, whose parts are counted before any of them is looked at."""
 
     def __init__(self) -> None:
-        super().__init__(Message(required=True), required=True, shortest=1, longest=MOST_PARTS)
+        super().__init__(Message(required=True), required=True, min_length=1, max_length=MOST_PARTS)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
         parts = number_of_parts(value)
         if parts > MOST_PARTS:
-            raise complain(
+            raise invalid(
                 ErrorKind.ARRAY_TOO_LONG,
                 f"Invalid '{{param}}': at most {MOST_PARTS} parts are accepted in all, and there are {parts}.",
             )

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import ValidationError
-
 from compat.conversation import Turn, current_request, pictures_of, texts_of
 from compat.errors import ApiError, ErrorKind
 from compat.ignored_names import names_for_header
@@ -17,7 +15,6 @@ from compat.input_images import MOST_IMAGES
 from compat.openai_chat.messages import Conversation, Messages, Picture, StoredPictures, read_messages
 from compat.openai_fields import (
     FIELDS,
-    LenientSchema,
     check,
     ignores_compression,
     read_aspect_ratio,
@@ -25,7 +22,18 @@ from compat.openai_fields import (
     read_image_size,
     read_output,
 )
-from compat.validation import Choice, Flag, JsonField, Listed, Mapped, Text, complain, instance_of, wrong_type
+from compat.validation import (
+    Array,
+    Boolean,
+    Choice,
+    JsonField,
+    LenientSchema,
+    Object,
+    String,
+    instance_of,
+    invalid,
+    wrong_type,
+)
 
 IMAGE_OUTPUTS = ("images", "markdown")
 MODALITIES = ("text", "image")
@@ -53,19 +61,19 @@ class ToolChoice(JsonField):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str | dict):
-            raise ValidationError(wrong_type("a string", value))
+            raise wrong_type("a string", value)
         if value not in ("auto", "none"):
-            raise complain(ErrorKind.INVALID_VALUE, "Invalid '{param}': this model draws, and calls no tools.")
+            raise invalid(ErrorKind.INVALID_VALUE, "Invalid '{param}': this model draws, and calls no tools.")
         return str(value)
 
 
 ChatSchema = LenientSchema.from_dict(
     {
         "messages": Messages(),
-        "modalities": Listed(Modality(required=True)),
-        "image_config": Mapped({"aspect_ratio": Text(), "image_size": Text()}),
+        "modalities": Array(Modality(required=True)),
+        "image_config": Object({"aspect_ratio": String(), "image_size": String()}),
         "image_output": Choice(*IMAGE_OUTPUTS),
-        "stream_options": Mapped({"include_usage": Flag()}),
+        "stream_options": Object({"include_usage": Boolean()}),
         "tool_choice": ToolChoice(),
         "function_call": ToolChoice(),
         **FIELDS,

@@ -1,4 +1,4 @@
-"""Multipart forms: text parts as the JSON values that fields expect, and the pictures of an edit."""
+"""Multipart forms: text parts as the JSON values of fields, and the pictures of an edit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from compat.errors import ApiError, ErrorKind
 from compat.images import InputImage
 from compat.input_images import MOST_IMAGES, read_input_image
-from compat.validation import Flag, JsonField, Mapped, Number
+from compat.validation import Boolean, JsonField, Number, Object, array_too_long
 
 MOST_LEVELS = 10  # of the name of a text part: one[two][three]
 IMAGE_NAME = re.compile(r"image(\[\d{0,3}\])?", re.ASCII)  # image, image[], image[0]: clients differ
-UNSET = {("n", "0")}  # what go-openai writes for a field that nobody set, beside empty texts
+UNSET = {("n", "0")}  # what go-openai writes for a field that is not set, besides empty texts
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,11 @@ def read_pictures(form: Form) -> tuple[tuple[InputImage, ...], InputImage | None
     if not pictures:
         raise ApiError(ErrorKind.MISSING_PARAMETER, "Missing required parameter: 'image'.", param="image")
     if len(pictures) > MOST_IMAGES:
-        raise ApiError(
-            ErrorKind.ARRAY_TOO_LONG,
-            f"Invalid 'image': array too long. Expected an array with maximum length {MOST_IMAGES}, but got an array "
-            f"with length {len(pictures)} instead.",
-            param="image",
-        )
-    alone = [name for name, _ in pictures] == ["image"]
+        message = array_too_long("image", MOST_IMAGES, len(pictures))
+        raise ApiError(ErrorKind.ARRAY_TOO_LONG, message, param="image")
+    is_single = [name for name, _ in pictures] == ["image"]
     images = tuple(
-        read_input_image(part, "image" if alone else f"image[{index}]") for index, (_, part) in enumerate(pictures)
+        read_input_image(part, "image" if is_single else f"image[{index}]") for index, (_, part) in enumerate(pictures)
     )
     return images, read_input_image(masks[-1], "mask") if masks else None
 
@@ -58,7 +54,7 @@ def read_pictures(form: Form) -> tuple[tuple[InputImage, ...], InputImage | None
 def read_texts(form: Form, known: Mapping[str, JsonField]) -> dict[str, Any]:
     """The other text parts as a body: numbers, booleans and objects where `known` fields expect them.
 
-    An empty text is absent. A file that is no picture of the edit is there by name, with nothing in it.
+    An empty text is absent. An unknown file is there by its name only, so that it is reported as ignored.
     """
     body: dict[str, Any] = {}
     for name, text in form.texts:
@@ -75,7 +71,7 @@ def is_picture(name: str) -> bool:
 
 
 def put(body: dict[str, Any], name: str, text: str) -> None:
-    """Writes a text part where its name says: `svg[reasoning][effort]` is a member of a member."""
+    """Stores a text part under its name: `svg[reasoning][effort]` is a member of a member."""
     names = re.findall(r"[^\[\]]+", name)
     first, *inner = names if 0 < len(names) <= MOST_LEVELS else [name]
     for key in inner:
@@ -87,11 +83,11 @@ def put(body: dict[str, Any], name: str, text: str) -> None:
 
 
 def typed(field: JsonField | None, value: Any) -> Any:
-    """A text as the JSON value its field expects; a text that is none stays one, and is complained about later."""
-    if isinstance(value, str) and isinstance(field, Number | Flag):
+    """A text as the JSON value that its field expects; unchanged if it is not one, which validation then reports."""
+    if isinstance(value, str) and isinstance(field, Number | Boolean):
         read = field.from_text(value)
         return value if read is None else read
-    if isinstance(value, str) and isinstance(field, Mapped) and value.startswith("{"):
+    if isinstance(value, str) and isinstance(field, Object) and value.startswith("{"):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Model lists as OpenAI tells them, and beside its four fields what a caller wants to know before paying."""
+"""Model lists in OpenAI's format, with extra fields about what a model can do and costs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def build_model(model: ServedModel) -> dict[str, Any]:
         "owned_by": upstream.owner,
         "shutdown_date": upstream.retires.isoformat() if upstream.retires else None,
         "upstream_model": model.upstream_name,
-        "aspect_ratios": told_pixels(upstream.pixels),
-        "image_sizes": {tier: told_pixels(pixels) for tier, pixels in upstream.tiers.items()},
+        "aspect_ratios": write_pixels(upstream.pixels),
+        "image_sizes": {tier: write_pixels(pixels) for tier, pixels in upstream.tiers.items()},
         "output_formats": [known.name for known in OUTPUTS],
         "native_output_format": BY_MIME_TYPE[upstream.output_mime_type].name,
         "limits": {
@@ -52,5 +52,5 @@ def build_model(model: ServedModel) -> dict[str, Any]:
     return body
 
 
-def told_pixels(pixels: Mapping[str, Pixels]) -> dict[str, str]:
+def write_pixels(pixels: Mapping[str, Pixels]) -> dict[str, str]:
     return {ratio: f"{width}x{height}" for ratio, (width, height) in pixels.items()}

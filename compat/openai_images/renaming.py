@@ -1,4 +1,4 @@
-"""A request on its way to a server of the same API: its body as it came, with the name that the server knows."""
+"""The body of a request to a server of the same API: unchanged, except that `model` is the server's own name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MODEL_PART = re.compile(rb'\r\ncontent-disposition:[^\r\n]*;\s*name="?model"?\s*
 
 
 def json_with_model(body: bytes, name: str) -> Pieces:
-    """The pieces of a JSON object, which is valid, with `model` told as `name`."""
+    """The pieces of a valid JSON object, in which `model` becomes `name`."""
     body = body.decode(json.detect_encoding(body)).encode()
-    spots = list(values_of_model(body))
-    if spots:
-        begin, end = spots[-1]  # of a name that is told twice, JSON readers take the last value
+    places = list(values_of_model(body))
+    if places:
+        begin, end = places[-1]  # JSON readers take the last value of a repeated name
         view = memoryview(body)
         return view[:begin], json.dumps(name).encode(), view[end:]
     brace = body.index(b"{") + 1
@@ -45,8 +45,8 @@ def values_of_model(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def form_with_model(body: bytes, boundary: bytes, name: str) -> Pieces:
-    """The pieces of a multipart form, which is valid, with `model` told as `name`."""
-    delimiter, told = b"\r\n--" + boundary, name.encode()
+    """The pieces of a valid multipart form, in which `model` becomes `name`."""
+    delimiter, value = b"\r\n--" + boundary, name.encode()
     view, passed, found = memoryview(body), 0, False
     pieces: list[bytes | memoryview] = []
     start = 0 if body.startswith(delimiter[2:]) else body.find(delimiter)
@@ -56,10 +56,10 @@ def form_with_model(body: bytes, boundary: bytes, name: str) -> Pieces:
             break
         end = body.find(delimiter, headers_end + 2)
         if end >= 0 and MODEL_PART.search(body, start, headers_end + 2):
-            pieces += [view[passed : headers_end + 4], told]
+            pieces += [view[passed : headers_end + 4], value]
             passed, found = end, True
         start = end
     if not found:
-        part = b'--%b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n' % (boundary, told)
+        part = b'--%b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n' % (boundary, value)
         pieces.append(part)
     return (*pieces, view[passed:])

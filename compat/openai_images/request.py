@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError
+from marshmallow import Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_NAME, OUTPUTS, Pixels
@@ -15,20 +15,21 @@ from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import MOST_PICTURES, ImageRequest, InputImage, OutputOptions
 from compat.input_images import MOST_IMAGES, check_mask, read_input_image
 from compat.openai_images.form import Form, read_pictures, read_texts
-from compat.sizes import aspect_ratio_of_size, known_aspect_ratio, nearest_image_size, parse_pixels
+from compat.sizes import aspect_ratio_of_size, nearest_image_size, parse_pixels
 from compat.validation import (
+    Array,
+    Boolean,
     Choice,
-    Flag,
     Integer,
     JsonField,
-    Listed,
-    Mapped,
+    LenientSchema,
     Number,
-    Text,
-    complain,
+    Object,
+    String,
+    api_error,
+    check_choice,
     instance_of,
-    load,
-    refuse,
+    invalid,
     type_name,
     wrong_type,
 )
@@ -45,65 +46,58 @@ VARIATION_PROMPT = (
 class ImageField(JsonField):
     """One picture as a string, or several."""
 
-    one = Text(filled=True)
-    several = Listed(Text(required=True, filled=True), shortest=1, longest=MOST_IMAGES)
+    single = String(not_empty=True)
+    several = Array(String(required=True, not_empty=True), min_length=1, max_length=MOST_IMAGES)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str | list[str]:
         if not isinstance(value, str | list):
-            raise ValidationError(wrong_type("a string or an array of strings", value))
-        field = self.one if isinstance(value, str) else self.several
+            raise wrong_type("a string or an array of strings", value)
+        field = self.single if isinstance(value, str) else self.several
         return field.deserialize(value)  # type: ignore[no-any-return]
 
 
-class ImageReference(Mapped):
-    """A picture of a JSON edit: an object with its address or data URL. File ids are refused: we keep no files."""
+class ImageReference(Object):
+    """A picture of a JSON edit: an object with its address or data URL. File ids are refused, as no files are kept."""
 
     def __init__(self, **options: Any):
-        super().__init__({"file_id": NoFile(), "image_url": Text(required=True, filled=True)}, **options)
+        super().__init__({"file_id": FileId(), "image_url": String(required=True, not_empty=True)}, **options)
 
 
-class NoFile(JsonField):
-    """A `file_id`, which cannot be followed."""
+class FileId(JsonField):
+    """A `file_id`, which is refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
-        raise complain(ErrorKind.INVALID_VALUE, "'{param}' cannot be followed: send the picture itself as 'image_url'.")
+        raise invalid(ErrorKind.INVALID_VALUE, "'{param}' is not supported: send the picture itself as 'image_url'.")
 
 
 RESPONSE_FORMATS = ("url", "b64_json")
-FIT_FOR_OPENAI = ("output_format", "output_compression")  # of our fields, those that OpenAI has as well
-GOOGLE = Mapped({"generationConfig": Mapped(), "generation_config": Mapped()})
-PROMPT = Text(required=True, filled=True, longest=LONGEST_PROMPT)
+OUTPUT_FIELDS = ("output_format", "output_compression")  # fields below that OpenAI servers know as well
+GOOGLE = Object({"generationConfig": Object(), "generation_config": Object()})
+PROMPT = String(required=True, not_empty=True, max_length=LONGEST_PROMPT)
 COMMON: Mapping[str, JsonField] = {
-    "model": Text(longest=LONGEST_MODEL),
-    "n": Integer(lowest=1, highest=MOST_PICTURES),
-    "size": Text(),
-    "aspect_ratio": Text(),
-    "image_size": Text(),
+    "model": String(max_length=LONGEST_MODEL),
+    "n": Integer(minimum=1, maximum=MOST_PICTURES),
+    "size": String(),
+    "aspect_ratio": String(),
+    "image_size": String(),
     "resize": Choice("cover", "contain"),
     "response_format": Choice(*RESPONSE_FORMATS),
     "output_format": Choice(*(known.name for known in OUTPUTS)),
-    "output_compression": Integer(lowest=0, highest=100),
-    "stream": Flag(),
-    "partial_images": Integer(lowest=0, highest=3),
-    "seed": Integer(lowest=-(2**31), highest=2**31 - 1),
+    "output_compression": Integer(minimum=0, maximum=100),
+    "stream": Boolean(),
+    "partial_images": Integer(minimum=0, maximum=3),
+    "seed": Integer(minimum=-(2**31), maximum=2**31 - 1),
     "temperature": Number(),
     "google": GOOGLE,
-    "extra_body": Mapped({"google": GOOGLE}),
+    "extra_body": Object({"google": GOOGLE}),
 }
 
-
-class LenientSchema(Schema):
-    """Unknown fields are no errors: the answer names them."""
-
-    class Meta:
-        unknown = INCLUDE
-
-
+# Unknown fields are kept in all of them, since the answer names them.
 GenerationSchema = LenientSchema.from_dict({"prompt": PROMPT, "image": ImageField(), **COMMON}, name="GenerationSchema")
 JsonEditSchema = LenientSchema.from_dict(
     {
         "prompt": PROMPT,
-        "images": Listed(ImageReference(required=True), required=True, shortest=1, longest=MOST_IMAGES),
+        "images": Array(ImageReference(required=True), required=True, min_length=1, max_length=MOST_IMAGES),
         "mask": ImageReference(),
         **COMMON,
     },
@@ -122,14 +116,14 @@ class OpenAIRequest:
     response_format: str  # url or b64_json
     output: OutputOptions
     stream: bool = False
-    ignored: tuple[str, ...] = ()  # wishes that cannot be met, by name
+    ignored: tuple[str, ...] = ()  # names of fields that have no effect
 
 
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
-    """A generation from its JSON body. `default_format` is what callers get who do not ask for url or b64_json."""
+    """A generation from its JSON body. `default_format` is the response format if none is given."""
     checked = check(GenerationSchema, body)
-    told = checked.get("image", [])
-    places = {"image": told} if isinstance(told, str) else {f"image[{index}]": one for index, one in enumerate(told)}
+    given = checked.get("image", [])
+    places = {"image": given} if isinstance(given, str) else {f"image[{index}]": one for index, one in enumerate(given)}
     images = tuple(read_input_image(one, place) for place, one in places.items())
     return read_request(checked, GenerationSchema, images, None, catalogue, default_format)
 
@@ -163,16 +157,16 @@ def parse_variation_form(form: Form, catalogue: ModelCatalogue, default_format: 
 
 
 def check(schema: type[Schema], body: Any) -> dict[str, Any]:
-    """The body with its known fields checked; what is null is absent. Raises the ApiError of its first fault."""
+    """The body, validated and without fields that are null. Raises the ApiError of its first problem."""
     if not isinstance(body, dict):
         raise ApiError(
             ErrorKind.INVALID_TYPE,
             f"Invalid type for the request body: expected an object, but got {type_name(body)} instead.",
         )
     try:
-        checked = load(schema, body)
+        checked = instance_of(schema).load(body)
     except ValidationError as error:
-        raise refuse(error) from None
+        raise api_error(error) from None
     return {name: checked[name] for name in body if checked[name] is not None}
 
 
@@ -184,7 +178,7 @@ def read_request(
     catalogue: ModelCatalogue,
     default_format: str,
 ) -> OpenAIRequest:
-    """The request that checked fields and pictures make together."""
+    """The request that validated fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
     size = checked.get("size", "auto")
     resize = checked.get("resize")
@@ -192,7 +186,7 @@ def read_request(
     if resize:
         check_resize(pixels)
     if "aspect_ratio" in checked:
-        aspect_ratio: str | None = known_aspect_ratio(checked["aspect_ratio"], model.upstream)
+        aspect_ratio: str | None = check_choice(checked["aspect_ratio"], model.upstream.pixels, "aspect_ratio")
     else:
         aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
     return OpenAIRequest(
@@ -221,17 +215,17 @@ def read_request(
     )
 
 
-def wanted_format(asked: Any, model: ServedModel, default_format: str) -> str:
-    """How pictures are told: as the caller asks, as OpenAI's own model of that name would, or by default."""
-    if asked in RESPONSE_FORMATS:
-        return str(asked)
+def wanted_format(given: Any, model: ServedModel, default_format: str) -> str:
+    """The response format that is given, or else that of OpenAI's model whose name is used, or else the default."""
+    if given in RESPONSE_FORMATS:
+        return str(given)
     if model.is_openai_alias:
         return "url" if model.requested_name.startswith("dall-e") else "b64_json"
     return default_format
 
 
 def check_resize(pixels: Pixels | None) -> None:
-    """Exact pixels need a size in pixels, and one that can be made."""
+    """Refuses `resize` without a size in pixels, or with one that is too large."""
     if not pixels:
         raise ApiError(ErrorKind.INVALID_VALUE, "'resize' needs a 'size' in pixels such as '1000x500'.", param="size")
     if max(pixels) > LONGEST_SIDE:
@@ -240,47 +234,42 @@ def check_resize(pixels: Pixels | None) -> None:
         )
 
 
-def image_size(asked: str | None, size: str, model: ServedModel, aspect_ratio: str | None) -> str | None:
-    """The tier to ask for: the caller's if the model has tiers, else the one that `size` comes nearest to."""
+def image_size(given: str | None, size: str, model: ServedModel, aspect_ratio: str | None) -> str | None:
+    """The tier that is given, if the model has tiers, or else the one that is nearest to `size`."""
     tiers = model.upstream.tiers
-    if asked is None or not tiers:
+    if given is None or not tiers:
         return nearest_image_size(size, model.upstream, aspect_ratio)
-    if asked not in tiers:
-        supported = ", ".join(f"'{tier}'" for tier in tiers)
-        raise ApiError(
-            ErrorKind.INVALID_VALUE,
-            f"Invalid value: '{asked}'. Supported values are: {supported}.",
-            param="image_size",
-        )
-    return asked
+    return check_choice(given, tiers, "image_size")
 
 
 def read_google(checked: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes to Gemini verbatim; `contents` are ours to write."""
+    """What is sent to Gemini verbatim. `contents` is refused, as it is made from other fields."""
     nested = checked.get("extra_body", {}).get("google") or {}
     google = {**nested, **checked.get("google", {})}
     if "contents" in google:
-        raise ApiError(ErrorKind.INVALID_VALUE, "'contents' is made of 'prompt' and 'image'.", param="google.contents")
+        raise ApiError(
+            ErrorKind.INVALID_VALUE, "'contents' is made from 'prompt' and 'image'.", param="google.contents"
+        )
     return google
 
 
 def read_openai(checked: Mapping[str, Any], model: ServedModel) -> dict[str, Any]:
-    """What goes verbatim to a server that speaks OpenAI's API: all that is its own, and not ours to write."""
+    """What is sent verbatim to a server that speaks OpenAI's API: the fields that we do not write ourselves."""
     if not model.upstream.openai:
         return {}
     return {
         name: value
         for name, value in checked.items()
-        if (name not in COMMON or name in FIT_FOR_OPENAI) and name not in ("prompt", "image", "images", "mask")
+        if (name not in COMMON or name in OUTPUT_FIELDS) and name not in ("prompt", "image", "images", "mask")
     }
 
 
 def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> tuple[str, ...]:
-    """The wishes that are left out. A value that says what is done anyway is no wish."""
+    """The names of the fields that have no effect, except where the value asks for what is done anyway."""
     if model.upstream.openai:
         return ("google",) if checked.get("google") or checked.get("extra_body") else ()
-    understood = instance_of(schema).fields
-    names = [name for name, value in checked.items() if name not in understood and value not in ("", "auto", False)]
+    supported = instance_of(schema).fields
+    names = [name for name, value in checked.items() if name not in supported and value not in ("", "auto", False)]
     if checked.get("background") == "opaque":
         names.remove("background")
     if checked.get("image_size") and not model.upstream.tiers:

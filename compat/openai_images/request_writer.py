@@ -11,60 +11,50 @@ from compat.base64_stream import decode_whole
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_MIME_TYPE, Pixels
 from compat.image_models import OpenAIServer, ServedModel
-from compat.images import ImageRequest, InputImage
+from compat.images import ImageRequest, InputImage, OutgoingRequest
 from compat.json_text import dumps
 
 IN_QUOTES = {ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"}  # as browsers write the name of a part
-OUR_PARTS = ("image", "images", "mask")  # which nobody else may write
-
-
-@dataclass(frozen=True)
-class OutgoingRequest:
-    """A request as it is sent: where to, below the server's base URL, and its body, in pieces."""
-
-    path: str
-    content_type: str
-    body: tuple[bytes, ...]
+RESERVED = ("image", "images", "mask")  # fields that `openai` of a request cannot set
 
 
 def write_request(
     image_request: ImageRequest, model: ServedModel, *, stream: bool = False, boundary: str | None = None
 ) -> OutgoingRequest:
-    """The request for all pictures that one call may ask for; `split` makes such requests.
+    """The request for as many pictures as one call may ask for; `split` makes such requests.
 
-    Without pictures to start from it is a generation; with them an edit, as a form, or as JSON where a picture is
-    told by an address. `boundary` is that of the form, if it is not to be made of what the form holds. Raises
-    INVALID_VALUE for an edit that the server cannot do.
+    Without input pictures it is a generation; with them an edit, as a form, or as JSON if a picture is an address.
+    `boundary` is that of the form; by default it is a hash of its contents. Raises INVALID_VALUE for an edit that the
+    server does not support.
     """
     fields = build_fields(image_request, model, stream)
     if not image_request.input_images:
-        return OutgoingRequest("images/generations", "application/json", (dumps(fields),))
+        return OutgoingRequest("images/generations", (dumps(fields),))
     if not server_of(model).edits:
         raise ApiError(
             ErrorKind.INVALID_VALUE,
-            f"The model '{model.name}' draws from words alone: it takes no picture to start from.",
+            f"The model '{model.name}' draws from text alone: it takes no input pictures.",
             param="image",
         )
     if any(image.data is None for image in pictures_of(image_request)):
         if not server_of(model).image_urls:
             raise ApiError(
                 ErrorKind.INVALID_VALUE,
-                f"The server of '{model.name}' opens no addresses: send the picture itself.",
+                f"The server of '{model.name}' does not open addresses: send the picture itself.",
                 param="image",
             )
-        return OutgoingRequest("images/edits", "application/json", tuple(write_json_edit(image_request, fields)))
+        return OutgoingRequest("images/edits", tuple(write_json_edit(image_request, fields)))
     parts = list(build_parts(image_request, fields))
     boundary = boundary or boundary_for(parts)
-    return OutgoingRequest(
-        "images/edits", f"multipart/form-data; boundary={boundary}", tuple(write_form(parts, boundary))
-    )
+    content_type = f"multipart/form-data; boundary={boundary}"
+    return OutgoingRequest("images/edits", tuple(write_form(parts, boundary)), content_type)
 
 
 def split(image_request: ImageRequest, most_pictures: int) -> list[ImageRequest]:
-    """Several requests in the place of one that asks for more pictures than one call may.
+    """Several requests instead of one that asks for more pictures than one call may.
 
-    Where a seed is given each request has the one that its first picture would have had: the seed of the first
-    picture, counted up. A negative one, which asks for chance, stays.
+    A seed is counted up, so that each request has the seed that its first picture would have had; a negative one,
+    which stands for a random seed, stays.
     """
     requests = []
     for start in range(0, image_request.count, most_pictures):
@@ -80,21 +70,21 @@ def split(image_request: ImageRequest, most_pictures: int) -> list[ImageRequest]
 
 
 def unsupported_fields(image_request: ImageRequest, model: ServedModel) -> tuple[str, ...]:
-    """The wishes that the request leaves out because the server has no word for them."""
-    said = build_fields(image_request, model, stream=False)
+    """The fields of the request that are not sent because the server has none for them."""
+    sent = build_fields(image_request, model, stream=False)
     size = pixels_of(image_request, model)
-    wishes: Mapping[str, bool] = {
+    given: Mapping[str, bool] = {
         "aspect_ratio": image_request.aspect_ratio is not None and size is None,
-        "image_size": image_request.image_size is not None and not tells_tier(image_request, model),
+        "image_size": image_request.image_size is not None and not size_has_tier(image_request, model),
         "seed": image_request.seed is not None,
         "temperature": image_request.temperature is not None,
         "google": bool(image_request.gemini),
     }
-    return tuple(name for name, wished in wishes.items() if wished and name not in said)
+    return tuple(name for name, is_given in given.items() if is_given and name not in sent)
 
 
 def build_fields(image_request: ImageRequest, model: ServedModel, stream: bool) -> dict[str, Any]:
-    """All fields but the pictures. What `openai` of the request says wins."""
+    """All fields but the pictures. Those in `openai` of the request take precedence."""
     server = server_of(model)
     fields: dict[str, Any] = {"model": model.upstream_name, "prompt": image_request.prompt}
     if image_request.count > 1:
@@ -108,7 +98,7 @@ def build_fields(image_request: ImageRequest, model: ServedModel, stream: bool) 
     for name in ("seed", "temperature", "aspect_ratio", "image_size"):
         if name in server.fields and (value := getattr(image_request, name)) is not None:
             fields[name] = value
-    return fields | {name: value for name, value in image_request.openai.items() if name not in OUR_PARTS}
+    return fields | {name: value for name, value in image_request.openai.items() if name not in RESERVED}
 
 
 def server_of(model: ServedModel) -> OpenAIServer:
@@ -120,7 +110,7 @@ def server_of(model: ServedModel) -> OpenAIServer:
 def pixels_of(image_request: ImageRequest, model: ServedModel) -> Pixels | None:
     """The size to ask for; None leaves it to the server.
 
-    A tier without an aspect ratio is drawn square, unless the server knows tiers by their names; an edit without one
+    A tier without an aspect ratio is a square, unless the server knows tiers by their names; an edit without a ratio
     keeps the shape of its picture.
     """
     ratio, tier = image_request.aspect_ratio, model.upstream.tiers.get(image_request.image_size or "", {})
@@ -131,15 +121,15 @@ def pixels_of(image_request: ImageRequest, model: ServedModel) -> Pixels | None:
     return tier.get("1:1")
 
 
-def tells_tier(image_request: ImageRequest, model: ServedModel) -> bool:
-    """Whether the size that is asked for is one of the tier that was wished."""
+def size_has_tier(image_request: ImageRequest, model: ServedModel) -> bool:
+    """Whether the size to ask for belongs to the requested tier."""
     tier = model.upstream.tiers.get(image_request.image_size or "", {})
     size = pixels_of(image_request, model)
     return size is not None and size == tier.get(image_request.aspect_ratio or "1:1")
 
 
 def pictures_of(image_request: ImageRequest) -> list[InputImage]:
-    """The pictures to start from, and the mask."""
+    """The input pictures and the mask."""
     return [*image_request.input_images, *([image_request.mask] if image_request.mask else [])]
 
 
@@ -147,7 +137,7 @@ def pictures_of(image_request: ImageRequest) -> list[InputImage]:
 
 
 def write_json_edit(image_request: ImageRequest, fields: Mapping[str, Any]) -> Iterator[bytes]:
-    """An edit as JSON. The base64 of pictures goes in as it is."""
+    """An edit as JSON. The base64 of pictures is neither escaped nor copied."""
     yield dumps(fields)[:-1]
     for index, image in enumerate(image_request.input_images):
         yield b"," if index else b',"images":['
@@ -199,7 +189,7 @@ def file_part(name: str, file_name: str, image: InputImage) -> Part:
 
 
 def boundary_for(parts: Iterable[Part]) -> str:
-    """A boundary that no part holds: who wanted to write it into one would change it by that."""
+    """A boundary that no part contains: a hash of all parts, which nobody can write into one of them."""
     digest = blake2b(digest_size=16)
     for part in parts:
         digest.update(part.data)

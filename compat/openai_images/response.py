@@ -1,4 +1,4 @@
-"""Answers of the Images API, whole or as a stream of events, written from our events while they pass."""
+"""Answers of the Images API, whole or as a stream of events, written from our events while they pass through."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from compat.images import (
 from compat.json_text import dumps
 from compat.openai_images.error import build_error
 
-SMALL = 16 * 1024  # bytes of a picture that are copied, so that they leave with what introduces them
+SMALL = 16 * 1024  # bytes of a picture that are copied, to be sent together with what is before them
 KEEP_ALIVE = b": the model is drawing\n\n"
 
 Picture = ImageStart | StoredImage
-Words = Text | RevisedPrompt
+TextEvent = Text | RevisedPrompt
 
 
 class DraftSent(Exception):
-    """A picture that flowed turned out to be a draft: what has been written cannot be finished."""
+    """A picture that has been written is a draft: the answer cannot be finished."""
 
 
 def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None) -> Iterator[bytes]:
@@ -42,20 +42,20 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
     `created` is in seconds since 1970. Raises DraftSent.
     """
     summary = Summary(prices)
-    before: list[Words] = []  # that wait for the picture they introduce
-    words: list[Words] | None = None  # of the item that is open
-    held = b""  # what is small, and leaves with what follows it
+    before: list[TextEvent] = []  # of the next picture
+    texts: list[TextEvent] | None = None  # of the open item
+    held = b""  # is sent together with what follows
     for event in events:
         match event:
             case Text() | RevisedPrompt():
                 before.append(event)
             case ImageStart() | StoredImage():
-                if words is not None:
-                    held += end_item(words)
+                if texts is not None:
+                    held += end_item(texts)
                 held += b"," if summary.first else b'{"created":%d,"data":[' % created
                 held += start_item(event, summary)
                 summary.first = summary.first or event
-                words, before = before, []
+                texts, before = before, []
             case ImageData(data):
                 if held and len(data) > SMALL:
                     yield held
@@ -66,16 +66,16 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
                 raise DraftSent("the picture was a draft")
             case Finish(usage):
                 summary.add(usage)
-                if words is not None:
-                    held += end_item(words + before)
-                words, before = None, []
+                if texts is not None:
+                    held += end_item(texts + before)
+                texts, before = None, []
             case Failure(error):
                 summary.errors.append(error)
     yield held + b"]," + dumps(summary.fields())[1:]
 
 
 def start_item(picture: Picture, summary: Summary) -> bytes:
-    """An item of `data` up to its picture or its URL; the size is told where it differs from the first one's."""
+    """An item of `data` up to its picture or URL, with its size if it differs from the first one's."""
     fields: dict[str, Any] = {}
     if summary.first and size_of(picture) != size_of(summary.first):
         fields["size"] = size_of(picture)
@@ -83,21 +83,21 @@ def start_item(picture: Picture, summary: Summary) -> bytes:
     return dumps(fields)[:-2]
 
 
-def end_item(words: list[Words]) -> bytes:
-    """The rest of an item: the words that came along, if there are any."""
-    fields = told(words)
+def end_item(texts: list[TextEvent]) -> bytes:
+    """The rest of an item: its texts, if there are any."""
+    fields = text_fields(texts)
     return b'",' + dumps(fields)[1:] if fields else b'"}'
 
 
-def told(words: list[Words]) -> dict[str, str]:
-    """The members of an item or an event that hold words."""
-    revised = [one.prompt for one in words if isinstance(one, RevisedPrompt)]
-    text = "".join(one.text for one in words if isinstance(one, Text))
+def text_fields(texts: list[TextEvent]) -> dict[str, str]:
+    """The members of an item or an event that hold texts."""
+    revised = [one.prompt for one in texts if isinstance(one, RevisedPrompt)]
+    text = "".join(one.text for one in texts if isinstance(one, Text))
     return {**({"revised_prompt": revised[-1]} if revised else {}), **({"text": text} if text else {})}
 
 
 class Summary:
-    """What is told once for all pictures of an answer."""
+    """What an answer reports once for all of its pictures."""
 
     def __init__(self, prices: Prices | None):
         self.prices = prices
@@ -124,19 +124,19 @@ class Summary:
 def write_event_stream(
     events: Iterable[Event], *, operation: str, created: int, prices: Prices | None
 ) -> Iterator[bytes]:
-    """Server-sent events: one `completed` for each picture, written whole as soon as its answer is, errors last.
+    """Server-sent events: one `completed` for each picture, as soon as its answer is complete, errors last.
 
-    `operation` is image_generation or image_edit. Trouble after the first thing written is an `error` event.
+    `operation` is image_generation or image_edit. An error after the first event is an `error` event.
     """
     started = False
     errors: list[ApiError] = []
     pictures: list[HeldPicture] = []
-    words: list[Words] = []
+    texts: list[TextEvent] = []
     try:
         for event in events:
             match event:
                 case Text() | RevisedPrompt():
-                    words.append(event)
+                    texts.append(event)
                 case ImageStart():
                     pictures.append(HeldPicture(event))
                 case ImageData(data):
@@ -146,40 +146,40 @@ def write_event_stream(
                 case Finish(usage):
                     for picture in pictures:
                         started = True
-                        yield from picture.write(f"{operation}.completed", created, usage or Usage(), prices, words)
-                        usage, words = None, []
-                    pictures, words = [], []
+                        yield from picture.write(f"{operation}.completed", created, usage or Usage(), prices, texts)
+                        usage, texts = None, []
+                    pictures, texts = [], []
                 case Silence():
                     started = True
                     yield KEEP_ALIVE
                 case Failure(error):
                     errors.append(error)
-    except ApiError as trouble:
+    except ApiError as error:
         if not started:
             raise
-        errors.append(trouble)
+        errors.append(error)
     for number, failed in enumerate(errors):
         yield write_event("error", {"type": "error", **build_error(failed)[1], "sequence_number": number})
 
 
 class HeldPicture:
-    """A picture of a stream until it can be written whole, as the chunks it came in."""
+    """A picture of a stream, held until it is complete, as the chunks it came in."""
 
     def __init__(self, start: ImageStart):
         self.start = start
         self.chunks: list[bytes] = []
 
     def write(
-        self, name: str, created: int, usage: Usage, prices: Prices | None, words: list[Words]
+        self, name: str, created: int, usage: Usage, prices: Prices | None, texts: list[TextEvent]
     ) -> Iterator[bytes]:
-        """The whole event; usage and words of an answer are told with its first picture."""
+        """The whole event; usage and texts of an answer are in that of its first picture."""
         fields = {
             "type": name,
             "created_at": created,
             **picture_fields(self.start),
             "quality": "auto",
             "usage": build_usage(usage, prices),
-            **told(words),
+            **text_fields(texts),
             "b64_json": "",
         }
         yield b"event: " + name.encode() + b"\ndata: " + dumps(fields)[:-2]
@@ -188,7 +188,7 @@ class HeldPicture:
 
 
 def picture_fields(picture: Picture) -> dict[str, Any]:
-    """What is true of a picture, in the values that OpenAI's own client accepts."""
+    """The properties of a picture, with values that OpenAI's own client accepts."""
     return {
         "background": "opaque",
         "size": size_of(picture),
@@ -201,7 +201,7 @@ def size_of(picture: Picture) -> str:
 
 
 def build_usage(usage: Usage, prices: Prices | None) -> dict[str, Any]:
-    """OpenAI's usage, and what it costs in USD where the prices are known."""
+    """OpenAI's usage, and its cost in USD if the prices are known."""
     input_tokens = usage.input_text_tokens + usage.input_image_tokens
     output_tokens = usage.output_text_tokens + usage.output_image_tokens
     body: dict[str, Any] = {

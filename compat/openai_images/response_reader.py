@@ -1,8 +1,7 @@
-"""Answers of the Images API, whole or as a stream of events, read as events of ours while they pass."""
+"""Answers of the Images API, whole or as a stream of events, read as our own events while they pass through."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from compat.event_stream import read_data, without_done
 from compat.formats import NotAPicture
 from compat.images import Event, Failure, Finish, ImageEnd, LinkedImage, RevisedPrompt, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
+from compat.json_text import count, dicts, last_object
 from compat.openai_images.error import parse_told_error
 from compat.picture_reader import PictureReader
 
@@ -21,15 +21,14 @@ LONGEST_HEAD = 200  # bytes of a data URL before its comma
 LONGEST_ADDRESS = 16384  # bytes
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
-DRAFT = "partial_image"
-DECODER = json.JSONDecoder()
+DRAFT = "partial_image"  # at the end of an event's type
 
 
 def read_answer(chunks: Iterable[bytes], content_type: str = "application/json") -> Iterator[Event]:
-    """The events of an answer: for each of its pictures a Finish, the last of them with the tokens of all.
+    """The events of an answer, with a Finish after each picture, the last of them with the tokens of all.
 
-    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken; until then all
-    events are true. What fails beside a picture that is whole is a Failure.
+    Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
+    events. An error beside a complete picture is a Failure.
     """
     streamed = content_type.startswith("text/event-stream")
     if streamed:
@@ -45,33 +44,33 @@ def take(path: Path) -> Take | None:
 
 
 def is_item(path: Path) -> bool:
-    """Whether a picture may stand here: in a member of `data`, or in an event itself."""
+    """Whether a picture may be here: in an item of `data`, or in an event itself."""
     return not path or (len(path) == 2 and path[0] == "data" and isinstance(path[1], int))
 
 
 class AnswerReader:
-    """What has been read of one answer so far."""
+    """Reads one answer."""
 
     def __init__(self, streamed: bool) -> None:
         self.streamed = streamed
-        self.item: Item | None = None  # that is being read
+        self.item: Item | None = None  # the one that is being read
         self.pictures = 0
-        self.unfinished = False  # whether the last picture still lacks its Finish
+        self.unfinished = False  # whether the Finish of the last picture is due
         self.documents = 0
-        self.listed = False  # whether one of them had `data`
+        self.has_data = False  # whether one of them had `data`
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
         for token in read_json(chunks, take, is_item, self.is_base64):
             match token:
                 case StringStart(path, enclosing):
-                    yield from self.told(self.item_at(path[:-1]).start_string(path[-1], enclosing))
+                    yield from self.finish_before(self.item_at(path[:-1]).start_string(path[-1], enclosing))
                 case bytes() as data:
                     if self.item:
                         events = self.item.read(data)
-                        yield from self.told(events) if self.unfinished else events
+                        yield from self.finish_before(events) if self.unfinished else events
                 case StringEnd():
                     if self.item:
-                        yield from self.told(self.item.end_string())
+                        yield from self.finish_before(self.item.end_string())
                 case Value((), document):
                     if isinstance(document, dict):
                         yield from self.end_document(document)
@@ -83,7 +82,7 @@ class AnswerReader:
             raise self.without_picture()
 
     def is_base64(self, data: bytes) -> bool:
-        """Whether the next piece of a picture is base64 to its end."""
+        """Whether the whole next piece of a picture is base64."""
         string = self.item.string if self.item else None
         picture = string.picture if string else None
         return picture is not None and picture.is_base64(data)
@@ -92,11 +91,11 @@ class AnswerReader:
         if self.item is None:
             self.item = Item(path)
         if self.item.path != path:
-            raise NotAPicture("a picture within another")
+            raise NotAPicture("a picture is within another")
         return self.item
 
-    def told(self, events: Iterable[Event]) -> Iterator[Event]:
-        """The events of an item, after the Finish of the one before it."""
+    def finish_before(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events of an item, after the Finish of the item before it."""
         for event in events:
             if self.unfinished:
                 self.unfinished = False
@@ -105,14 +104,14 @@ class AnswerReader:
 
     def end_item(self, path: Path, value: Any, draft: bool = False) -> Iterator[Event]:
         if isinstance(value, dict) and self.item_at(path).is_picture:
-            yield from self.told(self.item_at(path).end(value, draft))
+            yield from self.finish_before(self.item_at(path).end(value, draft))
             self.pictures += not draft
             self.unfinished = self.unfinished or not draft
         self.item = None
 
     def end_document(self, document: dict[str, Any]) -> Iterator[Event]:
         self.documents += 1
-        self.listed = self.listed or "data" in document
+        self.has_data = self.has_data or "data" in document
         kind = document.get("type")
         failed = kind == "error" or document.get("error")
         if self.item and (self.item.picture or not failed):
@@ -127,35 +126,35 @@ class AnswerReader:
             yield self.failure(parse_told_error({"error": error}))
 
     def failure(self, error: ApiError) -> Failure:
-        """The error beside pictures that are whole. Without one it is raised."""
+        """The error beside complete pictures. Without one it is raised."""
         if not self.pictures:
             raise error
         return Failure(error)
 
     def without_picture(self) -> ApiError:
-        if self.streamed and not self.listed:
-            return broken("The upstream's answer ended before a picture was whole.")
+        if self.streamed and not self.has_data:
+            return broken("The upstream's answer ended before a picture was complete.")
         return ApiError(ErrorKind.NO_IMAGE, "The upstream's answer has no image.", may_repeat=False)
 
 
 class Item:
-    """One picture as it passes, with the words about it."""
+    """One picture and its texts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.picture: PictureReader | None = None
         self.address: str | None = None
-        self.string: PictureString | None = None  # that is being read
-        self.words_told: set[str] = set()
+        self.string: PictureString | None = None  # the one that is being read
+        self.texts_read: set[str] = set()  # by name
 
     @property
     def is_picture(self) -> bool:
         return self.picture is not None or self.address is not None
 
     def start_string(self, name: str | int, enclosing: Any) -> Iterator[Event]:
-        """A string that may tell the picture; once one has told it, the others are passed over."""
+        """A string that may hold the picture; after it has been read, others are skipped."""
         self.string = None if self.picture else PictureString(is_address=name == ADDRESS)
-        yield from self.words(enclosing)
+        yield from self.texts(enclosing)
 
     def read(self, data: bytes) -> Iterable[Event]:
         return self.string.read(data) if self.string else ()
@@ -167,24 +166,24 @@ class Item:
             self.address = self.address or self.string.address()
         self.string = None
 
-    def words(self, item: Any) -> Iterator[Event]:
-        """What the item says beside its picture, each thing once."""
+    def texts(self, item: Any) -> Iterator[Event]:
+        """The texts of the item, each once."""
         for name, event in (("revised_prompt", RevisedPrompt), ("text", Text)):
-            if name not in self.words_told and isinstance(item, dict) and isinstance(said := item.get(name), str):
-                self.words_told.add(name)
-                if said:
-                    yield event(said)
+            if name not in self.texts_read and isinstance(item, dict) and isinstance(text := item.get(name), str):
+                self.texts_read.add(name)
+                if text:
+                    yield event(text)
 
     def end(self, item: dict[str, Any], draft: bool) -> Iterator[Event]:
         if self.picture:
             yield ImageEnd(draft=draft)
         elif self.address:
             yield LinkedImage(self.address)
-        yield from self.words(item)
+        yield from self.texts(item)
 
 
 class PictureString:
-    """A string that tells a picture: base64, perhaps in a data URL, or its address."""
+    """A string that holds a picture: base64, perhaps in a data URL, or its address."""
 
     def __init__(self, is_address: bool) -> None:
         self.is_address = is_address
@@ -198,16 +197,16 @@ class PictureString:
         return self.picture.read(data) if self.picture else ()
 
     def base64_held(self) -> bytes:
-        """What is held of the picture, as soon as it is certain that there is one."""
+        """The base64 that is held, once it is certain that the string is no address."""
         if self.held.startswith(DATA_URL):
             head, comma, rest = self.held.partition(b",")
             if len(head) > LONGEST_HEAD or (comma and not head.endswith(b";base64")):
-                raise NotAPicture("a data URL that is not base64")
+                raise NotAPicture("a data URL is not base64")
             self.picture = PictureReader() if comma else None
             return rest
         if self.is_address:
             if len(self.held) > LONGEST_ADDRESS:
-                raise NotAPicture("an address that is too long")
+                raise NotAPicture("an address is too long")
             return b""
         self.picture = None if DATA_URL.startswith(self.held) else PictureReader()
         return self.held
@@ -216,52 +215,39 @@ class PictureString:
         if self.picture:
             yield from self.picture.end()
         elif self.held and not (self.is_address and not self.held.startswith(DATA_URL)):
-            raise NotAPicture("a picture that ends before its header does")
+            raise NotAPicture("the picture ends within its header")
 
     def address(self) -> str | None:
-        """The address, if the string is one and not empty: of the web, or relative to the server."""
+        """The address, http(s) or relative to the server; None if the string is empty or not an address."""
         if self.picture or not self.is_address:
             return None
         address = self.held.decode("utf-8", "replace").strip()
         if SCHEME.match(address) and not address.lower().startswith(("https://", "http://")):
-            raise NotAPicture("an address that is not of the web")
+            raise NotAPicture("an address is not an http or https URL")
         return address or None
 
 
 def parse_usage(usage: Any) -> Usage | None:
-    """The tokens of an answer; None if it does not tell them. Without details all input is text, all output image."""
+    """The tokens of an answer; None if there are none. Without details all input is text and all output is image."""
     if not isinstance(usage, dict) or not {"input_tokens", "output_tokens"} & usage.keys():
         return None
-    input_text, input_image = told_tokens(usage, "input_tokens", "text_tokens", "image_tokens")
-    output_image, output_text = told_tokens(usage, "output_tokens", "image_tokens", "text_tokens")
+    input_text, input_image = split_tokens(usage, "input_tokens", "text_tokens", "image_tokens")
+    output_image, output_text = split_tokens(usage, "output_tokens", "image_tokens", "text_tokens")
     return Usage(input_text, input_image, output_text, output_image)
 
 
-def told_tokens(usage: dict[str, Any], name: str, most: str, others: str) -> tuple[int, int]:
-    """The tokens of one direction; those that no detail tells are of the kind that `most` of them are."""
+def split_tokens(usage: dict[str, Any], name: str, main: str, other: str) -> tuple[int, int]:
+    """The tokens of one direction by kind; those without details are of the main kind."""
     details = usage.get(f"{name}_details")
     details = details if isinstance(details, dict) else {}
-    total, one, other = (count(value) for value in (usage.get(name), details.get(most), details.get(others)))
-    if not isinstance(details.get(most), int):
-        return max(0, total - other), other
-    return one, other if isinstance(details.get(others), int) else max(0, total - one)
+    total, main_count, other_count = (
+        count(value) for value in (usage.get(name), details.get(main), details.get(other))
+    )
+    if not isinstance(details.get(main), int):
+        return max(0, total - other_count), other_count
+    return main_count, other_count if isinstance(details.get(other), int) else max(0, total - main_count)
 
 
 def find_usage(tail: bytes) -> Usage | None:
-    """The usage that the last bytes of an answer tell, whole or streamed; None if they do not."""
-    found = list(USAGE.finditer(tail))
-    if not found:
-        return None
-    try:
-        usage, _ = DECODER.raw_decode(tail[found[-1].end() - 1 :].decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    return parse_usage(usage)
-
-
-def dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
-def count(value: Any) -> int:
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+    """The usage in the last bytes of an answer, whole or streamed; None if there is none."""
+    return parse_usage(last_object(USAGE, tail))

@@ -12,9 +12,19 @@ from gevent.queue import Empty, SimpleQueue
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import SUCCESSOR, Api, ServedModel
-from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence
+from compat.images import (
+    Event,
+    Failure,
+    Finish,
+    ImageData,
+    ImageEnd,
+    ImageRequest,
+    ImageStart,
+    OutgoingRequest,
+    Silence,
+)
 from proxy.caller import without_key
-from proxy.generation.languages import LANGUAGES, Call, Language
+from proxy.generation.languages import LANGUAGES, Language
 from proxy.generation.linked_images import fetch_links
 from proxy.observation.record import UpstreamTimes
 from proxy.upstream.client import Upstream
@@ -53,7 +63,7 @@ def generate(
 
 def ask_once(
     upstream: Upstream,
-    call: Call,
+    call: OutgoingRequest,
     language: Language,
     model: ServedModel,
     key: str | None,

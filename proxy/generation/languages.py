@@ -10,39 +10,31 @@ from compat.gemini_content import error as gemini_error
 from compat.gemini_content import request as gemini_request
 from compat.gemini_content import response as gemini_response
 from compat.image_models import Api, ServedModel
-from compat.images import Event, ImageRequest, Usage
+from compat.images import Event, ImageRequest, OutgoingRequest, Usage
 from compat.openai_images import error as openai_error
 from compat.openai_images import request_writer, response_reader
-from proxy.upstream.client import Body
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a server: where below its base URL, and with what."""
-
-    path: str
-    body: Body
-    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)
 class Language:
     """How a request is written as the calls that answer it, and how an answer is read."""
 
-    write: Callable[[ImageRequest, ServedModel, bool], list[Call]]  # if the last is true, a call for each picture
+    write: Callable[
+        [ImageRequest, ServedModel, bool], list[OutgoingRequest]
+    ]  # if the last is true, a call for each picture
     read: Callable[[Iterable[bytes], str], Iterator[Event]]
     read_error: Callable[[int, bytes, Mapping[str, str]], ApiError]  # status, body, headers
     find_usage: Callable[[bytes], Usage | None]  # in the last bytes of an answer that passes
     delay_of: Callable[[bytes], float | None]  # seconds to wait, as an error's body tells them
 
 
-def write_gemini(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[Call]:
+def write_gemini(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[OutgoingRequest]:
     """A call for each picture: Gemini makes one at a time."""
-    call = Call(f"models/{model.upstream_name}:generateContent", gemini_request.write_request(image_request))
+    call = OutgoingRequest(f"models/{model.upstream_name}:generateContent", gemini_request.write_request(image_request))
     return [call] * image_request.count
 
 
-def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[Call]:
+def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[OutgoingRequest]:
     """One call, or several where the server makes fewer pictures at a time than are asked for.
 
     In a stream pictures are asked for one by one, so that each can go on as soon as it is there.
@@ -50,8 +42,7 @@ def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bo
     server = model.upstream.openai
     assert server  # the row speaks OpenAI's API
     parts = request_writer.split(image_request, 1 if one_by_one else server.most_pictures)
-    written = (request_writer.write_request(part, model, stream=server.streams) for part in parts)
-    return [Call(one.path, one.body, one.content_type) for one in written]
+    return [request_writer.write_request(part, model, stream=server.streams) for part in parts]
 
 
 LANGUAGES: Mapping[Api, Language] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from compat.base64_stream import Decoder, MalformedBase64
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, broken
 from compat.images import Event, Failure, ImageData, ImageEnd, ImageStart
 
 Replace = Callable[[ImageStart, Iterator[bytes]], Iterable[Event]]
@@ -73,4 +73,4 @@ def pass_over(data: Iterator[bytes]) -> None:
 
 def broken_picture(why: str) -> ApiError:
     """A picture that cannot be used. It has been paid, and asking again would pay again."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, f"The upstream's picture cannot be used: {why}.", may_repeat=False)
+    return broken(f"The upstream's picture cannot be used: {why}.")

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from flask import Response, request
 
+from compat.errors import broken
 from proxy.caller import without_key
 from proxy.generation.languages import Language
 from proxy.routes.errors import retry_headers
 from proxy.routes.flow import flow
 from proxy.routes.observing import observation
-from proxy.upstream.client import UpstreamAnswer, broken
+from proxy.upstream.client import UpstreamAnswer
 
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no header may hold it
 FRAMING = {"content-length", "transfer-encoding"}

@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, ErrorKind, broken
 from compat.image_models import Api
 from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 from proxy.observation.record import UpstreamTimes
@@ -250,10 +250,6 @@ def nothing_was_sent(error: Exception) -> bool:
         # urllib3 tells a handshake that stalls as it tells an answer that does: only where it waited differs.
         return any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(cause.__cause__.__traceback__))
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
-def broken(message: str, may_repeat: bool | None = False) -> ApiError:
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=may_repeat)
 
 
 def too_late(seconds: float, whose: str) -> ApiError:

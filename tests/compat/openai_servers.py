@@ -10,8 +10,8 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from compat.image_models import PIXELS_2_5, PIXELS_3_1, ImageModel, OpenAIServer, ServedModel, times
+from compat.images import OutgoingRequest
 from compat.openai_images.form import Form, FormFile
-from compat.openai_images.request_writer import OutgoingRequest
 
 TIERS = {"1K": PIXELS_3_1, "2K": times(2, PIXELS_3_1), "4K": times(4, PIXELS_3_1)}
 

@@ -113,12 +113,12 @@ def test_every_column_is_read():
         ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nmost_pictures = 99', "most_pictures"),
         ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nprices = { input = 1 }', "prices.text_output"),
         ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\ntiers = { 2K = "x" }', "'tiers'"),
-        ('upstream = "openai"', 'upstream = "gemini"\nedits = true', "'edits' says something of"),
+        ('upstream = "openai"', 'upstream = "gemini"\nedits = true', "'edits' is a column for upstream"),
         ("[[model]]", "[model]", "the file: Invalid type for 'model'"),
         ("[[model]]", "only = 1\n[[model]]", "the file: Invalid type for 'only'"),
         ("[[model]]", "[[models]]", "the file:"),
         ("[[model]]", "[[model", "it is not TOML"),
-        ("[[model]]", SHORTEST + "[[model]]", "the name house is told twice"),
+        ("[[model]]", SHORTEST + "[[model]]", "the name house is used twice"),
     ],
 )
 def test_a_wrong_file_is_refused_and_the_message_names_row_and_column(line: str, instead: str, told: str):

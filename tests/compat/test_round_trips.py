@@ -1,4 +1,4 @@
-"""There and back again: what both APIs can say survives being told in the other, and what cannot is in one table."""
+"""Round trips: what both APIs have survives a translation to the other and back; everything else is a Loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from compat.images import (
     Text,
     Usage,
 )
-from compat.losses import LOSSES, Fate, Loss, Way
 from compat.openai_images import request_writer, response_reader
 from compat.openai_images import response as openai_response
 from compat.openai_images.error import googles_word
@@ -48,6 +47,7 @@ from tests.compat.openai_images.test_response_reader import (
 )
 from tests.compat.openai_servers import KNOWS_ALL, PLAIN, WITH_TIERS, form_of, served
 from tests.compat.pictures import base64_of, draw
+from tests.support.losses import LOSSES, Loss, Outcome, Translation
 
 PNG, JPEG = draw("PNG", 4, 3), draw("JPEG", 4, 3)
 NAMES = {"model_version": "own-model", "response_id": "abc"}
@@ -55,7 +55,7 @@ INPUTS = [picture for picture in PICTURES if not picture.startswith(b"GIF8")]
 
 
 class OneModel(ModelCatalogue):
-    """A server that serves one model, by whatever name it is asked for."""
+    """A catalogue of one model, which has every name."""
 
     def __init__(self, model: ServedModel):
         super().__init__()
@@ -68,16 +68,16 @@ class OneModel(ModelCatalogue):
 # Requests
 
 roles = st.sampled_from(["user", "model", None])
-words = st.text(min_size=1, max_size=12)
+prompts = st.text(min_size=1, max_size=12)
 addresses = st.sampled_from(["https://example.com/a.jpg", "http://10.0.0.1/b", "https://example.com/c.webp?x=1"])
 
 
 @st.composite
 def parts(draw: st.DrawFn) -> dict[str, Any]:
-    """A text, a picture or its address, perhaps signed, in either casing."""
+    """A text, a picture or its address, perhaps with a signature, with names in either case."""
     kind = draw(st.sampled_from(["text", "text", "inline", "file"]))
     if kind == "text":
-        return {"text": draw(words), **draw(st.sampled_from([{}, {"thoughtSignature": "AAAA"}]))}
+        return {"text": draw(prompts), **draw(st.sampled_from([{}, {"thoughtSignature": "AAAA"}]))}
     if kind == "file":
         return draw(addresses.map(lambda address: {"file_data": {"mime_type": "image/png", "fileUri": address}}))
     data = base64_of(draw(st.sampled_from(INPUTS)))
@@ -91,13 +91,13 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def bodies(draw: st.DrawFn, model: ServedModel) -> dict[str, Any]:
-    """Requests of generateContent that OpenAI's API can tell to the server of a model."""
+    """generateContent requests that OpenAI's API can express for the server of a model."""
     contents = draw(
         st.lists(st.fixed_dictionaries({"role": roles, "parts": st.lists(parts(), max_size=3)}), max_size=3)
     )
-    body: dict[str, Any] = {"contents": [*contents, {"role": "user", "parts": [{"text": draw(words)}]}]}
+    body: dict[str, Any] = {"contents": [*contents, {"role": "user", "parts": [{"text": draw(prompts)}]}]}
     if draw(st.booleans()):
-        body["systemInstruction"] = {"parts": [{"text": draw(words)}]}
+        body["systemInstruction"] = {"parts": [{"text": draw(prompts)}]}
     config: dict[str, Any] = {"candidateCount": draw(st.integers(1, 10))}
     if model is KNOWS_ALL:
         config |= draw(
@@ -137,25 +137,26 @@ def through_gemini(image_request: ImageRequest, model: ServedModel) -> ImageRequ
 @pytest.mark.parametrize("model", [PLAIN, KNOWS_ALL], ids=["plain", "knows all"])
 @given(st.data())
 @settings(max_examples=300)
-def test_a_request_of_geminis_survives_openais_api(model: ServedModel, data: st.DataObject) -> None:
+def test_a_gemini_request_survives_openais_api(model: ServedModel, data: st.DataObject) -> None:
     body = data.draw(bodies(model))
     check_request("generateContent", body)
     try:
         asked = read_request(body, model)
     except ApiError as error:
-        assert error.param == "contents"  # noqa: PT017 - no words but white space
+        assert error.param == "contents"  # noqa: PT017 - the text is white space
         return
     assert asked.ignored == ()
     assert request_writer.unsupported_fields(asked.image_request, model) == ()
-    told = through_openai(asked.image_request, model)
-    assert told.image_request == asked.image_request
-    assert (told.response_format, told.ignored, told.stream) == ("b64_json", (), False)
-    assert replace(through_gemini(told.image_request, model), count=asked.image_request.count) == asked.image_request
+    returned = through_openai(asked.image_request, model)
+    assert returned.image_request == asked.image_request
+    assert (returned.response_format, returned.ignored, returned.stream) == ("b64_json", (), False)
+    again = through_gemini(returned.image_request, model)
+    assert replace(again, count=asked.image_request.count) == asked.image_request
 
 
 sizes = st.sampled_from([f"{width}x{height}" for width, height in PIXELS_2_5.values()] + ["auto", "16:9"])
 openai_bodies = st.fixed_dictionaries(
-    {"prompt": words.filter(str.strip)},
+    {"prompt": prompts.filter(str.strip)},
     optional={
         "n": st.integers(1, 10),
         "size": sizes,
@@ -168,12 +169,12 @@ openai_bodies = st.fixed_dictionaries(
 
 @given(openai_bodies)
 @settings(max_examples=200)
-def test_a_request_of_openais_survives_geminis_api(body: dict[str, Any]) -> None:
+def test_an_openai_request_survives_geminis_api(body: dict[str, Any]) -> None:
     model = served(fields=("seed", "temperature"))
     asked = parse_generation(body, OneModel(model), "b64_json").image_request
-    told = replace(through_gemini(asked, model), count=asked.count)
-    assert told == asked
-    assert through_openai(told, model).image_request == asked
+    returned = replace(through_gemini(asked, model), count=asked.count)
+    assert returned == asked
+    assert through_openai(returned, model).image_request == asked
 
 
 @pytest.mark.parametrize("tier", ["1K", "2K", "4K"])
@@ -191,7 +192,7 @@ texts = st.lists(st.text(min_size=1, max_size=8).map(Text), max_size=2)
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[Event]:
-    """The events of several answers, each with a picture or more and the words that came along."""
+    """The events of several answers, each with one or two pictures and texts around them."""
     events: list[Event] = []
     for _ in range(draw(st.integers(1, 3))):
         for _ in range(draw(st.integers(1, 2))):
@@ -200,8 +201,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-def said(events: Iterable[Event]) -> tuple[list[Event], str, Usage | None]:
-    """What both APIs say of an answer: its pictures, its words in their order, and all its tokens."""
+def shared(events: Iterable[Event]) -> tuple[list[Event], str, Usage | None]:
+    """What both APIs have of an answer: its pictures, its texts in order, and all tokens."""
     events = joined(events)
     known = [event.usage for event in events if isinstance(event, Finish) and event.usage]
     return (
@@ -243,25 +244,25 @@ def test_an_answer_survives_both_apis(
     back: Callable[[Iterable[Event]], list[Event]],
     events: list[Event],
 ) -> None:
-    pictures, text, usage = said(events)
+    pictures, text, usage = shared(events)
     if there is openai_stream:
-        usage = usage or Usage()  # which OpenAI's events must tell
-    assert said(there(events)) == (pictures, text, usage)
-    assert said(back(there(events))) == (pictures, text, usage)
-    assert said(there(back(events)))[:2] == (pictures, text)
+        usage = usage or Usage()  # OpenAI's events require one
+    assert shared(there(events)) == (pictures, text, usage)
+    assert shared(back(there(events))) == (pictures, text, usage)
+    assert shared(there(back(events)))[:2] == (pictures, text)
 
 
 @given(answers())
 @settings(max_examples=60)
-def test_words_stay_with_their_picture(events: list[Event]) -> None:
-    """Each picture of OpenAI's answer has the words that came with it, and still has them in Gemini's."""
+def test_texts_stay_with_their_picture(events: list[Event]) -> None:
+    """Each picture of OpenAI's answer has its texts, and has them in Gemini's as well."""
 
-    def words_by_picture(found: list[Event]) -> list[str]:
+    def texts_by_picture(found: list[Event]) -> list[str]:
         return ["".join(one.text for one in group if isinstance(one, Text)) for group in by_finish(found)]
 
     there = openai_events(events)
     candidates = json.loads(b"".join(response_writer.write_answer(there, **NAMES)))["candidates"]
-    assert words_by_picture(there) == [
+    assert texts_by_picture(there) == [
         "".join(part.get("text", "") for part in one["content"]["parts"]) for one in candidates
     ]
 
@@ -276,137 +277,137 @@ def by_finish(events: list[Event]) -> list[list[Event]]:
     return groups[:-1]
 
 
-# What cannot be said
+# Losses
 
 PROOFS: dict[str, Callable[[], object]] = {}
 
 
-def proof(what: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
-    """A function that proves the row of this name: what it raises, or the names that it returns."""
+def proof(feature: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
+    """Registers a function that proves the row of this feature."""
 
     def keep(function: Callable[[], object]) -> Callable[[], object]:
-        PROOFS[what] = function
+        PROOFS[feature] = function
         return function
 
     return keep
 
 
-def asking(model: ServedModel = PLAIN, **fields: Any) -> GeminiRequest:
+def gemini(model: ServedModel = PLAIN, **fields: Any) -> GeminiRequest:
     body = {"contents": [{"parts": [{"text": "a sun"}]}], **fields}
     check_request("generateContent", body)
     return read_request(body, model)
 
 
-def saying(*some: dict[str, Any], **others: Any) -> GeminiRequest:
-    return asking(contents=[{"parts": list(some)}], **others)
+def content(*some: dict[str, Any], **others: Any) -> GeminiRequest:
+    return gemini(contents=[{"parts": list(some)}], **others)
 
 
 def configured(model: ServedModel = PLAIN, **config: Any) -> GeminiRequest:
-    return asking(model, generationConfig=config)
+    return gemini(model, generationConfig=config)
 
 
 def ignored(request: GeminiRequest | OpenAIRequest) -> tuple[str, ...]:
     return request.ignored
 
 
-def openai_asking(**fields: Any) -> OpenAIRequest:
+def openai(**fields: Any) -> OpenAIRequest:
     return parse_generation({"prompt": "a sun", **fields}, ModelCatalogue(), "url")
 
 
-def sent_pixels(model: ServedModel, **wishes: Any) -> object:
-    return json.loads(request_writer.write_request(ImageRequest("a", **wishes), model).body[0])["size"]
+def sent_pixels(model: ServedModel, **fields: Any) -> object:
+    return json.loads(request_writer.write_request(ImageRequest("a", **fields), model).body[0])["size"]
 
 
-WORDS, PICTURE = {"text": "a sun"}, {"inlineData": {"data": base64_of(PNG)}}
+TEXT, PICTURE = {"text": "a sun"}, {"inlineData": {"data": base64_of(PNG)}}
 OTHER_PICTURE = {"inlineData": {"mimeType": "image/png", "data": base64_of(JPEG)}}
 
 REFUSALS: dict[str, Callable[[], object]] = {
-    "no text at all": lambda: saying(PICTURE),
-    "more than 16 pictures to start from": lambda: saying(WORDS, *[PICTURE] * 17),
-    "audio, video and documents": lambda: saying(WORDS, {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}),
-    "files that only Google can open": lambda: saying(WORDS, {"fileData": {"fileUri": "gs://bucket/a.png"}}),
-    "calls of functions and code": lambda: saying(WORDS, {"functionCall": {"name": "draw"}}),
-    "pictures in the system instruction": lambda: asking(systemInstruction={"parts": [PICTURE]}),
-    "tools": lambda: asking(tools=[{"googleSearch": {}}]),
-    "cached contents": lambda: asking(cachedContent="cachedContents/a"),
+    "a request without text": lambda: content(PICTURE),
+    "more than 16 input pictures": lambda: content(TEXT, *[PICTURE] * 17),
+    "audio, video and documents": lambda: content(TEXT, {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}),
+    "files that only Google can open": lambda: content(TEXT, {"fileData": {"fileUri": "gs://bucket/a.png"}}),
+    "function calls and code": lambda: content(TEXT, {"functionCall": {"name": "draw"}}),
+    "pictures in the system instruction": lambda: gemini(systemInstruction={"parts": [PICTURE]}),
+    "tools": lambda: gemini(tools=[{"googleSearch": {}}]),
+    "cached contents": lambda: gemini(cachedContent="cachedContents/a"),
     "modalities without IMAGE": lambda: configured(responseModalities=["TEXT"]),
     "more than 10 candidates": lambda: configured(candidateCount=11),
-    "an aspect ratio that the model has not": lambda: configured(imageConfig={"aspectRatio": "7:5"}),
-    "a tier that the model has not, though it has others": lambda: configured(
-        WITH_TIERS, imageConfig={"imageSize": "9K"}
+    "an aspect ratio that the model does not have": lambda: configured(imageConfig={"aspectRatio": "7:5"}),
+    "a tier that the model does not have among others": lambda: configured(WITH_TIERS, imageConfig={"imageSize": "9K"}),
+    "input pictures, if the server has no edits": lambda: request_writer.write_request(
+        content(TEXT, PICTURE).image_request, served(edits=False)
     ),
-    "pictures to start from, where the server has no edits": lambda: request_writer.write_request(
-        saying(WORDS, PICTURE).image_request, served(edits=False)
+    "addresses of pictures, if the server does not open them": lambda: request_writer.write_request(
+        content(TEXT, {"fileData": {"fileUri": "https://example.com/a.png"}}).image_request, served(image_urls=False)
     ),
-    "addresses of pictures, where the server opens none": lambda: request_writer.write_request(
-        saying(WORDS, {"fileData": {"fileUri": "https://example.com/a.png"}}).image_request, served(image_urls=False)
-    ),
-    "a size that is far from every aspect ratio": lambda: openai_asking(size="3000x1000"),
-    "a file that OpenAI keeps": lambda: parse_edit({"prompt": "a", "images": [{"file_id": "x"}]}, ModelCatalogue()),
+    "a size that is far from every aspect ratio": lambda: openai(size="3000x1000"),
+    "a file that OpenAI stores": lambda: parse_edit({"prompt": "a", "images": [{"file_id": "x"}]}, ModelCatalogue()),
 }
 NAMED: dict[str, Callable[[], tuple[str, ...]]] = {
-    "a tier, where the model has none": lambda: ignored(configured(imageConfig={"imageSize": "2K"})),
+    "a tier, if the model has none": lambda: ignored(configured(imageConfig={"imageSize": "2K"})),
     "a tier of an edit without an aspect ratio": lambda: request_writer.unsupported_fields(
-        saying(WORDS, PICTURE, model=WITH_TIERS, generationConfig={"imageConfig": {"imageSize": "2K"}}).image_request,
+        content(TEXT, PICTURE, model=WITH_TIERS, generationConfig={"imageConfig": {"imageSize": "2K"}}).image_request,
         WITH_TIERS,
     ),
-    "a seed that the server has no field for": lambda: request_writer.unsupported_fields(
+    "a seed, if the server has no field for it": lambda: request_writer.unsupported_fields(
         configured(seed=3).image_request, PLAIN
     ),
-    "a temperature that the server has no field for": lambda: request_writer.unsupported_fields(
+    "a temperature, if the server has no field for it": lambda: request_writer.unsupported_fields(
         configured(temperature=0.5).image_request, PLAIN
     ),
-    "safety settings": lambda: ignored(asking(safetySettings=[{"category": 7, "threshold": 4}])),
-    "how the model thinks": lambda: ignored(configured(thinkingConfig={"thinkingLevel": "HIGH"})),
-    "how words are sampled": lambda: ignored(configured(topK=40)),
-    "the type of the picture that comes": lambda: ignored(
+    "safety settings": lambda: ignored(gemini(safetySettings=[{"category": 7, "threshold": 4}])),
+    "thinking settings": lambda: ignored(configured(thinkingConfig={"thinkingLevel": "HIGH"})),
+    "sampling settings": lambda: ignored(configured(topK=40)),
+    "the MIME type of the output picture": lambda: ignored(
         configured(responseFormat={"image": {"mimeType": "image/png"}})
     ),
-    "how closely a picture is looked at": lambda: ignored(saying(WORDS, {**PICTURE, "mediaResolution": {"level": 1}})),
-    "quality": lambda: ignored(openai_asking(quality="high")),
-    "style": lambda: ignored(openai_asking(style="vivid")),
-    "a transparent background": lambda: ignored(openai_asking(background="transparent")),
-    "how strictly is moderated": lambda: ignored(openai_asking(moderation="low")),
-    "how true an edit is to its pictures": lambda: ignored(openai_asking(input_fidelity="high")),
-    "who asks": lambda: ignored(openai_asking(user="me")),
-    "partial pictures": lambda: ignored(openai_asking(stream=True, partial_images=2)),
+    "the resolution at which an input is read": lambda: ignored(
+        content(TEXT, {**PICTURE, "mediaResolution": {"level": 1}})
+    ),
+    "quality": lambda: ignored(openai(quality="high")),
+    "style": lambda: ignored(openai(style="vivid")),
+    "a transparent background": lambda: ignored(openai(background="transparent")),
+    "the strictness of moderation": lambda: ignored(openai(moderation="low")),
+    "the fidelity of an edit to its input": lambda: ignored(openai(input_fidelity="high")),
+    "the id of the end user": lambda: ignored(openai(user="me")),
+    "partial pictures": lambda: ignored(openai(stream=True, partial_images=2)),
 }
 
 
 @proof("thoughts and their signatures")
 def thoughts() -> None:
-    request = saying(WORDS, {"text": "hm", "thought": True}, {"text": "red", "thoughtSignature": "AAAA"})
+    request = content(TEXT, {"text": "hm", "thought": True}, {"text": "red", "thoughtSignature": "AAAA"})
     assert request == GeminiRequest(ImageRequest("a sun\nred"), ())
 
 
 @proof("a system instruction")
 def system_instruction() -> None:
-    assert asking(systemInstruction={"parts": [{"text": "In oil."}]}).image_request.prompt == "In oil.\n\na sun"
+    assert gemini(systemInstruction={"parts": [{"text": "In oil."}]}).image_request.prompt == "In oil.\n\na sun"
 
 
 @proof("a conversation")
 def conversation() -> None:
-    talk = [{"parts": [WORDS]}, {"role": "model", "parts": [{"text": "Which?"}]}, {"parts": [{"text": "ours"}]}]
-    assert asking(contents=talk).image_request.prompt == "a sun\nWhich?\nours"
+    talk = [{"parts": [TEXT]}, {"role": "model", "parts": [{"text": "Which?"}]}, {"parts": [{"text": "ours"}]}]
+    assert gemini(contents=talk).image_request.prompt == "a sun\nWhich?\nours"
 
 
 @proof("the model's last picture")
 def last_picture() -> None:
     talk = [
-        {"parts": [WORDS]},
+        {"parts": [TEXT]},
         {"role": "model", "parts": [PICTURE]},
         {"parts": [{"text": "red"}]},
         {"role": "model", "parts": [OTHER_PICTURE]},
         {"parts": [{"text": "round"}]},
     ]
-    request = asking(contents=talk).image_request
+    request = gemini(contents=talk).image_request
     assert request.prompt == "round"
     assert [image.data for image in request.input_images] == [base64_of(JPEG)]
 
 
-@proof("the type that a picture is said to have")
+@proof("the declared MIME type of a picture")
 def type_of_a_picture() -> None:
-    assert [image.mime_type for image in saying(WORDS, OTHER_PICTURE).image_request.input_images] == ["image/jpeg"]
+    assert [image.mime_type for image in content(TEXT, OTHER_PICTURE).image_request.input_images] == ["image/jpeg"]
 
 
 @proof("a tier without an aspect ratio")
@@ -419,16 +420,16 @@ def ratio_alone() -> None:
     assert sent_pixels(WITH_TIERS, aspect_ratio="16:9") == "1376x768"
 
 
-@proof("half a character, in a form")
-def half_a_character() -> None:
-    asked = saying({"text": "a \ud83d"}, PICTURE).image_request
+@proof("half of a surrogate pair, in a form")
+def half_of_a_surrogate_pair() -> None:
+    asked = content({"text": "a \ud83d"}, PICTURE).image_request
     assert through_openai(asked, PLAIN).image_request.prompt == "a ?"
     assert through_openai(replace(asked, input_images=()), PLAIN).image_request.prompt == asked.prompt
 
 
 @proof("n")
 def many() -> None:
-    asked = openai_asking(n=3).image_request
+    asked = openai(n=3).image_request
     assert asked.count == 3
     assert "candidateCount" not in json.dumps(build_request(asked))
 
@@ -444,18 +445,18 @@ def mask() -> None:
 
 @proof("exact pixels")
 def exact_pixels() -> None:
-    asked = openai_asking(size="1280x896").image_request
+    asked = openai(size="1280x896").image_request
     assert (asked.aspect_ratio, asked.image_size) == ("4:3", None)
 
 
-@proof("the prompt as the server rewrote it")
+@proof("the revised prompt")
 def revised_prompt() -> None:
     events = list(response_reader.read_answer([body_of(encoded(PNG, revised_prompt="A golden sun."))]))
     assert RevisedPrompt("A golden sun.") in events
     assert b"golden" not in b"".join(response_writer.write_answer(events, **NAMES))
 
 
-@proof("when it was drawn, its size, quality and background")
+@proof("the picture's time, size, quality and background")
 def about_a_picture() -> None:
     body = body_of(encoded(PNG), size="1x1", quality="high", background="opaque", output_format="png")
     answer = json.loads(b"".join(response_writer.write_answer(response_reader.read_answer([body]), **NAMES)))
@@ -474,10 +475,10 @@ def partial_picture() -> None:
 def refusal() -> None:
     with pytest.raises(ApiError) as caught:
         list(response_reader.read_answer([json.dumps({"error": SAFETY}).encode()]))
-    told = response_writer.build_refusal(caught.value, **NAMES)
-    assert told and told["candidates"][0]["finishReason"] == "IMAGE_SAFETY"
+    refused = response_writer.build_refusal(caught.value, **NAMES)
+    assert refused and refused["candidates"][0]["finishReason"] == "IMAGE_SAFETY"
     with pytest.raises(ApiError) as back:
-        list(gemini_response.read_answer([json.dumps(told).encode()]))
+        list(gemini_response.read_answer([json.dumps(refused).encode()]))
     assert back.value.kind is ErrorKind.CONTENT_BLOCKED
 
 
@@ -503,18 +504,18 @@ def thought() -> None:
 def draft() -> None:
     events = gemini_answer({**OTHER_PICTURE, "thought": True}, PICTURE)
     assert events[-2] == ImageEnd()
-    assert said(openai_stream(events))[0] == events_of(PNG)
+    assert shared(openai_stream(events))[0] == events_of(PNG)
 
 
-@proof("why a candidate with a picture ended")
+@proof("the finish reason of a candidate with a picture")
 def finish_reason() -> None:
     events = gemini_answer(PICTURE, reason="MAX_TOKENS")
     assert events[-1] == Finish(None, "MAX_TOKENS")
     assert openai_events(events)[-1] == Finish()
 
 
-@proof("where words stand beside a picture")
-def place_of_words() -> None:
+@proof("texts around a picture")
+def texts_around_a_picture() -> None:
     answer = openai_response.write_answer(
         gemini_answer({"text": "Here: "}, PICTURE, {"text": "a sun."}), created=1, prices=None
     )
@@ -524,33 +525,34 @@ def place_of_words() -> None:
 @proof("tokens of thoughts")
 def tokens_of_thoughts() -> None:
     events = gemini_answer(PICTURE, usageMetadata={"candidatesTokenCount": 10, "thoughtsTokenCount": 5})
-    assert said(openai_events(events))[2] == Usage(output_text_tokens=15)
+    assert shared(openai_events(events))[2] == Usage(output_text_tokens=15)
 
 
-def rows(fate: Fate, named: bool = True) -> list[Any]:
-    return [pytest.param(row, id=row.what) for row in LOSSES if row.fate is fate and bool(row.field) is named]
+def rows(outcome: Outcome, has_field: bool = True) -> list[Any]:
+    found = [row for row in LOSSES if row.outcome is outcome and bool(row.field) is has_field]
+    return [pytest.param(row, id=row.feature) for row in found]
 
 
-@pytest.mark.parametrize("row", rows(Fate.REFUSED))
-def test_what_is_refused_is_refused_by_its_name(row: Loss) -> None:
+@pytest.mark.parametrize("row", rows(Outcome.REFUSED))
+def test_a_refusal_names_the_field(row: Loss) -> None:
     with pytest.raises(ApiError) as caught:
-        REFUSALS[row.what]()
+        REFUSALS[row.feature]()
     param = re.sub(r"\[\d+\]", "[]", caught.value.param or "")
-    assert row.field in (param, googles_word(param) if row.way is Way.GEMINI_REQUEST else None)
+    assert row.field in (param, googles_word(param) if row.translation is Translation.GEMINI_REQUEST else None)
 
 
-@pytest.mark.parametrize("row", rows(Fate.LEFT_OUT))
-def test_what_is_left_out_is_named(row: Loss) -> None:
-    assert tuple(GOOGLES_NAMES.get(name, name) for name in NAMED[row.what]()) == (row.field,)
+@pytest.mark.parametrize("row", rows(Outcome.IGNORED))
+def test_an_ignored_field_is_reported(row: Loss) -> None:
+    assert tuple(GOOGLES_NAMES.get(name, name) for name in NAMED[row.feature]()) == (row.field,)
 
 
-@pytest.mark.parametrize("row", [*rows(Fate.LEFT_OUT, named=False), *rows(Fate.BECOMES, named=False)])
-def test_what_is_lost_in_silence_or_becomes_something_else(row: Loss) -> None:
-    PROOFS[row.what]()
+@pytest.mark.parametrize("row", [*rows(Outcome.IGNORED, has_field=False), *rows(Outcome.CHANGED, has_field=False)])
+def test_a_loss_without_a_field(row: Loss) -> None:
+    PROOFS[row.feature]()
 
 
-def test_every_row_has_one_proof_and_tells_what_it_must() -> None:
+def test_every_row_has_one_proof_and_is_complete() -> None:
     proofs = [*REFUSALS, *NAMED, *PROOFS]
-    assert sorted(proofs) == sorted(row.what for row in LOSSES)
-    assert all(bool(row.becomes) == (row.fate is Fate.BECOMES) for row in LOSSES)
-    assert {row.way for row in LOSSES} == set(Way)
+    assert sorted(proofs) == sorted(row.feature for row in LOSSES)
+    assert all(bool(row.becomes) == (row.outcome is Outcome.CHANGED) for row in LOSSES)
+    assert {row.translation for row in LOSSES} == set(Translation)

@@ -13,7 +13,6 @@ from compat.image_models import MODELS, PIXELS_2_5, ImageModel
 from compat.sizes import (
     TOLERANCE,
     aspect_ratio_of_size,
-    known_aspect_ratio,
     nearest_aspect_ratio,
     nearest_image_size,
     parse_pixels,
@@ -129,13 +128,6 @@ def test_no_ratio_is_nearer_than_the_nearest(width: int, height: int) -> None:
     assert far == pytest.approx(distances[ratio], abs=1e-8)
     if far <= TOLERANCE:
         assert aspect_ratio_of_size(f"{width}x{height}", MODEL) == ratio
-
-
-def test_an_unknown_aspect_ratio_is_refused_naming_those_there_are() -> None:
-    with pytest.raises(ApiError) as caught:
-        known_aspect_ratio("7:7", MODEL)
-    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "aspect_ratio")
-    assert all(f"'{ratio}'" in caught.value.message for ratio in PIXELS_2_5)
 
 
 TIERS = [

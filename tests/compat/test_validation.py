@@ -1,4 +1,4 @@
-"""compat/validation.py: JSON types checked, and complaints in OpenAI's words."""
+"""compat/validation.py: JSON types checked, and problems in OpenAI's words."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from marshmallow import Schema, ValidationError
 
 from compat.errors import ApiError, ErrorKind
 from compat.validation import (
-    Anything,
+    Array,
+    Boolean,
     Choice,
-    Flag,
     Integer,
     JsonField,
-    Listed,
-    Mapped,
     Number,
-    Text,
-    complaints,
-    refuse,
+    Object,
+    String,
+    api_error,
+    check_choice,
+    problems,
     type_name,
 )
 
@@ -30,26 +30,28 @@ def load(field: JsonField, value: Any) -> Any:
     try:
         return schema().load({"it": value})["it"]
     except ValidationError as error:
-        raise refuse(error) from None
+        raise api_error(error) from None
 
 
 ACCEPTED: list[tuple[JsonField, Any, Any]] = [
-    (Text(), "", ""),
-    (Text(filled=True, longest=2), "ab", "ab"),
-    (Text(longest=2), "🖼🖼", "🖼🖼"),
+    (String(), "", ""),
+    (String(not_empty=True, max_length=2), "ab", "ab"),
+    (String(max_length=2), "🖼🖼", "🖼🖼"),
     (Choice("url", "b64_json"), "url", "url"),
-    (Integer(lowest=1, highest=10), 1, 1),
-    (Integer(lowest=1, highest=10), 10.0, 10),
-    (Number(lowest=0, highest=2), 2, 2.0),
+    (Integer(minimum=1, maximum=10), 1, 1),
+    (Integer(minimum=1, maximum=10), 10.0, 10),
+    (Number(minimum=0, maximum=2), 2, 2.0),
     (Number(), -0.5, -0.5),
-    (Flag(), False, False),
-    (Anything(), [1], [1]),
-    (Mapped(), {"a": 1}, {"a": 1}),
-    (Mapped({"a": Text()}), {"a": "x", "b": 1}, {"a": "x", "b": 1}),
-    (Mapped({"a": Text()}), {}, {}),
-    (Listed(Integer()), [1, 2.0], [1, 2]),
-    (Listed(Text(), or_one=True), "x", ["x"]),
-    *((field, None, None) for field in (Text(), Choice("a"), Integer(), Number(), Flag(), Mapped(), Listed(Text()))),
+    (Boolean(), False, False),
+    (Object(), {"a": 1}, {"a": 1}),
+    (Object({"a": String()}), {"a": "x", "b": 1}, {"a": "x", "b": 1}),
+    (Object({"a": String()}), {}, {}),
+    (Array(Integer()), [1, 2.0], [1, 2]),
+    (Array(String(), or_single=True), "x", ["x"]),
+    *(
+        (field, None, None)
+        for field in (String(), Choice("a"), Integer(), Number(), Boolean(), Object(), Array(String()))
+    ),
 ]
 
 
@@ -60,10 +62,10 @@ def test_a_value_of_its_type_is_read(field: JsonField, value: Any, read: Any) ->
 
 
 REFUSED: list[tuple[JsonField, Any, ErrorKind, str, str]] = [
-    (Text(), 1, ErrorKind.INVALID_TYPE, "it", "expected a string, but got an integer instead."),
-    (Text(required=True), None, ErrorKind.MISSING_PARAMETER, "it", "Missing required parameter: 'it'."),
-    (Text(longest=2), "abc", ErrorKind.STRING_TOO_LONG, "it", "maximum length 2, but got a string with length 3"),
-    (Text(filled=True), "", ErrorKind.STRING_EMPTY, "it", "at least one character"),
+    (String(), 1, ErrorKind.INVALID_TYPE, "it", "expected a string, but got an integer instead."),
+    (String(required=True), None, ErrorKind.MISSING_PARAMETER, "it", "Missing required parameter: 'it'."),
+    (String(max_length=2), "abc", ErrorKind.STRING_TOO_LONG, "it", "maximum length 2, but got a string with length 3"),
+    (String(not_empty=True), "", ErrorKind.STRING_EMPTY, "it", "at least one character"),
     (Choice("a", "b"), "c", ErrorKind.INVALID_VALUE, "it", "Invalid value: 'c'. Supported values are: 'a', 'b'."),
     (Choice("a", "b"), "{param}{0}%s", ErrorKind.INVALID_VALUE, "it", "{0}%s"),
     (Choice("a"), ["a"], ErrorKind.INVALID_TYPE, "it", "expected a string, but got an array instead."),
@@ -72,47 +74,63 @@ REFUSED: list[tuple[JsonField, Any, ErrorKind, str, str]] = [
     (Integer(), True, ErrorKind.INVALID_TYPE, "it", "expected an integer, but got a boolean instead."),
     (Integer(), float("nan"), ErrorKind.INVALID_TYPE, "it", "expected an integer"),
     (Integer(), float("inf"), ErrorKind.INVALID_TYPE, "it", "expected an integer"),
-    (Integer(highest=10), 11, ErrorKind.NUMBER_TOO_LARGE, "it", "Expected a value <= 10, but got 11 instead."),
-    (Integer(highest=10), 10**4000, ErrorKind.NUMBER_TOO_LARGE, "it", "integer above maximum value"),
-    (Integer(lowest=1), 0, ErrorKind.NUMBER_TOO_SMALL, "it", "Expected a value >= 1, but got 0 instead."),
+    (Integer(maximum=10), 11, ErrorKind.NUMBER_TOO_LARGE, "it", "Expected a value <= 10, but got 11 instead."),
+    (Integer(maximum=10), 10**4000, ErrorKind.NUMBER_TOO_LARGE, "it", "integer above maximum value"),
+    (Integer(minimum=1), 0, ErrorKind.NUMBER_TOO_SMALL, "it", "Expected a value >= 1, but got 0 instead."),
     (Number(), "1", ErrorKind.INVALID_TYPE, "it", "expected a number, but got a string instead."),
-    (Number(highest=2), 2.1, ErrorKind.NUMBER_TOO_LARGE, "it", "Expected a value <= 2, but got 2.1 instead."),
-    (Flag(), "true", ErrorKind.INVALID_TYPE, "it", "expected a boolean, but got a string instead."),
-    (Flag(), 1, ErrorKind.INVALID_TYPE, "it", "expected a boolean, but got an integer instead."),
-    (Mapped(), [], ErrorKind.INVALID_TYPE, "it", "expected an object, but got an array instead."),
-    (Mapped({"a": Text()}), {"a": 1}, ErrorKind.INVALID_TYPE, "it.a", "Invalid type for 'it.a'"),
-    (Mapped({"a": Text(required=True)}), {}, ErrorKind.MISSING_PARAMETER, "it.a", "'it.a'"),
-    (Listed(Text()), {}, ErrorKind.INVALID_TYPE, "it", "expected an array, but got an object instead."),
-    (Listed(Text()), ["a", 1], ErrorKind.INVALID_TYPE, "it[1]", "Invalid type for 'it[1]'"),
-    (Listed(Mapped({"a": Flag()})), [{}, {"a": 1}], ErrorKind.INVALID_TYPE, "it[1].a", "'it[1].a'"),
-    (Listed(Text(), longest=1), ["a", "b"], ErrorKind.ARRAY_TOO_LONG, "it", "maximum length 1, but got an array with"),
-    (Listed(Text(), shortest=1), [], ErrorKind.ARRAY_TOO_SHORT, "it", "minimum length 1, but got an array with"),
-    (Listed(Text(), or_one=True), 1, ErrorKind.INVALID_TYPE, "it", "expected a string"),
+    (Number(maximum=2), 2.1, ErrorKind.NUMBER_TOO_LARGE, "it", "Expected a value <= 2, but got 2.1 instead."),
+    (Boolean(), "true", ErrorKind.INVALID_TYPE, "it", "expected a boolean, but got a string instead."),
+    (Boolean(), 1, ErrorKind.INVALID_TYPE, "it", "expected a boolean, but got an integer instead."),
+    (Object(), [], ErrorKind.INVALID_TYPE, "it", "expected an object, but got an array instead."),
+    (Object({"a": String()}), {"a": 1}, ErrorKind.INVALID_TYPE, "it.a", "Invalid type for 'it.a'"),
+    (Object({"a": String(required=True)}), {}, ErrorKind.MISSING_PARAMETER, "it.a", "'it.a'"),
+    (Array(String()), {}, ErrorKind.INVALID_TYPE, "it", "expected an array, but got an object instead."),
+    (Array(String()), ["a", 1], ErrorKind.INVALID_TYPE, "it[1]", "Invalid type for 'it[1]'"),
+    (Array(Object({"a": Boolean()})), [{}, {"a": 1}], ErrorKind.INVALID_TYPE, "it[1].a", "'it[1].a'"),
+    (
+        Array(String(), max_length=1),
+        ["a", "b"],
+        ErrorKind.ARRAY_TOO_LONG,
+        "it",
+        "maximum length 1, but got",
+    ),
+    (Array(String(), min_length=1), [], ErrorKind.ARRAY_TOO_SHORT, "it", "minimum length 1, but got"),
+    (Array(String(), or_single=True), 1, ErrorKind.INVALID_TYPE, "it", "expected a string"),
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "kind", "param", "words"), REFUSED)
-def test_a_wrong_value_is_refused_with_its_place(
-    field: JsonField, value: Any, kind: ErrorKind, param: str, words: str
+@pytest.mark.parametrize(("field", "value", "kind", "param", "text"), REFUSED)
+def test_a_wrong_value_is_api_errord_with_its_place(
+    field: JsonField, value: Any, kind: ErrorKind, param: str, text: str
 ) -> None:
     with pytest.raises(ApiError) as caught:
         load(field, value)
     assert (caught.value.kind, caught.value.param) == (kind, param)
-    assert words in caught.value.message
+    assert text in caught.value.message
+
+
+def test_a_choice_is_checked_outside_of_a_schema() -> None:
+    assert check_choice("1:1", {"1:1": 1, "4:3": 2}, "aspect_ratio") == "1:1"
+    with pytest.raises(ApiError, match=r"Invalid value: '7:7'. Supported values are: '1:1', '4:3'.") as caught:
+        check_choice("7:7", {"1:1": 1, "4:3": 2}, "aspect_ratio")
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "aspect_ratio")
+    with pytest.raises(ApiError) as caught:
+        check_choice("7" * 10_000, (), "aspect_ratio")
+    assert len(caught.value.message) < 300
 
 
 def test_a_required_field_that_is_absent_is_missing() -> None:
     with pytest.raises(ValidationError) as caught:
-        Schema.from_dict({"it": Text(required=True)})().load({})
-    error = refuse(caught.value)
+        Schema.from_dict({"it": String(required=True)})().load({})
+    error = api_error(caught.value)
     assert (error.kind, error.param) == (ErrorKind.MISSING_PARAMETER, "it")
     assert error.message == "Missing required parameter: 'it'."
 
 
-def test_all_complaints_can_be_told() -> None:
-    schema = Schema.from_dict({"a": Text(), "b": Listed(Mapped({"c": Text(), "d": Flag()}))})
-    problems = schema().validate({"a": 1, "b": [{"c": 1, "d": 1}, 2]})
-    paths = [path for path, _ in complaints(ValidationError(problems))]
+def test_every_problem_has_its_path() -> None:
+    schema = Schema.from_dict({"a": String(), "b": Array(Object({"c": String(), "d": Boolean()}))})
+    messages = schema().validate({"a": 1, "b": [{"c": 1, "d": 1}, 2]})
+    paths = [path for path, _ in problems(ValidationError(messages))]
     assert paths == ["a", "b[0].c", "b[0].d", "b[1]"]
 
 
@@ -128,7 +146,7 @@ def test_all_complaints_can_be_told() -> None:
         ({}, "an object"),
     ],
 )
-def test_json_types_have_names(value: Any, name: str) -> None:
+def test_type_names(value: Any, name: str) -> None:
     assert type_name(value) == name
 
 
@@ -143,13 +161,13 @@ def test_json_types_have_names(value: Any, name: str) -> None:
         (Integer(), "9" * 5000, None),
         (Number(), "0.5", 0.5),
         (Number(), "half", None),
-        (Flag(), "true", True),
-        (Flag(), "True", True),
-        (Flag(), "1", True),
-        (Flag(), "false", False),
-        (Flag(), "0", False),
-        (Flag(), "yes", None),
+        (Boolean(), "true", True),
+        (Boolean(), "True", True),
+        (Boolean(), "1", True),
+        (Boolean(), "false", False),
+        (Boolean(), "0", False),
+        (Boolean(), "yes", None),
     ],
 )
-def test_a_forms_text_is_read_as_the_value_it_stands_for(field: Integer | Flag, text: str, read: Any) -> None:
+def test_a_forms_text_is_converted(field: Integer | Boolean, text: str, read: Any) -> None:
     assert field.from_text(text) is read or field.from_text(text) == read

@@ -1,24 +1,31 @@
-"""What one API says and the other cannot: the tables of docs/own-models.md are those of compat/losses.py."""
+"""The tables of docs/own-models.md list what tests/support/losses.py says."""
 
 from __future__ import annotations
 
 import pytest
 
-from compat.losses import LOSSES, Fate, Loss, Way
 from tests.docs.pages import PROJECT
+from tests.support.losses import LOSSES, Loss, Outcome, Translation
 
-PAGE = (PROJECT / "docs" / "own-models.md").read_text()
+PAGE = (PROJECT / "docs" / "own-models.md").read_text(encoding="utf-8")
 
 
 def line(loss: Loss) -> str:
-    """The line of a table that tells it."""
-    named = f"left out, named `{loss.field}`" if loss.field else "left out"
-    fate = {Fate.REFUSED: f"refused: `{loss.field}`", Fate.LEFT_OUT: named, Fate.BECOMES: f"becomes {loss.becomes}"}
-    return f"| {loss.what} | {fate[loss.fate]} |"
+    """The loss as a line of a table."""
+    outcome = {
+        Outcome.REFUSED: f"refused: `{loss.field}`",
+        Outcome.IGNORED: f"ignored, reported as `{loss.field}`" if loss.field else "ignored",
+        Outcome.CHANGED: f"becomes {loss.becomes}",
+    }
+    return f"| {loss.feature} | {outcome[loss.outcome]} |"
 
 
-@pytest.mark.parametrize("way", Way)
-def test_each_table_has_every_row_in_order_and_no_other(way: Way):
-    lines = [line(loss) for loss in LOSSES if loss.way is way]
-    table = "\n".join(["| what | what becomes of it |", "|---|---|", *lines])
-    assert f"In {way.value}:\n\n{table}\n" in PAGE
+def table(translation: Translation) -> str:
+    """The table of a translation, with the sentence before it."""
+    lines = [line(loss) for loss in LOSSES if loss.translation is translation]
+    return "\n".join([f"In {translation.value}:", "", "| feature | what happens to it |", "|---|---|", *lines, ""])
+
+
+@pytest.mark.parametrize("translation", Translation)
+def test_a_table_lists_every_loss_in_order(translation: Translation) -> None:
+    assert table(translation) in PAGE

@@ -16,7 +16,7 @@ from compat.conversation import Turn
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import (
     MASK_INSTRUCTION,
-    MOST_MEMBERS,
+    MOST_ITEMS,
     NO_SIGNATURE,
     SCHEMAS,
     build_request,
@@ -162,12 +162,12 @@ def test_an_endless_array_is_refused_before_its_members_are_looked_at(
     error = refusal(method, body)
     assert time.monotonic() - started < 1
     assert [path for path, _ in error.violations] == [param]
-    assert str(MOST_MEMBERS) in error.message
+    assert str(MOST_ITEMS) in error.message
 
 
 def test_as_many_parts_as_are_accepted_are_looked_at_in_time() -> None:
     started = time.monotonic()
-    check_request("generateContent", {"contents": [{"parts": [{"text": "a"}] * 10}] * (MOST_MEMBERS // 10)})
+    check_request("generateContent", {"contents": [{"parts": [{"text": "a"}] * 10}] * (MOST_ITEMS // 10)})
     assert time.monotonic() - started < 1
 
 

@@ -324,7 +324,7 @@ def test_a_picture_in_another_place_is_no_picture() -> None:
 @pytest.mark.parametrize("reason", ["STOP", "MAX_TOKENS", "NO_IMAGE", "SOMETHING_NEW"])
 def test_words_alone_are_an_answer_where_they_suffice(reason: str) -> None:
     body = json.dumps({"candidates": [{"content": {"parts": [{"text": "Which sea?"}]}, "finishReason": reason}]})
-    assert list(read_answer([body.encode()], words_suffice=True)) == [Text("Which sea?"), Finish(None, reason)]
+    assert list(read_answer([body.encode()], text_suffices=True)) == [Text("Which sea?"), Finish(None, reason)]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_words_alone_are_an_answer_where_they_suffice(reason: str) -> None:
 )
 def test_a_refusal_and_an_answer_without_words_are_errors_all_the_same(response: dict[str, Any], kind: str) -> None:
     with pytest.raises(ApiError) as caught:
-        list(read_answer([json.dumps(response).encode()], words_suffice=True))
+        list(read_answer([json.dumps(response).encode()], text_suffices=True))
     assert caught.value.kind is ErrorKind[kind]
 
 

@@ -51,8 +51,8 @@ def events_of(answers: list[dict[str, Any]], asked: ChatRequest) -> Iterator[Eve
     """The events of all answers of the upstream, with pictures as the caller wants them."""
     number = 0
     for answer in answers:
-        words_suffice = "TEXT" in asked.image_request.modalities
-        for event in read_answer([json.dumps(answer).encode()], words_suffice=words_suffice):
+        text_suffices = "TEXT" in asked.image_request.modalities
+        for event in read_answer([json.dumps(answer).encode()], text_suffices=text_suffices):
             if asked.image_output == "markdown" and isinstance(event, ImageStart):
                 yield StoredImage(f"{OURS}new-{number}", event.mime_type, event.width, event.height)
                 number += 1
