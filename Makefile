@@ -37,9 +37,11 @@ fuzz: .venv/test ## made-up requests and answers: 5,000 for each property, 500 f
 	@echo "== atheris: streams of JSON and forms, whatever bytes reach a branch that was not reached before"
 	@$(BIN)/python -m tests.fuzz
 
-contract: .venv/test ## hold any server against both APIs: BASE_URL=... API_KEY=... [ONLY=openai|gemini] [MODEL=...] [UPSTREAM_PORT=...]
-	@CONTRACT_API_KEY="$$API_KEY" $(BIN)/python -m contract --base-url "$(BASE_URL)" $(if $(ONLY),--only "$(ONLY)") \
-		$(if $(MODEL),--model "$(MODEL)") $(if $(UPSTREAM_PORT),--upstream-port "$(UPSTREAM_PORT)")
+contract: .venv/test ## test any server against both APIs: BASE_URL=... API_KEY=... [ONLY=openai|gemini] [MODEL=...] [ROWS=...] [LIST=1] [OUT=...] [UPSTREAM_PORT=...] [YES=1]
+	@CONTRACT_API_KEY="$$API_KEY" $(BIN)/python -m contract $(if $(BASE_URL),--base-url "$(BASE_URL)") \
+		$(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)") $(if $(ROWS),--rows "$(ROWS)") \
+		$(if $(LIST),--list) $(if $(OUT),--out "$(OUT)") $(if $(YES),--yes) \
+		$(if $(UPSTREAM_PORT),--upstream-port "$(UPSTREAM_PORT)")
 
 contract-compare: .venv/test ## two reports side by side: make contract-compare A.json B.json
 	@$(BIN)/python -m contract.compare $(filter %.json,$(MAKECMDGOALS))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
-from proxy.limits import MOST_FORM_PARTS, STORE_ANSWER_SECONDS, STORE_THREADS, SWEEP_SECONDS
+from proxy.limits import MOST_FORM_PARTS, SPOOL_MEMORY, STORE_ANSWER_SECONDS, STORE_THREADS, SWEEP_SECONDS
 from proxy.observation import metrics
 from proxy.observation.readiness import Readiness
+from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import Store, open_store
+from proxy.purchases.purchases import Purchases
 from proxy.routes import (
     EXTENSION,
+    authentication,
     cors,
     description,
     errors,
@@ -32,27 +33,24 @@ from proxy.routes.paths import CONVERTERS
 from proxy.routes.request_body import limit_body_time
 from proxy.service import Places, Service
 from proxy.settings import Settings
+from proxy.state.database import Database
 from proxy.upstream.client import Upstream
 
 
 class TwinlensApp(Flask):
-    """Flask, from whose views no BaseException escapes: gunicorn would answer it, and not in the caller's dialect."""
+    """Flask, but a view raises no BaseException: gunicorn would answer it, and not in the caller's dialect."""
 
     response_class = ClosingResponse
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: none of ours is a coroutine, and Flask would look anew for each request."""
-        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:
             return super().dispatch_request()
         except CallerGone:
-            return Response(status=499)  # nobody reads it; the status is for our own counting, as nginx's is
+            return Response(status=499)  # for the metrics, as nginx counts it; nobody reads it
         except (Exception, SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # such as gevent.Timeout
-            raise RuntimeError(f"a view was left by {type(error).__name__}") from error
+            raise RuntimeError(f"a view raised {type(error).__name__}") from error
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -69,22 +67,28 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     threads = Threads(STORE_THREADS, STORE_ANSWER_SECONDS)
     store = open_store(settings.image_store_url, settings.image_ttl_seconds, threads.run)
-    sweep_from_time_to_time(store)
+    database, memory = Database(settings.database_url), SpoolMemory(SPOOL_MEMORY)
+    purchases = Purchases(database, store, memory, settings.idempotency_seconds)
+    start_sweeping(store, purchases)
+    catalogue = settings.catalogue()
+    metrics.note_models(catalogue.models())
     app.extensions[EXTENSION] = Service(
         settings,
-        settings.catalogue(),
+        catalogue,
         open_upstreams(settings),
         store,
         Places(settings.max_in_flight),
-        Readiness(store.check, () if settings.sandbox else tuple(settings.servers())),
+        Readiness(store.check, () if settings.sandbox else tuple(settings.servers()), database.trouble),
+        memory,
+        purchases,
     )
 
+    app.before_request(authentication.identify_caller)
     app.before_request(observing.begin)
     app.before_request(limit_body_time)
     app.before_request(cors.answer_preflight)
     app.after_request(cors.allow_origin)
     app.after_request(observing.end)
-    metrics.note_models(app.extensions[EXTENSION].catalogue.models())
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
     app.register_blueprint(models.blueprint)
@@ -119,8 +123,8 @@ def open_upstreams(settings: Settings) -> dict[str, Upstream]:
     }
 
 
-def sweep_from_time_to_time(store: Store) -> None:
-    """Deletes expired pictures now and every SWEEP_SECONDS, as long as the process lives."""
+def start_sweeping(store: Store, purchases: Purchases) -> None:
+    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS."""
 
     def sweep() -> None:
         pause = threading.Event()
@@ -129,7 +133,8 @@ def sweep_from_time_to_time(store: Store) -> None:
                 store.sweep()
                 metrics.note_store(store.size())
             except OSError:
-                errors.log.warning("expired pictures could not be looked for")
+                errors.log.warning("expired pictures could not be deleted")
+            purchases.sweep()
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

@@ -18,12 +18,16 @@ from compat.base64_stream import decode, decode_whole
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import CALLERS_KEY, Api, ServedModel
 from compat.images import Event, ImageData, ImageEnd
-from compat.openai_images.error import build_error
+from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
 from proxy.generation.generation import generate
+from proxy.generation.target import Target
+from proxy.limits import SPOOL_MEMORY
 from proxy.observation.readiness import can_connect
+from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import open_store
 from proxy.settings import Settings, SettingsError
+from proxy.state.database import Database, DatabaseUnavailable
 from proxy.upstream.client import Upstream
 
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
@@ -31,7 +35,7 @@ PROJECT = Path(__file__).resolve().parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns its exit status: 0 if all is well, 1 if not, 2 for wrong arguments."""
+    """Runs one command. Returns its exit status: 0 for success, 1 for failure; argparse exits with 2."""
     options = parser().parse_args(arguments)
     try:
         status: int = options.run(options, Settings.from_environ())
@@ -41,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be written behind `python -m proxy`."""
+    """The arguments of `python -m proxy`."""
     root = argparse.ArgumentParser(prog="python -m proxy", description="Twinlens: one image model behind two APIs.")
     commands = root.add_subparsers(required=True, metavar="command")
 
@@ -50,33 +54,36 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    command("serve", serve, "start the service, as `gunicorn` in the project's folder does")
-    check = command("check", check_all, "look at settings, store, upstream and key, and say what is wrong")
+    command("serve", serve, "start the service, like `gunicorn` in the project's folder")
+    check = command("check", check_all, "check settings, store, database, upstream and key")
     check.add_argument("--key", help=f"a Google API key to try (else {' or '.join(KEY_VARIABLES)}, if set)")
     command("models", list_models, "the models that are served, with ratios and prices")
-    draw = command("generate", draw_picture, "make a picture, straight or through a running server")
+    draw = command("generate", draw_picture, "draw a picture, directly or through a running server")
     draw.add_argument("prompt")
     draw.add_argument("-o", "--output", type=Path, default=Path("picture.png"), help="where to write it (picture.png)")
     draw.add_argument("--size", default="auto", help="pixels such as 1344x768, or an aspect ratio")
     draw.add_argument("--model", help="a served model")
-    draw.add_argument("--url", help="a running server, such as http://127.0.0.1:8000; without it: straight to Google")
+    draw.add_argument(
+        "--url", help="a running server, such as http://127.0.0.1:8000; without it Google is called directly"
+    )
     draw.add_argument("--key", help=f"a Google API key (else {' or '.join(KEY_VARIABLES)}); `sandbox` with SANDBOX=1")
     images = command("images", None, "stored pictures").add_subparsers(required=True, metavar="clean")
-    clean = images.add_parser("clean", help="delete what has expired", description="Deletes expired pictures now.")
+    clean = images.add_parser("clean", help="delete expired pictures", description="Deletes expired pictures now.")
     clean.set_defaults(run=clean_images)
     return root
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> int:
-    """Becomes gunicorn."""
+    """Replaces this process with gunicorn."""
     os.chdir(PROJECT)
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606
 
 
 def check_all(options: argparse.Namespace, settings: Settings) -> int:
-    """Looks at everything the service needs."""
+    """Checks everything that the service needs."""
     print("settings  ok")
-    findings = [check_store(settings), check_upstreams(settings), check_keys(key_of(options), settings)]
+    findings = [check_store(settings), check_database(settings), check_upstreams(settings)]
+    findings.append(check_keys(key_of(options), settings))
     return max(findings)
 
 
@@ -88,6 +95,14 @@ def check_store(settings: Settings) -> int:
     return report("store")
 
 
+def check_database(settings: Settings) -> int:
+    try:
+        Database(settings.database_url).check()
+    except DatabaseUnavailable as error:
+        return report("database", f"{error} ({error.reason})")
+    return report("database")
+
+
 def check_upstreams(settings: Settings) -> int:
     """Whether every server that draws for a served model can be reached."""
     unreachable = "{} cannot be reached. Look at the network, or a proxy."
@@ -95,24 +110,24 @@ def check_upstreams(settings: Settings) -> int:
 
 
 def check_keys(key: str | None, settings: Settings) -> int:
-    """Tries each key that travels on a call that costs nothing."""
+    """Tries each key with a call that costs nothing."""
     findings = [0]
     upstreams = open_upstreams(settings)
     for url, row in {settings.server_of(model.upstream)[1]: model for model in settings.catalogue().models()}.items():
-        travels = key if row.upstream.key == CALLERS_KEY else settings.keys.get(row.upstream.key)
-        if travels:
-            findings.append(report("key", trouble_of(upstreams[url], row, travels)))
+        key_up = key if row.upstream.key == CALLERS_KEY else settings.keys.get(row.upstream.key)
+        if key_up:
+            findings.append(report("key", trouble_of(upstreams[url], row, key_up)))
         elif row.upstream.key == CALLERS_KEY:
             print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")
     return max(findings)
 
 
 def trouble_of(upstream: Upstream, model: ServedModel, key: str) -> str:
-    """What a server says against a key: it counts the tokens of a word, or lists its models."""
-    word = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
+    """What a server answers to a key, if that is an error: it counts the tokens of a text, or lists its models."""
+    request = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
     try:
         if upstream.api is Api.GEMINI:
-            answer = upstream.call(f"models/{model.upstream_name}:countTokens", word, key)
+            answer = upstream.call(f"models/{model.upstream_name}:countTokens", request, key)
         else:
             answer = upstream.get(f"{upstream.base_url}/models", key)
         trouble = answer.read_error().decode("utf-8", "replace") if answer.status >= 400 else ""
@@ -139,8 +154,8 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
         if row.tiers:
             print(f"  sizes    {', '.join(row.tiers)}")
         if row.prices:
-            told = f"{row.prices.input} in, {row.prices.text_output} text out, {row.prices.image_output} image out"
-            print(f"  prices   {told} (USD per 1M tokens)")
+            prices = f"{row.prices.input} in, {row.prices.text_output} text out, {row.prices.image_output} image out"
+            print(f"  prices   {prices} (USD per 1M tokens)")
         if row.retires:
             print(f"  retires  {row.retires.isoformat()}")
         if names:
@@ -149,7 +164,7 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
-    """Makes one picture and writes it whole or not at all."""
+    """Draws one picture and writes it whole or not at all."""
     key = key_of(options)
     if not key:
         return complain(f"a key is needed: give --key or set {KEY_VARIABLES[0]}")
@@ -158,20 +173,20 @@ def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
         body["model"] = options.model
     try:
         with elapsed_time():
-            picture = ask_server(options.url, body, key) if options.url else ask_straight(body, key, settings)
+            picture = draw_at(options.url, body, key) if options.url else draw_directly(body, key, settings)
         unfinished = options.output.with_name(f".{options.output.name}.part")
         unfinished.write_bytes(picture)
         unfinished.replace(options.output)
     except ApiError as error:
-        return complain(build_error(error)[1]["error"]["message"])
+        return complain(error.message)
     except OSError as error:
         return complain(str(error).replace(key, "[key]"))
     print(f"{options.output}: {len(picture)} bytes")
     return 0
 
 
-def ask_server(url: str, body: dict[str, str], key: str) -> bytes:
-    """The picture, through a running server."""
+def draw_at(url: str, body: dict[str, str], key: str) -> bytes:
+    """A picture from a running server."""
     headers = {"Authorization": f"Bearer {key}"}
     response = requests.post(f"{url.rstrip('/')}/v1/images/generations", json=body, headers=headers, timeout=330)
     if not response.ok:
@@ -183,17 +198,17 @@ def ask_server(url: str, body: dict[str, str], key: str) -> bytes:
     return decode_whole(response.json()["data"][0]["b64_json"])
 
 
-def ask_straight(body: dict[str, str], key: str, settings: Settings) -> bytes:
-    """The picture, without a server in between."""
+def draw_directly(body: dict[str, str], key: str, settings: Settings) -> bytes:
+    """A picture from the upstream."""
     asked = parse_generation(body, settings.catalogue(), "b64_json")
     row = asked.model.upstream
     upstream = open_upstreams(settings)[settings.server_of(row)[1]]
-    events = generate(upstream, asked.image_request, asked.model, settings.key_of(row, key))
-    return b"".join(decode(first_picture(events)))
+    target = Target(upstream, asked.model, settings.key_of(row, key), OPENAI)
+    return b"".join(decode(first_picture(generate(target, asked.image_request, SpoolMemory(SPOOL_MEMORY)))))
 
 
 def first_picture(events: Iterator[Event]) -> Iterator[bytes]:
-    """The base64 of the first picture; what follows it is read too, so that a broken answer is noticed."""
+    """The base64 of the first picture. The rest is read too, so that a broken answer is noticed."""
     reading = True
     for event in events:
         if reading and isinstance(event, ImageData):
@@ -203,7 +218,7 @@ def first_picture(events: Iterator[Event]) -> Iterator[bytes]:
 
 @contextmanager
 def elapsed_time() -> Iterator[None]:
-    """Shows on a terminal how long it has been going on."""
+    """Shows the elapsed time on a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -231,7 +246,7 @@ def clean_images(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def key_of(options: argparse.Namespace) -> str | None:
-    """The key that is given, or that the environment holds."""
+    """The key that is given, or the one in the environment."""
     given: str | None = options.key
     return given or next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), None)
 

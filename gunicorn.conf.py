@@ -6,8 +6,8 @@ import secrets
 import shutil
 import tempfile
 
-# Workers count together in a folder of this start, which has to be known before the metrics are imported, and
-# fingerprint keys with one salt.
+# The workers of one start share a folder for their metrics, which must be set before the metrics are imported, and a
+# salt for the fingerprints of keys.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="twinlens-metrics-")
 os.environ.setdefault("LOG_SALT", secrets.token_hex(16))
@@ -24,10 +24,12 @@ from proxy.limits import (
 from proxy.observation.logs import configure as configure_logs
 from proxy.pictures.store import is_remote, open_folder
 from proxy.server.allocator import keep_freed_memory
-from proxy.server.open_files import make_room
+from proxy.server.log import JsonLogger, QuietLogger
+from proxy.server.open_files import raise_limit
 from proxy.server.welcome import welcome
-from proxy.server.worker import JsonLogger, QuietLogger, Worker
+from proxy.server.worker import Worker
 from proxy.settings import Settings, SettingsError
+from proxy.state.migrate import migrate_in_a_process
 
 try:
     settings = Settings.from_environ()
@@ -42,12 +44,13 @@ logger_class = JsonLogger if settings.log_format == "json" else QuietLogger
 bind = f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
 
-# A caller above MAX_IN_FLIGHT must still reach the app, to be told so, and /healthz must not wait behind him.
+# Requests above MAX_IN_FLIGHT must reach the app, which answers with an error, and so must /healthz.
 worker_connections = settings.max_in_flight + MORE_CONNECTIONS
 keepalive = HEADER_WAIT_SECONDS
 graceful_timeout = settings.upstream_timeout_seconds + 30
 timeout = 120
 
+http_parser = "python"  # "auto" would change it with an installed package, and with it what is refused and how
 limit_request_line = LONGEST_REQUEST_LINE
 limit_request_fields = MOST_HEADERS
 limit_request_field_size = LONGEST_HEADER
@@ -56,16 +59,23 @@ limit_request_field_size = LONGEST_HEADER
 forwarded_allow_ips = ""
 forwarder_headers = ""
 
-# Gunicorn's control socket would lie in the home folder of whoever starts it.
+# Gunicorn's control socket would be in the home folder of the user who starts it.
 control_socket_disable = True
 
-# No preload_app: connections, threads and metrics belong behind the fork.
+# No preload_app: connections, threads and metrics are made after the fork.
 
 
 def on_starting(server):
-    """Before there are workers: they inherit the limit of open files."""
-    if shortage := make_room(settings.max_in_flight):
+    """Before the workers start, which inherit the limit of open files and find the database migrated."""
+    if shortage := raise_limit(settings.max_in_flight):
         server.log.warning(shortage)
+    if trouble := migrate_in_a_process():
+        server.log.warning(trouble)
+    if is_remote(settings.image_store_url) and settings.database_url.startswith("sqlite:"):
+        server.log.warning(
+            "IMAGE_STORE_URL is shared by machines and DATABASE_URL is a file of this one: a caller who tries again on "
+            "another machine buys again. Set DATABASE_URL=postgresql://..."
+        )
 
 
 def post_fork(server, worker):
@@ -74,23 +84,23 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """What was imported stays: the garbage collector need not look at it again and again. Memory is kept for reuse."""
+    """Exempts what is imported, and stays, from garbage collection, and keeps freed memory for reuse."""
     keep_freed_memory()
     gc.collect()
     gc.freeze()
 
 
 def child_exit(server, worker):
-    """What a worker that has ended was doing counts no longer."""
+    """Takes the calls of a worker that has ended out of the metrics."""
     mark_process_dead(worker.pid)
 
 
 def on_exit(server):
-    """The folder of the metrics goes with its start."""
+    """Deletes the folder of the metrics."""
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def when_ready(server):
-    """Tells a new user what to do next; whoever wants JSON is none."""
+    """Prints what a new user can do next; with a log in JSON nobody reads it."""
     if settings.sandbox and settings.log_format == "text":
         print(welcome(settings), flush=True)

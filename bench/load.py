@@ -1,4 +1,4 @@
-"""Load from wrk: so many callers who ask again as soon as they are answered."""
+"""Load from wrk: a number of callers that send a request again as soon as it is answered."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ end
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request that is asked again and again."""
+class Request:
+    """A request that is sent repeatedly."""
 
     name: str
     path: str
@@ -46,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw. Latencies are in milliseconds; errors are of connections, of statuses and of time."""
+    """What wrk measured. Latencies are in milliseconds; errors are broken connections, error statuses and timeouts."""
 
     answers: int
     bytes: float
@@ -62,26 +62,26 @@ class Load:
         return self.broken + self.refused + self.late
 
 
-def native() -> Question:
+def native() -> Request:
     body = b'{"contents":[{"parts":[{"text":"a cat"}]}],"generationConfig":{"responseModalities":["IMAGE"]}}'
-    return Question("native", NATIVE, body, {**JSON, "x-goog-api-key": "bench-key"})
+    return Request("native", NATIVE, body, {**JSON, "x-goog-api-key": "bench-key"})
 
 
-def generation(response_format: str, key: str = "bench-key") -> Question:
+def generation(response_format: str, key: str = "bench-key") -> Request:
     body = json.dumps({"model": MODEL, "prompt": "a cat", "response_format": response_format}).encode()
-    return Question(response_format, GENERATIONS, body, {**JSON, "Authorization": f"Bearer {key}"})
+    return Request(response_format, GENERATIONS, body, {**JSON, "Authorization": f"Bearer {key}"})
 
 
-def edit(form: bytes, content_type: str) -> Question:
-    return Question("edit", EDITS, form, {"Content-Type": content_type, "Authorization": "Bearer bench-key"})
+def edit(form: bytes, content_type: str) -> Request:
+    return Request("edit", EDITS, form, {"Content-Type": content_type, "Authorization": "Bearer bench-key"})
 
 
-def drive(url: str, question: Question, folder: Path, callers: int, seconds: float) -> Load:
-    """Asks for so many seconds, and returns what came of it."""
-    body, script = folder / f"{question.name}.body", folder / f"{question.name}.lua"
-    body.write_bytes(question.body)
-    headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in question.headers.items())
-    script.write_text(SCRIPT.format(path=question.path, headers=headers, body=body))
+def drive(url: str, request: Request, folder: Path, callers: int, seconds: float) -> Load:
+    """Send requests for a number of seconds, and return the measurement."""
+    body, script = folder / f"{request.name}.body", folder / f"{request.name}.lua"
+    body.write_bytes(request.body)
+    headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in request.headers.items())
+    script.write_text(SCRIPT.format(path=request.path, headers=headers, body=body))
     command = [program("wrk"), "-t", "1", "-c", str(callers), "-d", f"{max(1, round(seconds))}s"]
     command += ["--timeout", "60s", "-s", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603

@@ -15,17 +15,17 @@ from pathlib import Path
 from statistics import median
 
 from bench import load, pictures, servers
-from bench.load import Load, Question
+from bench.load import Load, Request
 from bench.processes import PeakMemory, Process
 from bench.servers import PLAIN, TUNED, Server
 
 CALLERS = 64
-EDITORS = 8  # callers who each send a picture of 4 MB
+EDITORS = 8  # callers that each send a picture of 4 MB
 PICTURE = 1.4  # MB
 EDITED = 4  # MB
-THINKING = 5  # seconds of the upstream that makes callers wait
+DELAY = 5  # seconds until the waiting upstream answers
 SIZES = (0.2, 1.4, 8)
-CROWDS = (10, 100, 1000)
+CALLER_COUNTS = (10, 100, 1000)
 MILLI = 1000
 WARMING_SECONDS = 1
 SETTLE_SECONDS = 15
@@ -34,7 +34,7 @@ QUIET_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """How long and how often to measure."""
 
     folder: Path
     rounds: int
@@ -46,17 +46,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Contender:
-    """A server, what it is asked, and the row it gets."""
+    """A server, the request that it gets, and its name in the tables."""
 
     name: str
     server: Server
-    question: Question
+    request: Request
     callers: int = CALLERS
 
 
 @dataclass(frozen=True)
 class Burst:
-    """What a burst of load cost."""
+    """The cost of a burst of load."""
 
     load: Load
     cpu: float  # milliseconds per answer, of the whole process tree
@@ -65,7 +65,7 @@ class Burst:
 
 @dataclass(frozen=True)
 class Held:
-    """What became of callers who waited."""
+    """The answers that waiting callers got."""
 
     load: Load
     possible: int
@@ -77,13 +77,13 @@ class Held:
 
 
 def burst(contender: Contender, folder: Path, callers: int, seconds: float) -> Burst:
-    """Load for a while, after some that is not counted: what has been idle is cold. An error spoils a measurement."""
+    """Load for some seconds, after a second that is not counted, to warm up. Exits if a caller gets an error."""
     process = contender.server.process
-    load.drive(contender.server.url, contender.question, folder, callers, WARMING_SECONDS)
+    load.drive(contender.server.url, contender.request, folder, callers, WARMING_SECONDS)
     settle(process)
     before = process.cpu_seconds()
     with PeakMemory(process) as memory:
-        done = load.drive(contender.server.url, contender.question, folder, callers, seconds)
+        done = load.drive(contender.server.url, contender.request, folder, callers, seconds)
     cpu = process.cpu_seconds() - before
     servers.empty_store(folder)
     if done.errors or not done.answers:
@@ -92,7 +92,7 @@ def burst(contender: Contender, folder: Path, callers: int, seconds: float) -> B
 
 
 def settle(process: Process) -> None:
-    """Waits until a server has done with the callers of the burst before, who hung up in the midst of it."""
+    """Wait until a server is done with the callers of the previous burst, which hung up during an answer."""
     end = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < end:
         before = process.cpu_seconds()
@@ -102,15 +102,15 @@ def settle(process: Process) -> None:
 
 
 def surfaces(server: Server) -> list[Contender]:
-    """The three ways in which our server hands out a picture."""
-    questions = (load.native(), load.generation("b64_json"), load.generation("url"))
-    return [Contender(question.name, server, question) for question in questions]
+    """The three ways in which our server delivers a picture."""
+    requests = (load.native(), load.generation("b64_json"), load.generation("url"))
+    return [Contender(request.name, server, request) for request in requests]
 
 
 def cpu_by_round(plan: Plan) -> dict[str, list[Burst]]:
-    """Every contender in turns, round after round; the first round only warms up."""
-    with contenders(plan) as all_of_them:
-        return by_round(all_of_them, plan)
+    """Every contender in turns, round after round; the first round is not counted."""
+    with contenders(plan) as compared:
+        return by_round(compared, plan)
 
 
 def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
@@ -124,7 +124,7 @@ def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
 
 
 def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
-    """The same where the upstream talks as Google's servers do: through TLS, and in chunks."""
+    """The same with an upstream that answers as Google's servers do: over TLS and in chunks."""
     answer = pictures.write_answer(plan.folder, PICTURE)
     with (
         servers.secure_upstream(plan.folder, answer) as upstream,
@@ -141,7 +141,7 @@ def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
 
 @contextmanager
 def contenders(plan: Plan) -> Iterator[list[Contender]]:
-    """All servers that are compared, running side by side; only one is asked at a time."""
+    """All servers that are compared. They run side by side; only one is under load at a time."""
     answer = pictures.write_answer(plan.folder, PICTURE)
     openai_answer = pictures.write_answer(plan.folder, PICTURE, pictures.openai_answer)
     form = load.edit(*pictures.edit_form(pictures.png(EDITED, seed=1)))
@@ -151,11 +151,11 @@ def contenders(plan: Plan) -> Iterator[list[Contender]]:
             return stack.enter_context(context)
 
         instant = start(servers.instant_upstream(plan.folder, answer))
-        reading = start(servers.waiting_upstream(plan.folder, answer, 0))  # takes all of a request before it answers
+        reading = start(servers.waiting_upstream(plan.folder, answer, 0))  # reads the whole request before it answers
         ours = start(servers.twinlens(plan.folder, instant))
         ours_reading = start(servers.twinlens(plan.folder, reading))
-        house = start(servers.instant_upstream(plan.folder, openai_answer))
-        ours_of_the_house = start(servers.twinlens_of_the_house(plan.folder, house))
+        openai_upstream = start(servers.instant_upstream(plan.folder, openai_answer))
+        ours_with_openai = start(servers.twinlens_with_openai_upstream(plan.folder, openai_upstream))
         found = [
             Contender("nginx", start(servers.reverse_proxy(plan.folder, instant, PLAIN)), load.native()),
             Contender("nginx, tuned", start(servers.reverse_proxy(plan.folder, instant, TUNED)), load.native()),
@@ -163,12 +163,12 @@ def contenders(plan: Plan) -> Iterator[list[Contender]]:
             Contender("nginx, edit", start(servers.reverse_proxy(plan.folder, reading, PLAIN)), form, EDITORS),
             Contender("nginx, edit, tuned", start(servers.reverse_proxy(plan.folder, reading, TUNED)), form, EDITORS),
             Contender("edit", ours_reading, form, EDITORS),
-            Contender("native, by OpenAI", ours_of_the_house, load.native()),
-            Contender("b64_json, by OpenAI", ours_of_the_house, load.generation("b64_json")),
+            Contender("native, by OpenAI", ours_with_openai, load.native()),
+            Contender("b64_json, by OpenAI", ours_with_openai, load.generation("b64_json")),
         ]
         if plan.with_litellm:
-            question = load.generation("b64_json", key=servers.LITELLM_KEY)
-            found.append(Contender("LiteLLM", start(servers.litellm(plan.folder, instant)), question))
+            request = load.generation("b64_json", key=servers.LITELLM_KEY)
+            found.append(Contender("LiteLLM", start(servers.litellm(plan.folder, instant)), request))
         for contender in found:
             if "nginx" not in contender.name and contender.name != "edit":
                 check(contender, pictures.png(PICTURE))
@@ -176,10 +176,10 @@ def contenders(plan: Plan) -> Iterator[list[Contender]]:
 
 
 def check(contender: Contender, picture: bytes) -> None:
-    """One answer, looked at: the picture is the upstream's, bit by bit."""
-    question = contender.question
+    """Exits unless the picture of one answer is the upstream's, bit by bit."""
+    sent = contender.request
     request = urllib.request.Request(  # noqa: S310
-        contender.server.url + question.path, question.body, dict(question.headers), method="POST"
+        contender.server.url + sent.path, sent.body, dict(sent.headers), method="POST"
     )
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
         body = json.load(response)
@@ -190,13 +190,13 @@ def check(contender: Contender, picture: bytes) -> None:
     else:
         data = base64.b64decode(body["data"][0]["b64_json"])
     if hashlib.sha256(data).digest() != hashlib.sha256(picture).digest():
-        raise SystemExit(f"{contender.name} delivers another picture than the upstream's")
+        raise SystemExit(f"{contender.name} delivers a picture that is not the upstream's")
 
 
 def latency(plan: Plan) -> dict[str, float]:
-    """Milliseconds that stand between one caller and his picture (median), by way."""
+    """The median latency of one caller in milliseconds, by contender."""
     answer = pictures.write_answer(plan.folder, PICTURE)
-    seen: dict[str, list[float]] = {}
+    latencies: dict[str, list[float]] = {}
     with (
         servers.instant_upstream(plan.folder, answer) as upstream,
         servers.reverse_proxy(plan.folder, upstream) as proxy,
@@ -207,8 +207,8 @@ def latency(plan: Plan) -> dict[str, float]:
             for way in ways:
                 one = burst(way, plan.folder, 1, plan.seconds)
                 if number:
-                    seen.setdefault(way.name, []).append(one.load.p50)
-    return {name: median(times) for name, times in seen.items()}
+                    latencies.setdefault(way.name, []).append(one.load.p50)
+    return {name: median(times) for name, times in latencies.items()}
 
 
 def growth_with_bytes(plan: Plan) -> dict[str, list[float]]:
@@ -238,8 +238,8 @@ def growth_with_callers(plan: Plan) -> dict[str, list[float]]:
         servers.twinlens(plan.folder, upstream) as ours,
     ):
         for contender in (Contender("nginx", proxy, load.native()), *surfaces(ours)):
-            for callers in CROWDS:
-                # A large crowd needs a longer look: what is unfinished at its end has cost something too.
+            for callers in CALLER_COUNTS:
+                # Many callers need a longer burst: answers that are unfinished at its end have a cost too.
                 done = [
                     burst(contender, plan.folder, callers, max(plan.seconds, callers / 100)).cpu
                     for _ in range(min(plan.rounds, 3))
@@ -249,23 +249,23 @@ def growth_with_callers(plan: Plan) -> dict[str, list[float]]:
 
 
 def held(plan: Plan) -> dict[str, Held]:
-    """Many callers who each wait for an upstream that thinks."""
+    """Many callers that each wait for a slow upstream."""
     answer = pictures.write_answer(plan.folder, PICTURE)
-    possible = plan.held_callers * (plan.held_seconds // THINKING - 1)
+    possible = plan.held_callers * (plan.held_seconds // DELAY - 1)
     results = {}
-    with servers.waiting_upstream(plan.folder, answer, THINKING) as upstream:
+    with servers.waiting_upstream(plan.folder, answer, DELAY) as upstream:
         for number in range(3):
             with servers.twinlens(plan.folder, upstream) as ours, pictures_removed(plan.folder):
                 contender = surfaces(ours)[number]
                 with PeakMemory(ours.process) as memory:
-                    done = load.drive(ours.url, contender.question, plan.folder, plan.held_callers, plan.held_seconds)
+                    done = load.drive(ours.url, contender.request, plan.folder, plan.held_callers, plan.held_seconds)
                 results[contender.name] = Held(done, possible, memory.most)
     return results
 
 
 @contextmanager
 def pictures_removed(folder: Path) -> Iterator[None]:
-    """Keeps the store small meanwhile: only pictures that are whole are removed."""
+    """Remove complete pictures from the store until the block ends."""
     over = threading.Event()
 
     def remove() -> None:

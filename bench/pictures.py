@@ -1,4 +1,4 @@
-"""Pictures of any weight, and the answers of Google in which they come."""
+"""Pictures of any size, and the answers of both APIs that contain them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MB = 1_000_000
 
 
 def png(megabytes: float, seed: int = 0) -> bytes:
-    """A true PNG of noise, of about so many megabytes: pixels that cannot be compressed, as a painting's."""
+    """A valid PNG of about the given size, made of noise, which cannot be compressed."""
     side = int((megabytes * MB / 3) ** 0.5)
     noise = random.Random(seed)  # noqa: S311
     rows = b"".join(b"\0" + noise.randbytes(side * 3) for _ in range(side))
@@ -66,7 +66,7 @@ def openai_answer(picture: bytes) -> bytes:
 
 
 def write_answer(folder: Path, megabytes: float, form: Callable[[bytes], bytes] = google_answer) -> Path:
-    """A file with an answer that holds a picture of so many megabytes."""
+    """A file with an answer that contains a picture of the given size."""
     path = folder / f"{form.__name__}-{megabytes}.json"
     path.write_bytes(form(png(megabytes)))
     return path

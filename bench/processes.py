@@ -1,4 +1,4 @@
-"""Processes that the bench starts, what they cost, and how they are stopped: by their id, and none is left."""
+"""Starts processes, measures their CPU time and memory, and stops them by their ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 60
 STOP_SECONDS = 20
-LOOK_SECONDS = 0.2  # between two looks at the memory
+SAMPLE_SECONDS = 0.2  # between two readings of the memory
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Process:
     log: Path
 
     def cpu_seconds(self) -> float:
-        """CPU time of the whole tree so far, with that of children that have ended."""
+        """CPU time of the whole tree so far, including children that have ended."""
         return sum(ticks_of(pid) for pid in tree(self.pid)) / TICKS
 
     def memory(self) -> int:
-        """Resident bytes of the whole tree, shared pages counted for each."""
+        """Resident bytes of the whole tree; shared pages are counted for each process."""
         return sum(resident(pid) for pid in tree(self.pid))
 
     def open_files(self) -> int:
-        """Files and sockets that the whole tree has open."""
+        """Open files and sockets of the whole tree."""
         return sum(count_entries(Path(f"/proc/{pid}/fd")) for pid in tree(self.pid))
 
     def workers(self) -> list[int]:
-        """The children's ids."""
+        """The ids of the descendants."""
         return tree(self.pid)[1:]
 
 
@@ -57,7 +57,7 @@ def tree(pid: int) -> list[int]:
 
 
 def ticks_of(pid: int) -> int:
-    """User and system time of a process and of its children that have ended."""
+    """User and system time of a process and of its ended children, in clock ticks."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -80,7 +80,7 @@ def count_entries(folder: Path) -> int:
 
 
 class PeakMemory:
-    """`with PeakMemory(process) as peak:` looks at the memory until the block ends."""
+    """`with PeakMemory(process) as peak:` reads the memory repeatedly until the block ends."""
 
     def __init__(self, process: Process):
         self.process = process
@@ -88,7 +88,7 @@ class PeakMemory:
         self.over = threading.Event()
 
     def __enter__(self) -> PeakMemory:
-        self.thread = threading.Thread(target=self.look, daemon=True)
+        self.thread = threading.Thread(target=self.sample, daemon=True)
         self.thread.start()
         return self
 
@@ -96,8 +96,8 @@ class PeakMemory:
         self.over.set()
         self.thread.join()
 
-    def look(self) -> None:
-        while not self.over.wait(LOOK_SECONDS):
+    def sample(self) -> None:
+        while not self.over.wait(SAMPLE_SECONDS):
             self.most = max(self.most, self.process.memory())
 
 
@@ -105,7 +105,7 @@ class PeakMemory:
 def running(
     command: Sequence[str], folder: Path, name: str, url: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Process]:
-    """Starts a command, waits until `url` answers with whatever status, and stops it with all its children."""
+    """Start a command, wait until `url` answers with any status, and stop it when the block ends."""
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         started = subprocess.Popen(  # noqa: S603
@@ -128,7 +128,7 @@ def wait_for(url: str, started: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if started.poll() is not None:
-            raise SystemExit(f"it ended at its start:\n{log.read_text(errors='replace')}")
+            raise SystemExit(f"the process ended at its start:\n{log.read_text(errors='replace')}")
         try:
             urllib.request.urlopen(url, timeout=10).close()  # noqa: S310
         except urllib.error.HTTPError as answer:
@@ -141,7 +141,7 @@ def wait_for(url: str, started: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def stop(started: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and SIGKILL to its own group if that is not enough."""
+    """Send SIGTERM, and SIGKILL to its process group if it does not end in time."""
     if started.poll() is None:
         started.send_signal(signal.SIGTERM)
     try:
@@ -151,13 +151,13 @@ def stop(started: subprocess.Popen[bytes]) -> None:
         started.wait(STOP_SECONDS)
 
 
-def end_in_order() -> None:
-    """A SIGTERM ends this process as Ctrl-C does: what it started is stopped first."""
+def exit_on_sigterm() -> None:
+    """Make SIGTERM exit this process as Ctrl-C does, so that the processes it started are stopped first."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Where our time goes: one worker under load, its stack looked at after every millisecond of CPU time, by surface."""
+"""Where CPU time is spent: samples the stack of one worker under load every millisecond of CPU time, by surface."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections import Counter
 from pathlib import Path
 
 from bench import load, pictures, servers
-from bench.processes import end_in_order
+from bench.processes import exit_on_sigterm
 
 CALLERS = 16
-TOP = 22  # functions that are shown of each surface
+TOP = 22  # functions shown for each surface
 
 
 def main() -> None:
     """`python -m bench.profile [--seconds 5] [--lines]`."""
-    end_in_order()
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(prog="make profile", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="of load on each surface")
     parser.add_argument("--lines", action="store_true", help="show lines instead of functions")
@@ -27,19 +27,19 @@ def main() -> None:
         folder.chmod(0o755)  # nginx reads it as another user
         answer = pictures.write_answer(folder, 1.4)
         form = pictures.edit_form(pictures.png(4))
-        questions = (load.native(), load.generation("b64_json"), load.generation("url"), load.edit(*form))
-        for question in questions:
-            print(f"\n== {question.name}")
-            stacks, per_answer = sample(folder, answer, question, options.seconds)
+        requests = (load.native(), load.generation("b64_json"), load.generation("url"), load.edit(*form))
+        for request in requests:
+            print(f"\n== {request.name}")
+            stacks, per_answer = sample(folder, answer, request, options.seconds)
             show(stacks, per_answer, options.lines)
 
 
-def sample(folder: Path, answer: Path, question: load.Question, seconds: float) -> tuple[Counter[tuple], float]:
-    """The stacks that one worker was seen in, and the milliseconds of CPU that an answer costs."""
-    seen: Counter[tuple] = Counter()
+def sample(folder: Path, answer: Path, request: load.Request, seconds: float) -> tuple[Counter[tuple], float]:
+    """The sampled stacks of one worker with their counts, and the CPU milliseconds per answer."""
+    stacks: Counter[tuple] = Counter()
     upstream_of = (
         servers.waiting_upstream(folder, answer, 0)
-        if question.name == "edit"
+        if request.name == "edit"
         else servers.instant_upstream(folder, answer)
     )
     with upstream_of as upstream:
@@ -47,7 +47,7 @@ def sample(folder: Path, answer: Path, question: load.Question, seconds: float) 
         surroundings = {"PROFILE_FOLDER": str(folder), "PYTHONPATH": str(servers.PROJECT)}
         with servers.twinlens(folder, upstream, configuration, workers=1, **surroundings) as server:
             before = server.process.cpu_seconds()
-            done = load.drive(server.url, question, folder, CALLERS, seconds)
+            done = load.drive(server.url, request, folder, CALLERS, seconds)
             per_answer = (server.process.cpu_seconds() - before) / done.answers * 1000
     servers.empty_store(folder)
     for path in folder.glob("[0-9]*.json"):
@@ -55,21 +55,21 @@ def sample(folder: Path, answer: Path, question: load.Question, seconds: float) 
             stack = tuple(tuple(place) for place in one["stack"])
             if any(name == "load" or "bench" in file for file, _, name in stack[-1:]):
                 continue
-            seen[stack] += one["count"]
+            stacks[stack] += one["count"]
         path.unlink()
-    return seen, per_answer
+    return stacks, per_answer
 
 
 def show(stacks: Counter[tuple], per_answer: float, lines: bool) -> None:
-    """The functions with most time of their own, and the most with what they call."""
+    """Print the functions with most time of their own, and with most time including what they call."""
     total = sum(stacks.values()) or 1
     own: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     for stack, count in stacks.items():
-        own[told(stack[0], lines)] += count
-        for place in {told(place, False) for place in stack}:
+        own[name_of(stack[0], lines)] += count
+        for place in {name_of(place, False) for place in stack}:
             whole[place] += count
-    print(f"{per_answer:.2f} ms of CPU per answer, {total} looks")
+    print(f"{per_answer:.2f} ms of CPU per answer, {total} samples")
     print(f"{'own':>6} {'ms':>6}   {'with what it calls':<8}")
     for name, count in own.most_common(TOP):
         print(f"{count / total:6.1%} {count / total * per_answer:6.2f}   {name}")
@@ -79,7 +79,8 @@ def show(stacks: Counter[tuple], per_answer: float, lines: bool) -> None:
             print(f"{count / total:6.1%} {count / total * per_answer:6.2f}   {name}")
 
 
-def told(place: tuple[str, int, str], line: bool) -> str:
+def name_of(place: tuple[str, int, str], line: bool) -> str:
+    """The name of a function with its file, and its line if wanted."""
     file, number, name = place
     short = "/".join(Path(file).parts[-2:])
     return f"{short}:{number} {name}" if line else f"{short} {name}"

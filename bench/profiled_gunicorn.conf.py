@@ -1,4 +1,4 @@
-"""The project's own gunicorn configuration, with a sampler in each worker that writes down where its CPU time goes."""
+"""The project's gunicorn configuration with a sampler in each worker that records where CPU time is spent."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,12 @@ exec(Path("gunicorn.conf.py").read_text())  # noqa: S102
 
 
 def post_worker_init(worker):
-    """Behind the fork: samples are of this worker alone."""
+    """After the fork, so that the samples are of this worker only."""
     worker.sampler = Sampler()
     worker.sampler.start()
 
 
 def worker_exit(server, worker):
-    """Writes what was seen."""
+    """Write the samples."""
     worker.sampler.stop()
     worker.sampler.write(Path(os.environ["PROFILE_FOLDER"]) / f"{os.getpid()}.json")

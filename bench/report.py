@@ -1,4 +1,4 @@
-"""The tables of a run, and the bars that are passed or missed."""
+"""The tables of a run, and which limits were met."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from datetime import date
 from importlib.metadata import version
 from statistics import median
 
-from bench.measurements import CROWDS, SIZES, Burst, Held, Plan
+from bench.measurements import CALLER_COUNTS, SIZES, Burst, Held, Plan
 from bench.servers import program
 
 MB = 1_000_000
 MIB = 1024 * 1024
-CPU_BARS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
-HELD_BARS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
-LATENCY_BAR = 3.0  # milliseconds that b64_json adds
-STEEPER = 1.3  # times: how much more a further megabyte may cost than an earlier one
-CROWDED = 1.6  # times: how much more an answer may cost among 1,000 callers than among 10
+CPU_LIMITS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
+HELD_LIMITS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
+LATENCY_LIMIT = 3.0  # milliseconds that b64_json adds
+STEEPER = 1.3  # times that a further megabyte may cost what an earlier one costs
+MORE_CALLERS = 1.6  # times that an answer at 1,000 callers may cost what it costs at 10
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A bar, and whether it was passed."""
+    """A limit, and whether it was met."""
 
     what: str
-    told: str
+    result: str
     passed: bool
 
 
@@ -43,21 +43,24 @@ def machine() -> str:
     )
 
 
-def tell_cpu(results: dict[str, list[Burst]], where: str = "", bars: Mapping[str, float] = CPU_BARS) -> list[Verdict]:
-    """CPU per picture, and how many times nginx' that is: the ratio within each round, then the median."""
+def print_cpu(
+    results: dict[str, list[Burst]], where: str = "", limits: Mapping[str, float] = CPU_LIMITS
+) -> list[Verdict]:
+    """Print CPU per picture and its ratio to nginx: the median of the ratios within each round."""
     print(f"\nCPU per picture{where} (whole process tree), median of {len(results['nginx'])} rounds")
-    print(f"{'':20}{'ms':>8}{'x nginx':>10}{'x tuned':>10}{'bar':>8}{'peak RSS':>12}")
+    print(f"{'':20}{'ms':>8}{'x nginx':>10}{'x tuned':>10}{'limit':>8}{'peak RSS':>12}")
     verdicts = []
     for name, bursts in results.items():
         edits = "edit" in name
         plain, tuned = ("nginx, edit", "nginx, edit, tuned") if edits else ("nginx", "nginx, tuned")
         times, least = (ratio(bursts, results[base]) for base in (plain, tuned))
-        bar = bars.get(name)
+        limit = limits.get(name)
         peak = max(one.peak for one in bursts)
-        told = f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:10.2f}{least:10.2f}"
-        print(f"{told}{bar or '':>8}{peak / MIB:8.0f} MiB{'' if bar is None or times <= bar else '   MISSED'}")
-        if bar:
-            verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x nginx, at most {bar}", times <= bar))
+        columns = f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:10.2f}{least:10.2f}"
+        exceeded = "" if limit is None or times <= limit else "   EXCEEDED"
+        print(f"{columns}{limit or '':>8}{peak / MIB:8.0f} MiB{exceeded}")
+        if limit:
+            verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x nginx, at most {limit}", times <= limit))
     return verdicts
 
 
@@ -65,17 +68,17 @@ def ratio(bursts: list[Burst], base: list[Burst]) -> float:
     return median(one.cpu / other.cpu for one, other in zip(bursts, base, strict=True))
 
 
-def tell_latency(times: dict[str, float]) -> list[Verdict]:
-    """What stands between one caller and his picture."""
-    print("\nLatency at one caller, p50 in ms, and what it adds to asking the upstream directly")
+def print_latency(times: dict[str, float]) -> list[Verdict]:
+    """Print the latency of one caller."""
+    print("\nLatency of one caller, p50 in ms, and what is added to asking the upstream directly")
     for name, time in times.items():
         print(f"{name:20}{time:8.2f}{time - times['direct']:+10.2f}")
     added = times["b64_json"] - times["direct"]
-    return [Verdict("latency, b64_json", f"{added:.2f} ms added, at most {LATENCY_BAR}", added <= LATENCY_BAR)]
+    return [Verdict("latency, b64_json", f"{added:.2f} ms added, at most {LATENCY_LIMIT}", added <= LATENCY_LIMIT)]
 
 
-def tell_bytes(results: dict[str, list[float]]) -> list[Verdict]:
-    """Cost by size, and of each further megabyte."""
+def print_bytes(results: dict[str, list[float]]) -> list[Verdict]:
+    """Print the cost by size of the picture, and of each further megabyte."""
     print("\nCPU per answer by size of the picture, in ms at 10 callers")
     print(f"{'':20}" + "".join(f"{size:>7} MB" for size in SIZES) + "   further MB: first, later")
     verdicts = []
@@ -89,29 +92,29 @@ def tell_bytes(results: dict[str, list[float]]) -> list[Verdict]:
     return verdicts
 
 
-def tell_callers(results: dict[str, list[float]]) -> list[Verdict]:
-    """Cost by number of callers."""
+def print_callers(results: dict[str, list[float]]) -> list[Verdict]:
+    """Print the cost by number of callers."""
     print("\nCPU per answer by number of callers, in ms at 1.4 MB")
-    print(f"{'':20}" + "".join(f"{callers:>10}" for callers in CROWDS))
+    print(f"{'':20}" + "".join(f"{callers:>10}" for callers in CALLER_COUNTS))
     verdicts = []
     for name, costs in results.items():
         print(f"{name:20}" + "".join(f"{cost:10.2f}" for cost in costs))
         if name != "nginx":
             times = costs[-1] / costs[0]
-            told = f"{times:.2f} x at {CROWDS[-1]} what it is at {CROWDS[0]}, at most {CROWDED}"
-            verdicts.append(Verdict(f"linear in callers, {name}", told, times <= CROWDED))
+            result = f"{times:.2f} times the cost at {CALLER_COUNTS[0]} callers, at most {MORE_CALLERS}"
+            verdicts.append(Verdict(f"linear in callers, {name}", result, times <= MORE_CALLERS))
     return verdicts
 
 
-def tell_held(results: dict[str, Held], plan: Plan) -> list[Verdict]:
-    """Callers who wait."""
+def print_held(results: dict[str, Held], plan: Plan) -> list[Verdict]:
+    """Print what many waiting callers got."""
     print(f"\n{plan.held_callers} callers for {plan.held_seconds} s, each answer after 5 s")
     print(f"{'':20}{'answers':>10}{'possible':>10}{'share':>8}{'errors':>8}{'peak RSS':>12}")
     verdicts = []
     for name, one in results.items():
-        least, most = HELD_BARS[name]
-        told = f"{one.load.answers:10}{one.possible:10}{one.share:8.0%}{one.load.errors:8}{one.peak / MIB:8.0f} MiB"
-        print(f"{name:20}{told}")
+        least, most = HELD_LIMITS[name]
+        columns = f"{one.load.answers:10}{one.possible:10}{one.share:8.0%}{one.load.errors:8}{one.peak / MIB:8.0f} MiB"
+        print(f"{name:20}{columns}")
         verdicts += [
             Verdict(f"held, {name}", f"{one.load.errors} errors, none allowed", one.load.errors == 0),
             Verdict(f"held, {name}", f"{one.share:.0%} of the answers, at least {least:.0%}", one.share >= least),
@@ -120,9 +123,9 @@ def tell_held(results: dict[str, Held], plan: Plan) -> list[Verdict]:
     return verdicts
 
 
-def tell_verdicts(verdicts: list[Verdict]) -> bool:
-    """All bars; whether every one was passed."""
+def print_verdicts(verdicts: list[Verdict]) -> bool:
+    """Print all limits. Returns whether every one was met."""
     print()
     for one in verdicts:
-        print(f"{'pass' if one.passed else 'MISS'}   {one.what}: {one.told}")
+        print(f"{'pass' if one.passed else 'FAIL'}   {one.what}: {one.result}")
     return all(one.passed for one in verdicts)

@@ -1,7 +1,6 @@
-"""Where the CPU time of a process goes: a look at the running stack after every millisecond of CPU time.
+"""Samples the stack of a process after every millisecond of CPU time.
 
-A deterministic profiler would lose its way between greenlets, which leave functions in no order; a look at the stack
-does not care.
+A deterministic profiler is confused by greenlets, which leave functions in any order; sampling is not.
 """
 
 from __future__ import annotations
@@ -12,31 +11,31 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-CPU_SECONDS = 0.001  # between two looks
+CPU_SECONDS = 0.001  # between two samples
 
 Place = tuple[str, int, str]  # file, line, function
 
 
 class Sampler:
-    """Counts the stacks that are seen in the main thread of this process."""
+    """Counts the stacks of the main thread of this process."""
 
     def __init__(self) -> None:
-        self.seen: Counter[tuple[Place, ...]] = Counter()
+        self.stacks: Counter[tuple[Place, ...]] = Counter()
 
     def start(self) -> None:
-        signal.signal(signal.SIGPROF, self.look)
+        signal.signal(signal.SIGPROF, self.sample)
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS, CPU_SECONDS)
 
     def stop(self) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
-    def look(self, _: int, frame: FrameType | None) -> None:
+    def sample(self, _: int, frame: FrameType | None) -> None:
         stack: list[Place] = []
         while frame:
             stack.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
             frame = frame.f_back
-        self.seen[tuple(stack)] += 1
+        self.stacks[tuple(stack)] += 1
 
     def write(self, path: Path) -> None:
-        """All stacks, innermost place first, and how often each was seen."""
-        path.write_text(json.dumps([{"count": count, "stack": stack} for stack, count in self.seen.items()]))
+        """Write all stacks, innermost function first, with their counts."""
+        path.write_text(json.dumps([{"count": count, "stack": stack} for stack, count in self.stacks.items()]))

@@ -1,4 +1,4 @@
-"""The servers of a measurement: nginx as the upstream, nginx as the limit of what a proxy can cost, ours, LiteLLM."""
+"""The servers of a measurement: nginx as the upstream, nginx as a plain reverse proxy, Twinlens, LiteLLM."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ http {{
 }}
 """
 
-# Every POST is answered at once with the file, its length told.
+# Every POST is answered at once with the file and its Content-Length.
 UPSTREAM = """
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -52,7 +52,7 @@ UPSTREAM = """
     }}
 """
 
-# The same as Google's servers talk: through TLS, and in chunks, which nginx makes of what a filter could change.
+# The same over TLS and in chunks, as Google's servers answer. nginx sends chunks where a filter could change the body.
 SECURE_UPSTREAM = """
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -79,8 +79,8 @@ PROXY = """
     }}
 """
 
-# The bars are set against nginx as it comes: it buffers, and what does not fit into 64 KiB goes through a file. Tuned
-# for pictures it costs a third of that; the bench shows this one too, so that nobody takes the first for the least.
+# The limits are ratios to nginx with its defaults: it buffers, and what does not fit into 64 KiB goes through a file.
+# Tuned for pictures it costs a third of that; the bench shows both.
 PLAIN = ""
 TUNED = (
     "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 8 256k; "
@@ -90,7 +90,7 @@ TUNED = (
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     process: Process
     url: str
@@ -98,7 +98,7 @@ class Server:
 
 @contextmanager
 def nginx(folder: Path, name: str, port: int, inside: str, workers: int) -> Iterator[Server]:
-    """An nginx of our own, with nothing of the machine's configuration."""
+    """An nginx that does not use the machine's configuration."""
     configuration = folder / f"{name}.conf"
     configuration.write_text(NGINX.format(folder=folder, name=name, inside=inside, workers=workers))
     command = [program("nginx"), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
@@ -108,7 +108,7 @@ def nginx(folder: Path, name: str, port: int, inside: str, workers: int) -> Iter
 
 
 def program(name: str) -> str:
-    """The path of a program that must be there."""
+    """The path of a program. Exits if it is not installed."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if not found:
         raise SystemExit(f"`make bench` needs {name} (Debian: apt-get install nginx wrk openssl)")
@@ -117,7 +117,7 @@ def program(name: str) -> str:
 
 @contextmanager
 def instant_upstream(folder: Path, answer: Path) -> Iterator[Server]:
-    """Google, if it answered at once."""
+    """A Google that answers at once."""
     port = free_port()
     with nginx(folder, f"upstream-{answer.stem}", port, UPSTREAM.format(port=port, answer=answer), 1) as server:
         yield server
@@ -125,7 +125,7 @@ def instant_upstream(folder: Path, answer: Path) -> Iterator[Server]:
 
 @contextmanager
 def secure_upstream(folder: Path, answer: Path) -> Iterator[Server]:
-    """The same as Google's servers talk. Its certificate is at `certificate_of(folder)`."""
+    """The same over TLS and in chunks. Its certificate is `certificate_of(folder)`."""
     port, secure_port = free_port(), free_port()
     certificate = certificate_of(folder)
     options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
@@ -140,13 +140,13 @@ def secure_upstream(folder: Path, answer: Path) -> Iterator[Server]:
 
 
 def certificate_of(folder: Path) -> Path:
-    """Where the certificate of `secure_upstream` lies, with its key."""
+    """The file with the certificate of `secure_upstream` and its key."""
     return folder / "upstream.pem"
 
 
 @contextmanager
 def waiting_upstream(folder: Path, answer: Path, seconds: float) -> Iterator[Server]:
-    """Google, which thinks for a while; it reads all of each request first."""
+    """A Google that reads the whole request and answers after some seconds."""
     port = free_port()
     command = [sys.executable, str(PROJECT / "bench" / "waiting_upstream.py"), str(port), str(answer), str(seconds)]
     url = f"http://127.0.0.1:{port}"
@@ -156,7 +156,7 @@ def waiting_upstream(folder: Path, answer: Path, seconds: float) -> Iterator[Ser
 
 @contextmanager
 def reverse_proxy(folder: Path, upstream: Server, tuning: str = PLAIN) -> Iterator[Server]:
-    """nginx passing everything on, understanding nothing."""
+    """nginx as a plain reverse proxy."""
     port = free_port()
     scheme, _, upstream_port = upstream.url.partition("://127.0.0.1:")
     inside = PROXY.format(port=port, scheme=scheme, upstream=upstream_port, tuning=tuning)
@@ -168,7 +168,7 @@ def reverse_proxy(folder: Path, upstream: Server, tuning: str = PLAIN) -> Iterat
 def twinlens(
     folder: Path, upstream: Server, configuration: str = "gunicorn.conf.py", workers: int = WORKERS, **settings: str
 ) -> Iterator[Server]:
-    """Our server, as an operator starts it."""
+    """Twinlens as an operator starts it."""
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -180,6 +180,7 @@ def twinlens(
         "WEB_CONCURRENCY": str(workers),
         "GEMINI_BASE_URL": upstream.url,
         "IMAGE_STORE_URL": str(store_of(folder)),
+        "DATABASE_URL": f"sqlite:///{folder.absolute()}/twinlens.sqlite3",
         **settings,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", configuration, "--log-level", "warning"]
@@ -189,8 +190,8 @@ def twinlens(
 
 
 @contextmanager
-def twinlens_of_the_house(folder: Path, upstream: Server) -> Iterator[Server]:
-    """Our server, whose model is drawn by a server that speaks OpenAI's API."""
+def twinlens_with_openai_upstream(folder: Path, upstream: Server) -> Iterator[Server]:
+    """Twinlens with an upstream that speaks OpenAI's API."""
     file = folder / "models.toml"
     file.write_text(
         'only = true\n[[model]]\nname = "gemini-2.5-flash-image"\nupstream = "openai"\n'
@@ -201,19 +202,19 @@ def twinlens_of_the_house(folder: Path, upstream: Server) -> Iterator[Server]:
 
 
 def store_of(folder: Path) -> Path:
-    """Where our server keeps its pictures."""
+    """The folder in which Twinlens stores pictures."""
     return folder / "pictures"
 
 
 def empty_store(folder: Path) -> None:
-    """Removes the pictures of a round, so that the next one finds the same disk."""
+    """Remove the stored pictures, so that each round finds the same disk."""
     for picture in store_of(folder).glob("*"):
         picture.unlink(missing_ok=True)
 
 
 @contextmanager
 def litellm(folder: Path, upstream: Server) -> Iterator[Server]:
-    """LiteLLM's proxy from an environment of its own, with two workers too."""
+    """LiteLLM's proxy in an environment of its own, with two workers."""
     home = PROJECT / ".cache" / f"bench-litellm-{LITELLM_VERSION}"
     if not (home / "bin" / "litellm").exists():
         print(f"setting up LiteLLM {LITELLM_VERSION} in {home.relative_to(PROJECT)} ...", flush=True)

@@ -1,7 +1,6 @@
 """An upstream that reads a whole request, waits, and answers with a file: `waiting_upstream.py PORT FILE SECONDS`.
 
-It stands alone and needs the standard library only. A thousand callers at once cost it little: an answer is one
-shared piece of memory that the kernel copies from.
+It needs the standard library only. A thousand callers cost it little: all answers are sent from the same memory.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ import sys
 from pathlib import Path
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-BUFFER = 1024 * 1024  # one for all connections: what is read is thrown away
+BUFFER = 1024 * 1024  # shared by all connections: what is read is discarded
 
 
 class Caller(asyncio.BufferedProtocol):
-    """One connection; requests follow one another on it."""
+    """One connection with one request after another."""
 
     scratch = bytearray(BUFFER)
 

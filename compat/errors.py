@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
+class Bought(Enum):
+    """Whether an error may have cost something: it decides who may ask again."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
 class ErrorKind(Enum):
     """What went wrong. Every kind has a row in the table of each API."""
 
@@ -48,28 +56,37 @@ class ErrorKind(Enum):
     UPSTREAM_TIMEOUT = auto()
     UPSTREAM_BROKEN = auto()  # no connection, or an answer that cannot be read
 
+    IDEMPOTENCY_KEY_REUSED = auto()
+    OUTCOME_UNKNOWN = auto()  # of a purchase whose worker is gone
+    STATE_UNAVAILABLE = auto()  # the database, or the store of kept answers
+
     INTERNAL = auto()
+
+
+HOPELESS = frozenset({ErrorKind.BODY_TOO_SLOW, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.IDEMPOTENCY_KEY_REUSED})
 
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A refusal or a failure.
-
-    `may_repeat` is False where a retry cannot help or may buy the same picture twice; with None the client decides.
-    """
+    """An error, with all that any API's dialect needs to write it."""
 
     kind: ErrorKind
     message: str
     param: str | None = None  # the field, as the caller's API names it
     retry_after: float | None = None  # seconds
-    may_repeat: bool | None = None
+    bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the caller may send its request again: it costs nothing twice, and it may help."""
+        return self.bought is Bought.NO and self.kind not in HOPELESS
 
     def __str__(self) -> str:
         return f"{self.kind.name}: {self.message}"
 
 
-def broken(message: str, may_repeat: bool | None = False) -> ApiError:
+def broken(message: str, bought: Bought = Bought.UNKNOWN) -> ApiError:
     """The error for an upstream that gave no answer, or one that cannot be read. It may have been paid for."""
-    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, may_repeat=may_repeat)
+    return ApiError(ErrorKind.UPSTREAM_BROKEN, message, bought=bought)

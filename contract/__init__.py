@@ -1,1 +1,1 @@
-"""The contract of both APIs: fixtures made from it, and programs that hold servers against it."""
+"""The contract suite: tests any server against both APIs, plays their answers, and records real ones."""

@@ -1,4 +1,4 @@
-"""`python -m contract`: hold a server against the contract of both APIs, through the real SDKs."""
+"""`python -m contract`: test a server against both APIs, through the real SDKs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from urllib.parse import urlsplit
 
 import requests
 
+from contract.options import as_written, is_local, parse
 from contract.replay import ReplayingUpstream
+from contract.report.junit import junit_report
 from contract.report.page import report_page
 from contract.report.record import Record, build_record
 from contract.rows import all_rows
+from contract.suite import preflight
 from contract.suite.clients import Clients
+from contract.suite.progress import with_progress
 from contract.suite.row import Row, State, chosen
-from contract.suite.run import Result, run
-from contract.suite.server import Server
-from contract.suite.terminal import make_table
-from contract.suite.upstream_check import is_behind
+from contract.suite.run import run
+from contract.suite.server import SANDBOX_KEY, Server
 
-MODEL = "gemini-2.5-flash-image"
-KEY_VARIABLE = "CONTRACT_API_KEY"
-JSON_NAME, PAGE_NAME = "contract-report.json", "contract-report.html"
-FAILED, WRONG_USE = 1, 2
-LEADS_ELSEWHERE = (  # what the SDKs would read from the environment
+NAME = "contract-report"
+FAILED, NOT_TESTED, INTERRUPTED = 1, 2, 130
+SDK_VARIABLES = (  # which the SDKs would read, and call another server
     "GOOGLE_API_KEY",
     "GEMINI_API_KEY",
     "GOOGLE_GEMINI_BASE_URL",
@@ -44,110 +44,83 @@ LEADS_ELSEWHERE = (  # what the SDKs would read from the environment
 )
 
 
-class WrongUse(Exception):
-    """The suite cannot start as it was asked to."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suite; 0 if no row failed, 1 if one did, 2 if it could not start."""
+    """Run the suite. Returns 0 if no row failed, 1 if one did, 2 if it could not start or no row passed."""
     options = parse(arguments)
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai")  # of words it does not know yet
-    for name in LEADS_ELSEWHERE:
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai")
+    for name in SDK_VARIABLES:
         os.environ.pop(name, None)
+    rows = list(chosen(all_rows(), options.only, options.rows))
     try:
-        record = held_against(options)
-    except WrongUse as error:
-        print(f"contract: {error}", file=sys.stderr)
-        return WRONG_USE
-    except KeyboardInterrupt:
-        print("\ncontract: interrupted, no report was written", file=sys.stderr)
-        return 130
-    try:
+        if not rows:
+            raise preflight.CannotTest(f"no row has an id with {options.rows}; {as_written('list')} shows all ids")
+        if options.list:
+            print_rows(rows)
+            return 0
+        ask_before_buying(options, rows)
+        record = test(options, rows)
         write(record, options.out)
-    except OSError as error:
-        print(f"contract: the report cannot be written to {options.out}: {error.strerror}", file=sys.stderr)
-        return WRONG_USE
-    tell(record, options.out)
-    return FAILED if record["counts"][State.FAIL] else 0
+    except preflight.CannotTest as problem:
+        print(f"contract: {problem}", file=sys.stderr)
+        return NOT_TESTED
+    except KeyboardInterrupt:
+        print("\ncontract: interrupted; no report was written", file=sys.stderr)
+        return INTERRUPTED
+    print_summary(record, options.out)
+    return exit_code(record)
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options, or an end with words that say what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        prog="python -m contract",
-        description="Drive the real openai and google-genai SDKs against a server, and write down which capabilities "
-        f"hold: {JSON_NAME} and {PAGE_NAME}. Against a server that asks a real model this draws about a hundred "
-        "pictures, which its owner pays for.",
-    )
-    parser.add_argument("--base-url", required=True, help="of the server, such as http://127.0.0.1:8000")
-    parser.add_argument("--api-key", help=f"default: the environment variable {KEY_VARIABLE}; never printed or written")
-    parser.add_argument("--only", choices=("openai", "gemini"), help="one of the two APIs")
-    parser.add_argument("--model", default=MODEL, help="default: %(default)s")
-    parser.add_argument(
-        "--gemini-base-url", metavar="URL", help="where Google's API is, if it is not at the base URL itself"
-    )
-    parser.add_argument(
-        "--upstream-port",
-        type=int,
-        metavar="PORT",
-        help="start the replaying upstream at this port of 127.0.0.1; the server's upstream must be set to it",
-    )
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the report goes (default: .)")
-    options = parser.parse_args(arguments)
-    options.api_key = options.api_key or os.environ.get(KEY_VARIABLE)
-    if not options.api_key:
-        parser.error(f"a key is needed: --api-key or {KEY_VARIABLE}")
-    for name in ("base_url", "gemini_base_url"):
-        address = getattr(options, name)
-        if address is not None and not (address.startswith(("http://", "https://")) and urlsplit(address).hostname):
-            parser.error(f"--{name.replace('_', '-')} must be an http or https address")
-    if options.upstream_port is not None and not 0 < options.upstream_port < 65536:
-        parser.error("--upstream-port must be a port from 1 to 65535")
-    if not options.model.strip():
-        parser.error("--model must not be empty")
-    return options
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print id and sentence of each row."""
+    for row in rows:
+        print(f"{row.id:<72} {row.sentence}")
 
 
-def held_against(options: argparse.Namespace) -> Record:
-    """Run the chosen rows against the server."""
-    begun = time.monotonic()
-    rows = list(chosen(all_rows(), options.only))
+def ask_before_buying(options: argparse.Namespace, rows: Sequence[Row]) -> None:
+    """Return if nothing is bought, or the user agrees. Raises CannotTest."""
+    if is_local(options) or options.upstream_port or options.api_key == SANDBOX_KEY or options.yes:
+        return
+    pictures = about_how_many(rows)
+    host = urlsplit(options.base_url).hostname
+    if not sys.stdin.isatty():
+        raise preflight.CannotTest(
+            f"this may buy about {pictures} pictures from {host}: agree with {as_written('yes')}"
+        )
+    print(f"This may buy about {pictures} pictures from {host}.")
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise preflight.CannotTest("nothing was asked for")
+
+
+def about_how_many(rows: Sequence[Row]) -> int:
+    """How many pictures some rows draw, rounded up to tens: two before they start, and some rows ask for several."""
+    drawing = [row for row in rows if not row.needs_situations and "mistakes" not in row.id and "models" not in row.id]
+    return -(-round(2 + 1.1 * len(drawing)) // 10) * 10
+
+
+def test(options: argparse.Namespace, rows: Sequence[Row]) -> Record:
+    """Run the rows, and build the report. Raises CannotTest."""
+    started = time.monotonic()
     with server_of(options) as server:
         try:
-            server.look(options.only)
+            server.probe(options.only)
         except requests.RequestException as error:
-            raise WrongUse(f"{options.base_url} cannot be reached ({type(error).__name__})") from None
-        if server.upstream and not is_behind(server, options.only):
-            raise WrongUse(
-                f"the server does not ask the replaying upstream: set its upstream to {server.upstream.url} "
-                "(GEMINI_BASE_URL of Twinlens, api_base of LiteLLM)"
-            )
-        results = list(watched(rows, server))
+            raise preflight.CannotTest(f"{options.base_url} cannot be reached ({type(error).__name__})") from None
+        preflight.check(server, options.only)
+        results = list(with_progress(run(rows, server), len(rows)))
     order = {row.id: place for place, row in enumerate(rows)}
     results.sort(key=lambda result: order[result.row.id])
-    return build_record(server, results, time.monotonic() - begun)
-
-
-def watched(rows: Sequence[Row], server: Server) -> Iterator[Result]:
-    """The results as they come, each also shown."""
-    table = make_table(rows)
-    try:
-        for result in run(rows, server, table.started):
-            table.ended(result)
-            yield result
-    finally:
-        table.close()
+    return build_record(server, results, time.monotonic() - started)
 
 
 @contextmanager
 def server_of(options: argparse.Namespace) -> Iterator[Server]:
-    """The server under test, and the replaying upstream: behind it if a port was given, else only to compare with."""
+    """The server under test, with the replaying upstream, which the server uses if --upstream-port was given."""
     upstream = ReplayingUpstream(port=options.upstream_port or 0)
     running = upstream.running()
     try:
         running.__enter__()
     except OSError as error:
-        raise WrongUse(f"cannot listen on port {options.upstream_port}: {error.strerror}") from None
+        raise preflight.CannotTest(f"cannot listen on port {options.upstream_port}: {error.strerror}") from None
     clients = Clients()
     try:
         yield Server(
@@ -165,20 +138,38 @@ def server_of(options: argparse.Namespace) -> Iterator[Server]:
 
 
 def write(record: Record, folder: Path) -> None:
-    """Both files of the report."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JSON_NAME).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / PAGE_NAME).write_text(report_page(record), encoding="utf-8")
+    """Write the files of the report. Raises CannotTest if the folder cannot be written to."""
+    files = {
+        "html": report_page(record),
+        "json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
+        "xml": junit_report(record),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, text in files.items():
+            (folder / f"{NAME}.{ending}").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise preflight.CannotTest(f"the report cannot be written to {folder}: {error.strerror}") from None
 
 
-def tell(record: Record, folder: Path) -> None:
-    """The end of the run, in a few lines."""
+def print_summary(record: Record, folder: Path) -> None:
+    """Print the counts, and where the report is."""
     counts = ", ".join(f"{count} {state}" for state, count in record["counts"].items() if count)
     print(f"\n{len(record['rows'])} rows in {record['seconds']} s: {counts}")
-    reasons = Counter(row["reason"] for row in record["rows"] if row["state"] == State.SKIPPED)
-    for reason, count in reasons.items():
-        print(f"  {count} skipped: {reason}")
-    print(f"  {folder / PAGE_NAME}\n  {folder / JSON_NAME}")
+    reasons = Counter(row["reason"] for row in record["rows"] if row["state"] in (State.SKIPPED, State.UNSUPPORTED))
+    for reason, count in reasons.most_common():
+        print(f"  {count} not run: {reason}")
+    print(f"  {folder / NAME}.html, .json and .xml")
+
+
+def exit_code(record: Record) -> int:
+    """1 if a row failed, 2 if none passed, otherwise 0."""
+    if record["counts"][State.FAIL]:
+        return FAILED
+    if record["counts"][State.PASS]:
+        return 0
+    print(f"contract: no row passed: {record['rows'][0]['reason']}", file=sys.stderr)
+    return NOT_TESTED
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m contract.compare A.json B.json`: two reports of the contract suite side by side, as one page."""
+"""`python -m contract.compare A.json B.json`: two reports of the contract suite side by side on one page."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ WRONG_USE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page; 0 even where the reports differ, 2 if one of them cannot be read."""
+    """Write the page. Returns 0, even if the reports differ; 2 if one cannot be read."""
     parser = argparse.ArgumentParser(
-        prog="python -m contract.compare", description="Lay two reports of the contract suite side by side."
+        prog="python -m contract.compare",
+        description="Write a page with two reports of the contract suite side by side.",
     )
     parser.add_argument("first", type=Path, help="a contract-report.json")
     parser.add_argument("second", type=Path, help="another one")
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USE
     options.out.write_text(compare_page(first, second), encoding="utf-8")
     pairs = pairs_of(first, second)
-    print(f"{len(pairs)} rows, {sum(pair.differs for pair in pairs)} of them end differently\n  {options.out}")
+    print(f"{len(pairs)} rows, {sum(pair.differs for pair in pairs)} with different results\n  {options.out}")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""A stand-in for Google's Gemini API: plays the contract fixtures, draws small pictures, remembers what came in.
+"""A stand-in for Google's Gemini API: plays the contract fixtures, draws small pictures, and records its calls.
 
 A prompt with `[[name]]` is answered by the fixture of that name; `[[one|two|one]]` answers the first call with one, the
-second with two, and so on. Any other prompt gets a tiny picture in the shape that was asked for.
+second with two, and so on. Any other prompt gets a tiny picture in the requested aspect ratio.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from contract.suite.situations import NAMED, find_situation
+from contract.suite.situations import NAMED, Situation, find_situation
 
 JSON = "application/json; charset=UTF-8"
 EVENTS = "text/event-stream"
@@ -38,15 +38,15 @@ OPERATIONS = {
 IMAGE_MODEL = re.compile(r"image|banana")
 JPEG_MODEL = re.compile(r"gemini-3|banana")
 SHORTER_SIDE = 64
-PIXELS_TOKENS = 1290
+PICTURE_TOKENS = 1290
 INPUT_PICTURE_TOKENS = 258
 FRAME_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
-MISSING_BYTES = 1000  # promised beyond what a cut answer holds
+MISSING_BYTES = 1000  # by which the Content-Length of a cut answer is too large
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request that arrived."""
+    """One received request."""
 
     verb: str
     target: str
@@ -55,7 +55,7 @@ class Call:
 
     @property
     def path(self) -> str:
-        """The address without its query."""
+        """The path without its query."""
         return urlsplit(self.target).path
 
     @property
@@ -69,13 +69,13 @@ class Call:
 
     @property
     def credentials(self) -> list[str]:
-        """Every credential that the call brought, wherever it stood."""
+        """Every credential of the call, in headers and query."""
         keys = parse_qs(urlsplit(self.target).query).get("key", [])
         return self.values("x-goog-api-key") + self.values("authorization") + keys
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body; an empty object if it is none."""
+        """The body; an empty object if it is not a JSON object."""
         try:
             content = json.loads(self.body)
         except ValueError:
@@ -104,28 +104,28 @@ class Call:
 
     @property
     def config(self) -> dict[str, Any]:
-        """generationConfig, by either of its spellings."""
+        """generationConfig, in camelCase or snake_case."""
         body = self.json
         config = body.get("generationConfig") or body.get("generation_config")
         return dict(config) if isinstance(config, dict) else {}
 
     @property
     def aspect_ratio(self) -> str | None:
-        """The shape that was asked for."""
+        """The requested aspect ratio."""
         image = self.config.get("imageConfig") or self.config.get("image_config") or {}
         ratio = image.get("aspectRatio") or image.get("aspect_ratio")
         return str(ratio) if ratio else None
 
 
 def decoded(text: str) -> bytes:
-    """base64 in either alphabet, padded or not, as Google takes it."""
+    """The bytes of base64 in either alphabet, padded or not, as Google accepts it."""
     standard = text.replace("-", "+").replace("_", "/").rstrip("=")
     return base64.b64decode(standard + "=" * (-len(standard) % 4))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes out."""
+    """A response. A cut one has fewer bytes than its Content-Length says."""
 
     status: int
     headers: Mapping[str, str]
@@ -135,7 +135,7 @@ class Answer:
 
 @dataclass
 class ReplayingUpstream:
-    """Answers and remembers. `calls_with(mark)` finds the calls whose body holds a text."""
+    """Answers calls and records them."""
 
     port: int = 0
     host: str = "127.0.0.1"
@@ -145,17 +145,17 @@ class ReplayingUpstream:
 
     @property
     def url(self) -> str:
-        """What to set as the gateway's upstream."""
+        """The address to set as a gateway's upstream."""
         return f"http://{self.host}:{self.port}"
 
     def calls_with(self, mark: str) -> list[Call]:
-        """The calls that belong to one row."""
+        """The calls whose body contains a text."""
         with self._lock:
             return [call for call in self.calls if mark.encode() in call.body]
 
     @contextmanager
     def running(self) -> Iterator[ReplayingUpstream]:
-        """Listen until the block ends. Raises OSError where the port is taken."""
+        """Listen until the block ends. Raises OSError if the port is in use."""
         server = _Server((self.host, self.port), _Handler)
         server.upstream = self
         self.port = server.server_port
@@ -168,7 +168,7 @@ class ReplayingUpstream:
             server.server_close()
 
     def answer(self, call: Call) -> Answer:
-        """The answer to any call at all."""
+        """The answer to a call."""
         with self._lock:
             self.calls.append(call)
         if refusal := credential_refusal(call):
@@ -190,7 +190,7 @@ class ReplayingUpstream:
         return self._drawn(call, asked["model"], operation)
 
     def _situation(self, call: Call) -> str | None:
-        """The situation that the last text names; of several, the one whose turn it is."""
+        """The situation that the last text names; of several, the next one."""
         named = next((found[1] for text in reversed(call.texts) if (found := NAMED.search(text))), None)
         if named is None or "|" not in named:
             return named
@@ -220,7 +220,7 @@ class ReplayingUpstream:
 
 
 def credential_refusal(call: Call) -> str | None:
-    """The situation of a call with no credential, or with more than one."""
+    """The situation for a call with no credential or with several; None for one credential."""
     found = [one for one in call.credentials if one]
     if not found:
         return "missing_key"
@@ -228,7 +228,7 @@ def credential_refusal(call: Call) -> str | None:
 
 
 def played(name: str, operation: str, call: Call) -> Answer:
-    """A fixture's answer. One recorded for the other way of generating is brought into the form that is asked for."""
+    """A fixture's answer, turned into a stream or a single answer if the call asks for the other form."""
     situation = find_situation(name, operation)
     if situation is None:
         message = f"No situation is called '{name}'."
@@ -246,17 +246,17 @@ def played(name: str, operation: str, call: Call) -> Answer:
 
 
 def is_sse(headers: Mapping[str, str]) -> bool:
-    """Whether an answer is a stream of events."""
+    """Whether an answer is a stream of server-sent events."""
     return headers["content-type"].startswith(EVENTS)
 
 
 def is_sse_wanted(call: Call) -> bool:
-    """Whether a call asks for one."""
+    """Whether a call asks for server-sent events."""
     return call.query.get("alt") == "sse"
 
 
 def events_in(text: str) -> list[dict[str, Any]] | None:
-    """The answers that a body holds, however they are framed; None where it holds no JSON."""
+    """The answers in a body, framed as events, as an array or single; None if it is not JSON."""
     try:
         if text.lstrip().startswith("data:"):
             frames = [frame for frame in FRAME_END.split(text) if frame.strip() and not frame.startswith(":")]
@@ -267,8 +267,15 @@ def events_in(text: str) -> list[dict[str, Any]] | None:
     return value if isinstance(value, list) else [value]
 
 
+def pictures_of(situation: Situation) -> list[bytes]:
+    """The pictures in a fixture's answer, without drafts."""
+    candidates = [one for event in events_in(situation.text) or [] for one in event.get("candidates", [])]
+    parts = [part for one in candidates for part in one.get("content", {}).get("parts", []) if not part.get("thought")]
+    return [decoded(blob["data"]) for part in parts if (blob := part.get("inlineData") or part.get("inline_data"))]
+
+
 def merged(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One answer out of a stream's: all parts in order, everything else as the last event has it; an error wins."""
+    """One answer made of a stream: all parts in order, all else from the last event; an error if there is one."""
     whole: dict[str, Any] = {}
     parts: list[Any] = []
     for event in events:
@@ -283,7 +290,7 @@ def merged(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def events_of(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """An answer as a stream tells it: each part by itself, then an empty text with the reason for stopping."""
+    """An answer as the events of a stream: one for each part, then an empty text with the finish reason."""
     (candidate,) = body["candidates"]
     shared = {name: value for name, value in body.items() if name != "candidates"}
     events = [
@@ -295,7 +302,7 @@ def events_of(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def generated(events: Sequence[dict[str, Any]], operation: str, call: Call) -> Answer:
-    """A stream: server-sent events if asked for, otherwise one JSON array."""
+    """A stream: server-sent events if the call asks for them, otherwise a JSON array."""
     if is_sse_wanted(call):
         text = "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in events)
         return Answer(200, {"content-type": EVENTS, "content-disposition": "attachment"}, text.encode())
@@ -303,18 +310,24 @@ def generated(events: Sequence[dict[str, Any]], operation: str, call: Call) -> A
 
 
 def json_answer(body: Any, status: int = 200) -> Answer:
-    """JSON as Google writes it."""
+    """JSON formatted as Google's."""
     return Answer(status, {"content-type": JSON}, (json.dumps(body, indent=2) + "\n").encode())
 
 
 def counted(call: Call) -> Answer:
     """The answer of countTokens."""
+    total, details = prompt_tokens(call)
+    return json_answer({"totalTokens": total, "promptTokensDetails": details})
+
+
+def prompt_tokens(call: Call) -> tuple[int, list[dict[str, Any]]]:
+    """The tokens of a request in all and by modality: one for each word, Google's number for pictures."""
     words = sum(len(text.split()) for text in call.texts)
-    seen = len(call.pictures) * INPUT_PICTURE_TOKENS
+    pictures = len(call.pictures) * INPUT_PICTURE_TOKENS
     details = [{"modality": "TEXT", "tokenCount": words}]
-    if seen:
-        details.append({"modality": "IMAGE", "tokenCount": seen})
-    return json_answer({"totalTokens": words + seen, "promptTokensDetails": details})
+    if pictures:
+        details.append({"modality": "IMAGE", "tokenCount": pictures})
+    return words + pictures, details
 
 
 def listed(call: Call) -> Answer:
@@ -325,25 +338,23 @@ def listed(call: Call) -> Answer:
 
 
 def usage(call: Call, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """usageMetadata: a token for each word, Google's own numbers for pictures."""
-    read, seen = sum(len(text.split()) for text in call.texts), len(call.pictures) * INPUT_PICTURE_TOKENS
-    said = sum(len(part["text"].split()) for part in parts if "text" in part)
-    drawn = PIXELS_TOKENS * sum("inlineData" in part for part in parts)
-    told: dict[str, Any] = {
-        "promptTokenCount": read + seen,
-        "candidatesTokenCount": said + drawn,
-        "totalTokenCount": read + seen + said + drawn,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": read}],
+    """usageMetadata: a token for each word, Google's numbers for pictures."""
+    prompt, details = prompt_tokens(call)
+    words = sum(len(part["text"].split()) for part in parts if "text" in part)
+    pictures = PICTURE_TOKENS * sum("inlineData" in part for part in parts)
+    counts: dict[str, Any] = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": words + pictures,
+        "totalTokenCount": prompt + words + pictures,
+        "promptTokensDetails": details,
     }
-    if seen:
-        told["promptTokensDetails"].append({"modality": "IMAGE", "tokenCount": seen})
-    if drawn:
-        told["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": drawn}]
-    return told
+    if pictures:
+        counts["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": pictures}]
+    return counts
 
 
 def shape(call: Call) -> tuple[int, int]:
-    """Pixels in the ratio that was asked for, else in that of the last picture that came along, else a square."""
+    """Width and height in the requested aspect ratio; without one, those of the last input picture; else a square."""
     if ratio := call.aspect_ratio:
         wide, high = (int(side) for side in ratio.split(":"))
         scale = ceil(SHORTER_SIDE / min(wide, high))
@@ -371,7 +382,7 @@ class _Server(ThreadingHTTPServer):
     upstream: ReplayingUpstream
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A gateway that hangs up is no news."""
+        """Ignore gateways that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -400,11 +411,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 self.send_header(name, value)
-        promised = len(answer.body) + (MISSING_BYTES if answer.cut else 0)
-        self.send_header("Content-Length", str(promised))
+        self.send_header("Content-Length", str(len(answer.body) + MISSING_BYTES * answer.cut))
         self.end_headers()
         self.wfile.write(answer.body)
         self.close_connection = answer.cut
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing is printed: the calls are remembered."""
+        """Print nothing."""

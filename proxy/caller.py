@@ -1,75 +1,80 @@
-"""Who asks: which API a request belongs to, the key it brings, and how its connection is broken off."""
+"""Who sends a request: which API it speaks, and the key that it brings."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-import socket
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from werkzeug.datastructures import Headers
 
-OPENAI_PATHS = ("/v1/images", "/v1beta/openai")
-GOOGLE_PATHS = ("/v1beta",)
+from compat.dialect import Dialect
+from compat.gemini_content.error import GEMINI
+from compat.openai_images.error import OPENAI
+
+PATHS: tuple[tuple[str, Dialect], ...] = (  # a folder, and the API of all paths in it; the first that fits
+    ("/v1/images", OPENAI),
+    ("/v1beta/openai", OPENAI),
+    ("/v1beta", GEMINI),
+)
+DIALECTS = frozenset(dialect for _, dialect in PATHS)
 CUSTOM_METHOD = re.compile(r":[A-Za-z]+/?")  # of Google's paths: models/x:generateContent
+FINGERPRINT = 12  # characters of the hash that stands for a key in the log
 SHORTEST_KEY = 6  # characters
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
-def is_googles(path: str, headers: Headers, query: Callable[[], Mapping[str, str]]) -> bool:
-    """Whether a request, and so its error, belongs to Google's API; otherwise it belongs to OpenAI's.
+@dataclass(frozen=True)
+class Caller:
+    """The sender of one request, made once per request. Without a key `key` and `fingerprint` are empty."""
 
-    The query is parsed only where the path does not tell.
-    """
-    if is_below(path, OPENAI_PATHS):
-        return False
-    if is_below(path, GOOGLE_PATHS) or CUSTOM_METHOD.search(path.rpartition("/")[2] or path):
-        return True
-    return "x-goog-api-key" in headers or "key" in query()
+    key: str
+    fingerprint: str  # a salted hash: the same for all requests with one key, and useless as a key
+    dialect: Dialect
 
 
-def is_below(path: str, folders: tuple[str, ...]) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+def identify(path: str, headers: Headers, query: Mapping[str, str], salt: str) -> Caller:
+    """The caller of a request. `salt` is the setting LOG_SALT."""
+    dialect = dialect_of(path, headers, query)
+    key = key_of(dialect, headers, query)
+    return Caller(key, fingerprint_of(key, salt) if key else "", dialect)
 
 
-def openai_key(headers: Headers) -> str | None:
-    """The key of an OpenAI request."""
-    return bearer(headers)
+def dialect_of(path: str, headers: Headers, query: Mapping[str, str]) -> Dialect:
+    """The API that a request, and so its error, belongs to: by its path, or else by the credential it brings."""
+    for folder, dialect in PATHS:
+        if path == folder or path.startswith(f"{folder}/"):
+            return dialect
+    if CUSTOM_METHOD.search(path.rpartition("/")[2] or path):
+        return GEMINI
+    has_gemini_key = any(name in headers for name in GEMINI.key_headers) or any(
+        name in query for name in GEMINI.key_parameters
+    )
+    return GEMINI if has_gemini_key else OPENAI
 
 
-def google_key(headers: Headers, query: Mapping[str, str]) -> str | None:
-    """The key of a Gemini request: x-goog-api-key wins over ?key=, and that over a Bearer token."""
-    return headers.get("x-goog-api-key") or query.get("key") or bearer(headers)
+def key_of(dialect: Dialect, headers: Headers, query: Mapping[str, str]) -> str:
+    """The key of a request: the API's own header wins over its query parameter, and that over a Bearer token."""
+    found = (*map(headers.get, dialect.key_headers), *map(query.get, dialect.key_parameters), bearer_token(headers))
+    return next(filter(None, found), "")
 
 
-def bearer(headers: Headers) -> str | None:
+def bearer_token(headers: Headers) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def patience(headers: Headers) -> float | None:
-    """Seconds that an OpenAI SDK says it will wait: Python's read timeout, or Node's timeout of one request."""
-    for name in ("x-stainless-read-timeout", "x-stainless-timeout"):
-        try:
-            seconds = float(headers.get(name, ""))
-        except ValueError:
-            continue
-        if 0 < seconds < float("inf"):
-            return seconds
-    return None
+def fingerprint_of(key: str, salt: str) -> str:
+    """What stands for a key in the log."""
+    return hashlib.blake2b(key.encode("utf-8", "replace"), key=salt.encode()[:64]).hexdigest()[:FINGERPRINT]
 
 
 def without_key(text: str, key: str | None) -> str:
-    """The text with `[key]` where it repeats the key, plainly or as JSON writes it.
+    """The text with `[key]` in place of the key, plain or escaped as in JSON.
 
-    What is too short to be a key is not looked for: it would be found in every other word.
+    A key shorter than SHORTEST_KEY is left: it would match ordinary words.
     """
     if key is None or len(key) < SHORTEST_KEY:
         return text
     return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
-
-
-def reset_when_closed(connection: socket.socket) -> None:
-    """A caller cannot take a reset for the end of his answer, and what he has not taken is thrown away."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,32 +1,36 @@
-"""What the routes work with, made once for each worker."""
+"""What the routes work with, made once per worker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Api, ModelCatalogue, ServedModel
+from proxy.caller import Caller
+from proxy.generation.target import Target
 from proxy.limits import OVERLOADED_RETRY_SECONDS
 from proxy.observation.readiness import Readiness
+from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import Store
+from proxy.purchases.purchases import Purchases
 from proxy.settings import Settings
 from proxy.upstream.client import Upstream
 
 
 class Places:
-    """The calls that may be in flight in one worker at once. A request for n pictures is n of them."""
+    """The calls that may be in flight in one worker at once. A request for n pictures takes n places."""
 
     def __init__(self, most: int):
         self.most = most
         self.taken = 0
 
     def take(self, calls: int = 1, held: int = 0) -> None:
-        """Takes places for all calls of a request that holds some already.
+        """Takes places for all calls of a request that has some already. Raises OVERLOADED if none is free.
 
-        They come in together if there is a place for one, so that a small limit refuses nobody for ever. Raises
-        OVERLOADED if there is none.
+        One free place is enough for all of them, so that a small limit does not refuse a large n forever.
         """
         if self.taken - held >= self.most:
             raise ApiError(
@@ -43,7 +47,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Service:
-    """The settings and what was made from them."""
+    """The settings and what was made of them."""
 
     settings: Settings
     catalogue: ModelCatalogue
@@ -51,12 +55,15 @@ class Service:
     store: Store
     places: Places
     readiness: Readiness
+    memory: SpoolMemory  # for answers that are not whole yet
+    purchases: Purchases
 
-    def upstream_of(self, model: ServedModel) -> Upstream:
-        """The server that draws for a model."""
-        return self.upstreams[self.settings.server_of(model.upstream)[1]]
+    def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
+        """The server that draws a model for a caller; the options are further fields of Target."""
+        upstream = self.upstreams[self.settings.server_of(model.upstream)[1]]
+        return Target(upstream, model, self.settings.key_of(model.upstream, caller.key), caller.dialect, **options)
 
     @cached_property
-    def has_windows(self) -> bool:
-        """Whether requests of OpenAI's API may have to pass as they came."""
+    def has_openai_servers(self) -> bool:
+        """Whether the server of any model speaks OpenAI's API."""
         return any(upstream.api is Api.OPENAI for upstream in self.upstreams.values())

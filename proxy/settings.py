@@ -1,4 +1,4 @@
-"""The settings of the service, read once from the environment and checked at the start."""
+"""The settings of the service, read once from the environment and checked at start."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from proxy.limits import MIB
 Network = IPv4Network | IPv6Network
 SANDBOX_KEY = "sandbox"
 GOOGLE = "https://generativelanguage.googleapis.com"
-
-
 HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
+
+SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
+POSTGRESQL_URL = re.compile(
+    r"postgresql://([^\s@/?#]*@)?([A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s/?#]*)?(\?[^\s#]*)?"
+)
 
 
 class SettingsError(ValueError):
@@ -58,6 +61,14 @@ def http_url(value: str) -> str:
 def store_url(value: str) -> str:
     if "://" in value and not value.startswith(("file:///", "s3://", "gs://", "az://")):
         raise ValueError("it must be a folder, as a path or as file:///path, or a bucket: s3://, gs:// or az://")
+    return value
+
+
+def database_url(value: str) -> str:
+    if not SQLITE_URL.fullmatch(value) and not POSTGRESQL_URL.fullmatch(value):
+        raise ValueError(
+            "it must be sqlite:///path or postgresql://user:password@host:port/name, its password percent-encoded"
+        )
     return value
 
 
@@ -104,9 +115,9 @@ def models_file(value: str) -> ModelsFile:
         raise ValueError("the file is not UTF-8") from None
 
 
-def setting(read: Callable[[str], Any], default: Any) -> Any:
-    """A field that is read from the variable of its name in capitals."""
-    return field(default_factory=lambda: default, metadata={"read": read})
+def setting(read: Callable[[str], Any], default: Any, secret: bool = False) -> Any:
+    """A field that is read from the variable of its name in capitals. A secret value is never repeated."""
+    return field(default_factory=lambda: default, metadata={"read": read}, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ class Settings:
     public_base_url: str | None = setting(http_url, None)
     trusted_proxies: tuple[Network, ...] = setting(networks, ())
     image_store_url: str = setting(store_url, "images")
+    database_url: str = setting(database_url, "sqlite:///twinlens.sqlite3", secret=True)
     image_ttl_seconds: int = setting(whole(1, 10 * 365 * 86400), 3600)
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
     model_aliases: Mapping[str, str] = setting(pairs, {})
@@ -129,41 +141,40 @@ class Settings:
     models_file: ModelsFile = setting(models_file, ModelsFile())  # noqa: RUF009
     upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
+    idempotency_seconds: int = setting(whole(60, 30 * 86400), 86400)
     cors_origins: tuple[str, ...] = setting(origins, ())
     log_format: str = setting(one_of("text", "json"), "text")
     log_salt: str = setting(text, "")
     max_request_bytes: int = setting(whole(1024, 2**40), 100 * MIB)
     max_answer_bytes: int = setting(whole(1024, 2**40), 200 * MIB)
     max_in_flight: int = setting(whole(1, 100_000), 1000)
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # the operator's own, by `env:NAME`
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # the operator's, by `env:NAME`
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Reads and checks all variables; one that is empty counts as not set. Raises SettingsError."""
+        """Reads and checks all variables; an empty one counts as not set. Raises SettingsError."""
         values = {}
-        for one in fields(cls):
-            if not one.metadata:
-                continue
-            name = one.name.upper()
-            if value := environ.get(name, "").strip():
+        for column in fields(cls):
+            name = column.name.upper()
+            if column.metadata and (value := environ.get(name, "").strip()):
                 try:
-                    values[one.name] = one.metadata["read"](value)
+                    values[column.name] = column.metadata["read"](value)
                 except ValueError as error:
-                    told = "has a password in it" if "@" in value else f"is '{value}'"
-                    raise SettingsError(f"{name} {told}: {error}") from None
+                    shown = " has a password in it" if "@" in value else f" is '{value}'" if column.repr else ""
+                    raise SettingsError(f"{name}{shown}: {error}") from None
         settings = cls(**values)
-        nothing_renamed: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
-        for name in nothing_renamed:
+        no_names: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
+        for name in no_names:  # one at a time, so that the error names the right one
             try:
-                replace(settings, **{**nothing_renamed, name: getattr(settings, name)}).catalogue()
+                replace(settings, **{**no_names, name: getattr(settings, name)}).catalogue()
             except ValueError as error:
                 raise SettingsError(f"{name.upper()}: {error}") from None
         return replace(settings, keys=dict(read_keys(settings.models_file, environ)))
 
     def catalogue(self) -> ModelCatalogue:
         """The models that are served."""
-        own = self.models_file
-        return ModelCatalogue(self.model_aliases, self.upstream_models, own.rows, only_own=own.only)
+        file = self.models_file
+        return ModelCatalogue(self.model_aliases, self.upstream_models, file.rows, only_own=file.only)
 
     def server_of(self, row: ImageModel) -> tuple[Api, str]:
         """The API and the base URL, with its version, of the server that draws for a row."""
@@ -171,13 +182,13 @@ class Settings:
             return Api.OPENAI, row.openai.base_url
         return Api.GEMINI, f"{row.base_url or self.gemini_base_url}/{self.gemini_api_version}"
 
-    def key_of(self, row: ImageModel, callers: str) -> str | None:
-        """The key that travels to the server of a row: the caller's, the operator's own, or none.
+    def key_of(self, row: ImageModel, callers_key: str) -> str | None:
+        """The key that travels to the server of a row: the caller's, the operator's, or None.
 
-        The sandbox's own key stays what it is: it never leaves this process.
+        The sandbox's key always goes with its calls: they stay in this process.
         """
-        if row.key == CALLERS_KEY or (self.sandbox and callers == SANDBOX_KEY):
-            return callers
+        if row.key == CALLERS_KEY or (self.sandbox and callers_key == SANDBOX_KEY):
+            return callers_key
         return self.keys.get(row.key)
 
     def servers(self) -> dict[str, Api]:
@@ -186,7 +197,7 @@ class Settings:
 
 
 def read_keys(file: ModelsFile, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The keys of the operator's own that rows ask for, by the names of their variables. Raises SettingsError."""
+    """The operator's keys that rows name as `env:NAME`, by that name. Raises SettingsError."""
     for row in file.rows:
         if row.key.startswith(ENVIRONMENT):
             name = row.key.removeprefix(ENVIRONMENT)

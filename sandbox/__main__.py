@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the sandbox as a server of its own, for tests and for other gateways."""
+"""`python -m sandbox`: the sandbox as a server, for tests and for other gateways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox import create_app
 
 
 class SandboxServer(ThreadingMixIn, WSGIServer):
-    """A thread for each connection; nothing waits for them at the end."""
+    """A thread for each connection. The server does not wait for them when it stops."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -28,7 +28,7 @@ class SandboxServer(ThreadingMixIn, WSGIServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server who we are."""
+        """Binds without a reverse look-up of the host's name."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -36,14 +36,14 @@ class SandboxServer(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A caller who hangs up is no news; anything else is told without the request."""
+        """Logs an error without the request. A client that hangs up is not logged."""
         error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
         if not isinstance(error, (ConnectionError, TimeoutError)):
             print(f"sandbox: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Logs the verb, the path and the status: no query, no header, no key."""
+    """Logs the method, the path and the status: no query, no header, no key."""
 
     timeout = 120  # seconds that a silent connection is kept
 
@@ -52,11 +52,11 @@ class QuietHandler(WSGIRequestHandler):
         print(f"sandbox: {getattr(self, 'command', '-')} {path} {code}", file=sys.stderr)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Everything else is not logged."""
+        """Logs nothing else."""
 
 
-def unchunked(app: WSGIApplication) -> WSGIApplication:
-    """The app for callers who send a body in chunks (OpenAI's SDK for Node does): wsgiref leaves them as they came."""
+def with_chunked_bodies(app: WSGIApplication) -> WSGIApplication:
+    """The app for clients that send a chunked body (OpenAI's SDK for Node does), which wsgiref does not decode."""
 
     def with_whole_body(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
@@ -76,9 +76,9 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def make_server(host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> SandboxServer:
-    """A server that is bound and not yet serving."""
+    """A server that is bound and does not serve yet."""
     server = SandboxServer((host, port), QuietHandler)
-    server.set_app(unchunked(create_app(latency=latency)))
+    server.set_app(with_chunked_bodies(create_app(latency=latency)))
     return server
 
 
@@ -89,7 +89,7 @@ def server_url(server: SandboxServer) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop."""
+    """Serves until SIGTERM or SIGINT. Returns the exit status."""
     options = _parse(arguments)
     try:
         server = make_server(options.host, options.port, options.latency)
@@ -111,8 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Serve a stand-in for Google's Gemini image API and OpenAI's Images API: any key is good but one "
-        "that contains 'invalid', and a prompt with [[situation]] is answered by the contract fixture of that name.",
+        description="Serve a stand-in for Google's Gemini image API and OpenAI's Images API: any key is "
+        "accepted unless it contains 'invalid', and a prompt with [[situation]] is answered by the contract fixture of "
+        "that name.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8001, help="port, 0 for any free one (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""How many tokens a text is: an estimate that agrees with the counts of recorded answers for short English prompts."""
+"""How many tokens a text has: an estimate that agrees with recorded answers for short English prompts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LETTERS_PER_TOKEN = 10
 
 def text_tokens(text: str) -> int:
     """The tokens of a prompt: one per common word, sign or CJK character, one more for the text itself."""
-    return 1 + spoken_tokens(text) if text else 0
+    return 1 + answer_tokens(text) if text else 0
 
 
-def spoken_tokens(text: str) -> int:
-    """The tokens of a model's own words, where no start of text is counted."""
+def answer_tokens(text: str) -> int:
+    """The tokens of a text that a model wrote, where no start of text is counted."""
     count = 0
     for piece in _PIECES.finditer(text):
         word = piece["word"]

@@ -18,15 +18,15 @@ Run = Callable[..., Any]
 
 
 def call_directly(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function where we are."""
+    """Runs a function in the calling thread."""
     return function(*arguments)
 
 
 class SandboxAdapter(BaseAdapter):
-    """Answers a session's requests with a WSGI app, for `session.mount("sandbox://", SandboxAdapter(app))`.
+    """Answers requests with a WSGI app. The URL's path and query count; its host may be any.
 
-    `run(function, *arguments)` executes the app's work, all of its drawing included, and returns its result: a thread
-    pool's `apply`, for instance, where the caller's thread must not be kept busy.
+    `run(function, *arguments)` does the app's work, drawing included, and returns the result: the `apply` of a thread
+    pool, for instance, if the calling thread must not be kept busy.
     """
 
     def __init__(self, app: WSGIApplication, run: Run = call_directly) -> None:
@@ -43,7 +43,7 @@ class SandboxAdapter(BaseAdapter):
         cert: object = None,
         proxies: object = None,
     ) -> Response:
-        """Call the app with the request; connections, certificates, proxies and time limits play no part."""
+        """The app's answer. There is no connection: certificates, proxies and time limits are ignored."""
         status, reason, headers, chunks = self._run(_call, self._app, _environ(request))
         response = Response()
         response.status_code = status
@@ -66,11 +66,11 @@ class SandboxAdapter(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: nothing is open."""
 
 
 class _ChunkFile(io.RawIOBase):
-    """Chunks read as a file; a chunk that fits the wish is handed over as it is."""
+    """Chunks read as a file. A chunk that is not longer than what is read is returned as it is, without a copy."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -89,7 +89,7 @@ class _ChunkFile(io.RawIOBase):
         return found[0] if len(found) == 1 else b"".join(found)
 
     def read1(self, size: int | None = -1, /) -> bytes:
-        """What is at hand, at most `size` bytes; nothing at the end only."""
+        """At most `size` bytes of the next chunk; b"" only at the end."""
         if size == 0:
             return b""
         while not self._rest:
@@ -168,7 +168,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _body(body: Any) -> bytes:
-    """A request's body in any of the forms that requests takes."""
+    """A request's body, in any of the forms that requests accepts."""
     if body is None:
         return b""
     if isinstance(body, str):

@@ -1,4 +1,4 @@
-"""What is spoken here, of both APIs: two OpenAPI documents, and both merged into the one that is served."""
+"""The two APIs as OpenAPI documents, and both merged into the one that is served."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any
 Document = dict[str, Any]
 
 NAMES = ("openai_images", "gemini_content")
-KEPT = ("name", "in", "description")  # what is still true of a parameter where only one API reads it
+KEPT = ("name", "in", "description")  # of a parameter that only one of two APIs reads
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 INFO = {
     "title": "Twinlens",
     "version": "1",
-    "summary": "One image model, seen through two APIs.",
-    "description": "OpenAI's Images API and Google's Gemini API, each as its own SDKs speak it. A request belongs to "
-    "Google's API if its address says so, or if its key comes as `x-goog-api-key` or `key`; otherwise to OpenAI's. "
-    "`x-may-refuse` tells when a value is refused although its schema allows it, `x-known-values` which values of an "
-    "open enum have been seen.",
+    "summary": "One image model behind two APIs.",
+    "description": "OpenAI's Images API and Google's Gemini API, as their SDKs use them. The path of a request decides "
+    "which API it belongs to. On a path that both have, a request with its key in `x-goog-api-key` or `key` is "
+    "Google's, any other is OpenAI's. `x-may-refuse` says when a value is refused although its schema allows it; "
+    "`x-known-values` lists the known values of an open enum.",
 }
 
 
 @cache
 def load(name: str) -> Document:
-    """One of the two documents by its name. It is read once and shared: do not change it."""
+    """One of the two documents, by its name. It is read once and shared: do not change it."""
     document: Document = json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
     return document
 
 
 @cache
 def openapi() -> Document:
-    """Both documents as one, with every address written out. It is built once and shared: do not change it."""
+    """Both documents as one, in which every path is an entry. It is built once and shared: do not change it."""
     documents = [load(name) for name in NAMES]
     merged: Document = {
         "openapi": documents[0]["openapi"],
@@ -47,14 +47,14 @@ def openapi() -> Document:
         for kind, components in document["components"].items():
             add_components(merged["components"].setdefault(kind, {}), components)
     for document in documents:
-        for path, item in addresses(document):
+        for path, item in path_items(document):
             known = merged["paths"].get(path)
             merged["paths"][path] = either_item(known, item, merged) if known else item
     return merged
 
 
-def addresses(document: Document) -> Iterator[tuple[str, Document]]:
-    """Every address with its path item: those of `paths`, and those that a path item names in `x-also-at`."""
+def path_items(document: Document) -> Iterator[tuple[str, Document]]:
+    """Every path with its operations: those in `paths`, and those that a path item lists in `x-also-at`."""
     for path, item in document["paths"].items():
         operations = {method: item[method] for method in METHODS if method in item}
         yield path, operations
@@ -66,27 +66,27 @@ def addresses(document: Document) -> Iterator[tuple[str, Document]]:
 
 
 def add_components(known: Document, more: Mapping[str, Any]) -> None:
-    """Adds components. Two may share a name only if they are the same. Raises ValueError otherwise."""
+    """Adds components. Raises ValueError if two have the same name and differ."""
     for name, component in more.items():
         if known.setdefault(name, component) != component:
             raise ValueError(f"both documents have a component {name}, and they differ")
 
 
 def either_item(first: Document, second: Document, document: Document) -> Document:
-    """The path item of an address that both APIs have."""
+    """The path item of a path that both APIs have."""
     both = first.keys() & second.keys()
     return first | second | {method: either_operation(first[method], second[method], document) for method in both}
 
 
 def either_operation(first: Document, second: Document, document: Document) -> Document:
-    """The operation of an address that both APIs have: the credential decides which of the two answers."""
+    """The operation of a path that both APIs have: the credential decides which API answers."""
     responses = [operation["responses"] for operation in (first, second)]
     return {
         "operationId": f"{first['operationId']}Or{second['operationId'][0].upper()}{second['operationId'][1:]}",
         "tags": first["tags"] + second["tags"],
         "summary": first["summary"],
-        "description": "With `x-goog-api-key` or `key` this is Google's, otherwise OpenAI's. A key must be there, and "
-        "is not checked.",
+        "description": "A request with its key in `x-goog-api-key` or `key` gets Google's answer, any other OpenAI's. "
+        "A key is required but not checked.",
         "security": first["security"] + [one for one in second["security"] if one not in first["security"]],
         "parameters": either_parameters(first, second, document),
         "responses": {
@@ -97,7 +97,7 @@ def either_operation(first: Document, second: Document, document: Document) -> D
 
 
 def either_parameters(first: Document, second: Document, document: Document) -> list[Document]:
-    """The parameters of both. What only one of the two reads may be any text, because the other does not read it."""
+    """The parameters of both. One that a single API reads may be any text, because the other API ignores it."""
     known = [
         {(parameter["name"], parameter["in"]): parameter for parameter in parameters}
         for parameters in (
@@ -130,7 +130,7 @@ def either_response(responses: list[Document]) -> Document:
 
 
 def resolve(value: Document, document: Document) -> Document:
-    """What a `$ref` stands for, or the value itself if it is none."""
+    """What a `$ref` refers to, or the value itself if it is no reference."""
     if "$ref" not in value:
         return value
     found = document

@@ -1,4 +1,4 @@
-"""`python -m spec.reference`: writes `docs/api.md`, the reference of both surfaces, from the two documents."""
+"""`python -m spec.reference`: writes `docs/api.md`, the reference of both APIs, from the two documents."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ LONGEST_EXAMPLE = 40  # characters of a value that stands in a table
 LONGEST_TEXT = 60  # characters of a text in an example
 MOST_EXAMPLES = 4
 SENTENCE = re.compile(r"(?<=\.) ")
-OUR_WORDS = re.compile(r"`x-(also-at|may-refuse|known-values)`")  # they are written out here
+OWN_KEYWORDS = re.compile(r"`x-(also-at|may-refuse|known-values)`")  # the page shows them in words
 CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 INTRODUCTION = """# API reference
 
-Written by `python -m spec.reference` from the two documents in [`spec/`](../spec/README.md): change those, not this
-page. The same in one OpenAPI document is served at `/openapi.json`. What a parameter of OpenAI's becomes is told in the
-[README](../README.md#what-becomes-of-an-openai-parameter), every error in [errors.md](errors.md), and the addresses
-for operators (`/healthz`, `/readyz`, `/metrics`) in [operations.md](operations.md).
+This page is written by `python -m spec.reference` from the two documents in [`spec/`](../spec/README.md); change
+those, not this page. Both are also served as one OpenAPI document at `/openapi.json`. The
+[README](../README.md#what-happens-to-a-parameter) says what happens to each parameter of OpenAI's;
+[errors.md](errors.md) lists all errors; [operations.md](operations.md) describes the endpoints for operators.
 
-Which surface a request belongs to: `/v1/images/...` and `/v1beta/openai/...` are OpenAI's; an address that ends in
-`:method`, and the rest of `/v1beta`, are Google's. `GET /v1/models` goes by the key: sent as `x-goog-api-key` or
-`?key=` it is Google's, otherwise OpenAI's.
+The path decides which API a request belongs to. `/v1/images/...` and `/v1beta/openai/...` are OpenAI's. A path that
+ends in `:method`, and all other paths below `/v1beta`, are Google's. On `/v1/models` the key decides: with
+`x-goog-api-key` or `?key=` the request is Google's, otherwise OpenAI's.
 
-In requests null is the same as absence. In forms an empty value is, too. "Refused" says when a value is turned down
-although its type is right."""
+In a request null is the same as absent, and so is an empty value of a form. "Refused" names values that are refused
+although their type is right."""
 
 
 def page() -> str:
@@ -44,11 +44,11 @@ def page() -> str:
 
 
 def surface(name: str) -> Iterator[str]:
-    """One API: its keys, its operations, its objects, its headers."""
+    """One API: its keys, operations, errors, headers and objects."""
     document = load(name)
     yield f"## {TITLES[name]}"
-    yield " ".join(one for one in SENTENCE.split(document["info"]["description"]) if not OUR_WORDS.search(one))
-    yield "The key comes in one of these ways:" if len(keys(document)) > 1 else "The key:"
+    yield " ".join(one for one in SENTENCE.split(document["info"]["description"]) if not OWN_KEYWORDS.search(one))
+    yield "The key can be sent in any of these ways:" if len(keys(document)) > 1 else "The key is sent as:"
     yield "\n".join(f"- {one}" for one in keys(document))
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -59,14 +59,14 @@ def surface(name: str) -> Iterator[str]:
     yield f"## {HEADERS[name]}"
     yield headers(document)
     yield f"## {OBJECTS[name]}"
-    asked = asked_schemas(document)
+    requested = request_schemas(document)
     for title, schema in document["components"]["schemas"].items():
         if is_object(schema):
-            yield from described(title, schema, document, asked)
+            yield from described(title, schema, document, requested)
 
 
 def keys(document: Document) -> list[str]:
-    """The ways in which a key may come."""
+    """The ways in which a key can be sent."""
     places = {"header": "the header `{}`", "query": "the query parameter `{}`"}
     return [
         f"{places[scheme['in']].format(scheme['name']) if 'in' in scheme else '`Authorization: Bearer`'}. "
@@ -76,33 +76,33 @@ def keys(document: Document) -> list[str]:
 
 
 def operation(method: str, path: str, item: Document, document: Document) -> Iterator[str]:
-    """One operation: what it reads and what it answers."""
-    told = item[method]
+    """One operation: its parameters, its body and its answer."""
+    found = item[method]
     yield f"### {method.upper()} {path}"
     also = "".join(f" Also at `{other}`." for other in item.get("x-also-at", {}))
-    yield f"{told['summary']}.{also} {told.get('description', '')}".rstrip()
-    if parameters := [resolve(one, document) for one in told.get("parameters", [])]:
+    yield f"{found['summary']}.{also} {found.get('description', '')}".rstrip()
+    if parameters := [resolve(one, document) for one in found.get("parameters", [])]:
         yield table(
-            ("parameter", "in", "what it is"),
+            ("parameter", "in", "description"),
             [(f"`{one['name']}`", one["in"], meaning(one, one["schema"], document)) for one in parameters],
         )
-    if content := told.get("requestBody", {}).get("content"):
+    if content := found.get("requestBody", {}).get("content"):
         yield (
-            "Reads "
+            "The body is "
             + ", or ".join(f"{type_of(media['schema'], document)} as `{kind}`" for kind, media in content.items())
             + "."
         )
-    for status, answer in told["responses"].items():
+    for status, answer in found["responses"].items():
         if status.startswith("2"):
             response = resolve(answer, document)
             bodies = " or ".join(
                 f"{type_of(media['schema'], document)} as `{kind}`" for kind, media in response["content"].items()
             )
-            yield f"Answers {status} with {bodies}. {response['description']}"
+            yield f"The answer is {status} with {bodies}. {response['description']}"
 
 
 def errors(document: Document) -> str:
-    """What every error status means on this surface; the operations share them."""
+    """The error statuses of this API, which all operations share."""
     found = {
         status: (status, response["description"], ", ".join(bodies_of(response, document)))
         for item in document["paths"].values()
@@ -110,29 +110,29 @@ def errors(document: Document) -> str:
         for status, answer in item.get(method, {}).get("responses", {}).items()
         if not status.startswith("2") and (response := resolve(answer, document))
     }
-    return table(("status", "when", "body"), [found[status] for status in sorted(found)])
+    return table(("status", "reason", "body"), [found[status] for status in sorted(found)])
 
 
 def bodies_of(response: Document, document: Document) -> list[str]:
-    """The objects that a response may hold."""
+    """The objects that a response may have as its body."""
     schemas = [media["schema"] for media in response["content"].values() if "schema" in media]
     return list(dict.fromkeys(type_of(schema, document) for schema in schemas))
 
 
 def headers(document: Document) -> str:
-    """The headers that answers of this surface may have."""
-    told = {
+    """The headers that answers of this API may have."""
+    found = {
         name: resolve(header, document)["description"]
         for item in document["paths"].values()
         for method in METHODS
         for answer in item.get(method, {}).get("responses", {}).values()
         for name, header in resolve(answer, document)["headers"].items()
     }
-    return table(("header", "what it is"), [(f"`{name}`", text) for name, text in told.items()])
+    return table(("header", "description"), [(f"`{name}`", text) for name, text in found.items()])
 
 
-def described(title: str, schema: Document, document: Document, asked: set[str]) -> Iterator[str]:
-    """An object: what it is, its fields, and an example."""
+def described(title: str, schema: Document, document: Document, requested: set[str]) -> Iterator[str]:
+    """An object: its description, its fields, and an example."""
     yield f"### {title}"
     if text := schema.get("description"):
         yield text
@@ -141,14 +141,14 @@ def described(title: str, schema: Document, document: Document, asked: set[str])
     rows = [
         (
             f"`{name}`" + (" (required)" if name in required else ""),
-            type_of(one, document, nulls=title not in asked),
+            type_of(one, document, nulls=title not in requested),
             meaning(one, one, document),
         )
         for name, one in properties.items()
         if not has_camel_case(name, properties)
     ]
     if rows:
-        yield table(("field", "type", "what it is"), rows)
+        yield table(("field", "type", "description"), rows)
     else:
         yield f"Either {type_of({'anyOf': choices(schema)}, document)}."
     if examples := schema.get("examples"):
@@ -156,7 +156,7 @@ def described(title: str, schema: Document, document: Document, asked: set[str])
 
 
 def type_of(schema: Document, document: Document, *, nulls: bool = False) -> str:
-    """The type of a value in a few words, with links to objects."""
+    """The type of a value in words, with links to objects."""
     if "$ref" in schema:
         found = resolve(schema, document)
         name = schema["$ref"].removeprefix(SCHEMAS)
@@ -200,36 +200,36 @@ def between(lowest: float | None, highest: float | None) -> str:
     return f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
 
 
-def meaning(told: Document, schema: Document, document: Document) -> str:
-    """What a value is, which values are known, and when one is refused."""
+def meaning(declared: Document, schema: Document, document: Document) -> str:
+    """The description of a parameter or field, known values or examples, and which values are refused."""
     found = resolve(schema, document)
-    texts = [told.get("description") or found.get("description", "")]
-    if known := told.get("x-known-values") or found.get("x-known-values"):
-        texts.append(f"Seen: {', '.join(f'`{one}`' for one in known)}.")
+    texts = [declared.get("description") or found.get("description", "")]
+    if known := declared.get("x-known-values") or found.get("x-known-values"):
+        texts.append(f"Known values: {', '.join(f'`{one}`' for one in known)}.")
     elif not is_object(found) and "enum" not in found:
-        examples = told.get("examples") or found.get("examples") or []
+        examples = declared.get("examples") or found.get("examples") or []
         values = [one["value"] for one in examples.values()] if isinstance(examples, dict) else examples
         short = [one for one in map(json.dumps, values) if len(one) <= LONGEST_EXAMPLE][:MOST_EXAMPLES]
         if short:
-            texts.append(f"Such as {', '.join(f'`{one}`' for one in short)}.")
-    if refused := told.get("x-may-refuse") or found.get("x-may-refuse"):
+            texts.append(f"For example {', '.join(f'`{one}`' for one in short)}.")
+    if refused := declared.get("x-may-refuse") or found.get("x-may-refuse"):
         texts.append(f"Refused: {refused[0].lower()}{refused[1:]}")
     return " ".join(filter(None, texts))
 
 
 def is_object(schema: Document) -> bool:
-    """Whether a schema is worth a heading of its own: it has fields, or is one of several that have."""
+    """Whether a schema gets a heading of its own: it has fields, or is a choice of objects that have."""
     return "properties" in schema or any("$ref" in one for one in choices(schema))
 
 
 def choices(schema: Document) -> list[Document]:
-    """The schemas of which a value has to fit one."""
+    """The alternatives of a schema."""
     found: list[Document] = schema.get("anyOf") or schema.get("oneOf") or []
     return found
 
 
-def asked_schemas(document: Document) -> set[str]:
-    """The names of all schemas that requests are made of; in them null is absence and is not told."""
+def request_schemas(document: Document) -> set[str]:
+    """The names of all schemas of requests. There null is the same as absent, and the types do not mention it."""
     found: set[str] = set()
     left = [one.get("requestBody", {}) for item in document["paths"].values() for one in item.values()]
     while left:
@@ -246,12 +246,12 @@ def asked_schemas(document: Document) -> set[str]:
 
 
 def has_camel_case(name: str, names: Document) -> bool:
-    """Whether this is the snake_case spelling of a field that is told in camelCase."""
+    """Whether this is the snake_case spelling of a field that has a camelCase one."""
     return any(other != name and CAPITAL.sub(lambda at: f"_{at[0].lower()}", other) == name for other in names)
 
 
 def shortened(value: Any) -> Any:
-    """An example without its pictures."""
+    """An example without the base64 of its images."""
     if isinstance(value, dict):
         return {name: shortened(one) for name, one in value.items()}
     if isinstance(value, list):

@@ -12,6 +12,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:
     sys.path.insert(0, str(PROJECT))
 
+pytest_plugins = ["tests.support.fixtures", "tests.support.leftovers", "tests.support.postgres"]
+
 # The developer's own key or base URL would turn a test into a paid call; an HTTP proxy would swallow loopback calls.
 LEADS_OUTSIDE = (
     "OPENAI_API_KEY",

@@ -25,8 +25,8 @@ def settings(tmp_path: Path, **environ: str) -> Settings:
 
 def test_with_the_sandbox_its_key_gets_a_picture_without_a_network(tmp_path: Path):
     client = create_app(settings(tmp_path, SANDBOX="1", GEMINI_BASE_URL="http://127.0.0.1:9")).test_client()
-    wishes = {"prompt": "a cat", "size": "1344x768"}
-    response = client.post("/v1/images/generations", json=wishes, headers=WITH_SANDBOX_KEY)
+    fields = {"prompt": "a cat", "size": "1344x768"}
+    response = client.post("/v1/images/generations", json=fields, headers=WITH_SANDBOX_KEY)
     assert response.status_code == 200, response.get_data()
     assert response.get_json()["size"] == "1344x768"
     picture = client.get(response.get_json()["data"][0]["url"].removeprefix("http://localhost"))

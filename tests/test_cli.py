@@ -11,7 +11,7 @@ from PIL import Image
 from tests.support.proxy_server import ProxyServer
 
 PROJECT = Path(__file__).resolve().parents[1]
-SECRET = "AIza-a-key-that-must-not-be-seen"
+SECRET = "AIza-a-key-that-must-not-be-shown"
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -34,13 +34,13 @@ def test_help_explains_every_command(tmp_path: Path, command: str):
     assert "usage: python -m proxy" in done.stdout
 
 
-def test_a_picture_is_made_straight(tmp_path: Path):
+def test_a_picture_is_drawn_directly(tmp_path: Path):
     done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--size", "16:9", "--key", "sandbox", SANDBOX="1")
     assert (done.returncode, done.stderr) == (0, "")
     assert Image.open(tmp_path / "cat.png").size == (1344, 768)
 
 
-def test_a_picture_is_made_through_a_running_server(tmp_path: Path):
+def test_a_picture_is_drawn_by_a_running_server(tmp_path: Path):
     with ProxyServer(tmp_path / "server", SANDBOX="1") as server:
         done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--url", server.url, "--key", "sandbox")
         assert (done.returncode, done.stderr) == (0, "")
@@ -70,7 +70,7 @@ def test_the_models_are_listed_with_their_names(tmp_path: Path):
         assert word in done.stdout
 
 
-def test_check_says_what_is_wrong_and_keeps_the_key_to_itself(tmp_path: Path):
+def test_check_says_what_is_wrong_and_does_not_show_the_key(tmp_path: Path):
     done = run(tmp_path, "check", GEMINI_BASE_URL="http://127.0.0.1:9", GOOGLE_API_KEY=SECRET)
     assert done.returncode == 1
     assert "cannot be reached" in done.stdout

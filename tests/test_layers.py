@@ -18,7 +18,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.service",),
     ("proxy.server", "proxy.playground"),
     ("proxy.generation",),
+    ("proxy.purchases",),
     ("proxy.pictures",),
+    ("proxy.state",),
     ("proxy.greenlets",),
     ("proxy.upstream",),
     ("proxy.observation",),
@@ -31,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = {  # packages that share nothing with the service, and what of the project each may import
     "sandbox": {"sandbox"},
     "spec": {"spec"},
-    "contract": {"contract", "spec"},
+    "contract": {"contract"},
 }
 MAY_START = {"app": {"sandbox", "spec"}, "proxy.routes.description": {"spec"}}  # modules that use a package apart
 
@@ -45,6 +47,9 @@ KNOWN_TO = {
     "PIL": ("proxy.pictures.reencoding",),
     "marshmallow": ("compat",),
     "obstore": ("proxy.pictures.store",),
+    "sqlalchemy": ("proxy.state", "proxy.purchases", "proxy.access"),
+    "alembic": ("proxy.state.migrate", "proxy.state.migrations"),
+    "pysqlite3": ("proxy.state.engine",),
 }
 
 

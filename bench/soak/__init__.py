@@ -1,15 +1,16 @@
-"""`make soak`: callers, kills and faults for ten minutes, and whether anything was lost, wrong, or grew.
+"""`make soak`: callers, kills and faults for ten minutes; fails if anything is lost, wrong or growing.
 
-Many callers ask in every way for pictures of which each is its own; the upstream breaks one answer in ten in one way
-or another; again and again a worker is killed, the server reloaded, the upstream away. Every picture that arrives is
-compared by its hash with the one that was drawn for it, and every URL that was announced is fetched, some of them
-again after the next blow. What goes wrong has to be what the fault or the blow leads to, or it is a finding.
+Many callers send every kind of request, each for a picture of its own. The upstream breaks one answer in ten. Workers
+are killed, the server is reloaded, the upstream goes down. Every picture that arrives is compared by its hash with the
+one that was drawn for it, and every URL in an answer is fetched, some of them again after the next disruption. An error
+that neither the fault nor a disruption explains is a finding.
 
-    faults      how an answer can break, and what may come of it
-    upstream    draws the pictures, and breaks as it is told
-    callers     ask in every way, each over his line
-    trouble     the blows from outside
-    judgement   whether what came of a call is explained
-    growth      whether a process grew
-    rest        whether something is left when nobody needs it any more
+    faults       how an answer can break, and what a caller may get then
+    upstream     draws the pictures, and breaks answers as the prompt says
+    callers      send every kind of request
+    connection   one caller's HTTP connection
+    disruptions  kills, reloads, and an upstream that is down
+    outcomes     whether the outcome of a call is explained
+    growth       whether a process grew
+    leftovers    whether anything is left when all callers are gone
 """

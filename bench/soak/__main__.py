@@ -1,4 +1,4 @@
-"""`python -m bench.soak [--seconds 600]`; 1 if anything was found."""
+"""`python -m bench.soak [--seconds 600]`."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import time
 from pathlib import Path
 
 from bench import servers, soak
-from bench.processes import end_in_order, tree
+from bench.processes import exit_on_sigterm, tree
 from bench.servers import Server
-from bench.soak.callers import TTL, WAYS, Caller, Scene
+from bench.soak.callers import TTL, WAYS, Caller, SharedState
+from bench.soak.disruptions import Disruptor
 from bench.soak.faults import HARMFUL
-from bench.soak.growth import MIB, Change, Look, changes, lived_through, look_at
-from bench.soak.rest import SWEPT_AFTER, Held, complaints, held_by, in_flight, overdue
-from bench.soak.trouble import Trouble
+from bench.soak.growth import MIB, Change, Sample, changes, lived_through, take_sample
+from bench.soak.leftovers import SWEPT_AFTER, Held, held_by, in_flight, logged_errors, overdue
 from bench.soak.upstream import SoakUpstream
 
 CALLERS = 24
-SPARED = (60.0, 0.2)  # seconds, or the part of the time, after which nothing is reloaded and one worker lives on
-SETTLED = (120.0, 0.4)  # after which nothing may grow any more
-PAUSE = (10.0, 0.04)  # between two blows; afterwards it is twice as long
-LOOK_SECONDS = 1.0
-TELL_SECONDS = 30.0
-REST_SECONDS = 15  # in which everything of callers who are gone ends
-WANTED = (
+SPARED = (60.0, 0.2)  # seconds, or part of the time, after which nothing is reloaded and one worker is spared
+SETTLED = (120.0, 0.4)  # after which nothing may grow
+PAUSE = (10.0, 0.04)  # between two disruptions; twice as long once a worker is spared
+SAMPLE_SECONDS = 1.0
+REPORT_SECONDS = 30.0
+SETTLE_SECONDS = 15  # within which everything that belongs to callers ends
+MUST_HAPPEN = (
     *(f"right answers to {way.name}" for way in WAYS),
     *(f"calls with fault {name}" for name in HARMFUL),
     "workers killed",
     "reloads",
     "times without an upstream",
-    "pictures fetched again after a blow",
-    "callers who left in the middle",
+    "pictures fetched again after a disruption",
+    "callers that hung up",
 )
 
 
 class Soak:
-    """The server, its upstream, and all that is done to them."""
+    """The server, its upstream, the callers and the disruptions."""
 
     def __init__(self, server: Server, upstream: SoakUpstream, folder: Path, seconds: float):
         self.process = server.process
         self.upstream = upstream
         self.store = servers.store_of(folder)
-        self.scene = Scene(int(server.url.rpartition(":")[2]), upstream)
-        self.trouble = Trouble(server.process, self.scene)
-        self.at_first = max(self.held(pid).others for pid in self.trouble.workers())
-        self.looks: list[Look] = []  # since all has settled
+        self.shared = SharedState(int(server.url.rpartition(":")[2]), upstream)
+        self.disruptor = Disruptor(server.process, self.shared)
+        self.at_first = max(self.held(pid).others for pid in self.disruptor.workers())
+        self.samples: list[Sample] = []  # once everything has settled
         self.most_overdue = 0
         self.started = time.monotonic()
         self.end = self.started + seconds
@@ -57,11 +57,11 @@ class Soak:
         self.is_short = shorter(SETTLED, seconds) < SETTLED[0]
 
     def run(self) -> None:
-        """Everything at once, until the time is over. A thread that ends before is no caller less, but a finding."""
-        threading.excepthook = lambda ended: self.scene.tally.complain(f"the soak itself: {ended.exc_value!r}")
-        callers = [Caller(number, self.scene) for number in range(CALLERS)]
+        """Run callers and disruptions until the end. A thread that raises is a finding."""
+        threading.excepthook = lambda ended: self.shared.tally.complain(f"the soak itself: {ended.exc_value!r}")
+        callers = [Caller(number, self.shared) for number in range(CALLERS)]
         threads = [threading.Thread(target=caller.call_until, args=(self.end,)) for caller in callers]
-        threads.append(threading.Thread(target=self.trouble.strike, args=(self.spared, self.end, self.pause)))
+        threads.append(threading.Thread(target=self.disruptor.run, args=(self.spared, self.end, self.pause)))
         for thread in threads:
             thread.start()
         self.watch()
@@ -69,83 +69,92 @@ class Soak:
             thread.join()
 
     def watch(self) -> None:
-        """Looks at the server from time to time, and tells how it goes."""
-        told = time.monotonic()
+        """Take samples of the server, and print the progress."""
+        printed = time.monotonic()
         while (now := time.monotonic()) < self.end:
-            look = look_at(tree(self.process.pid), now - self.started, self.held)
+            sample = take_sample(tree(self.process.pid), now - self.started, self.held)
             if now > self.settled:
-                self.looks.append(look)
+                self.samples.append(sample)
             self.most_overdue = max(self.most_overdue, overdue(self.store, time.time()))
-            if now - told > TELL_SECONDS:
-                told = now
-                self.tell(look)
-            time.sleep(LOOK_SECONDS)
+            if now - printed > REPORT_SECONDS:
+                printed = now
+                self.print_progress(sample)
+            time.sleep(SAMPLE_SECONDS)
 
-    def tell(self, look: Look) -> None:
-        counts = self.scene.tally.snapshot()
+    def print_progress(self, sample: Sample) -> None:
+        """Print a line with the counts so far."""
+        counts = self.shared.tally.snapshot()
         right = sum(count for what, count in counts.items() if what.startswith("right answers"))
-        memory, descriptors = max(look.memory.values()) / MIB, sum(held.all for held in look.held.values())
-        told = f"{right} right answers, {counts['UNEXPLAINED']} unexplained"
+        memory, descriptors = max(sample.memory.values()) / MIB, sum(held.all for held in sample.held.values())
+        summary = f"{right} right answers, {counts['UNEXPLAINED']} unexplained"
         print(
-            f"{look.seconds:5.0f} s  {told}; {memory:.0f} MiB in the largest process, {descriptors} descriptors",
+            f"{sample.seconds:5.0f} s  {summary}; {memory:.0f} MiB in the largest process, {descriptors} descriptors",
             flush=True,
         )
 
-    # What is found
+    # Findings
 
     def verdict(self) -> list[str]:
-        """What speaks against the server; nothing if all is well."""
-        found = [f"unexplained: {one}" for one in self.scene.tally.unexplained[:20]]
+        """All findings; empty if there is none."""
+        found = [f"unexplained: {one}" for one in self.shared.tally.unexplained[:20]]
         found += [f"grown: {change}" for change in self.changes() if change.is_growth]
-        found += [f"{name} ended, and nobody had killed it" for name, pid in self.lasting() if not self.lasted(pid)]
+        found += [f"{name} ended without being killed" for name, pid in self.lasting() if not self.lasted(pid)]
         if self.most_overdue:
-            found.append(f"{self.most_overdue} pictures were still kept {SWEPT_AFTER} s after their end")
-        counts = self.scene.tally.snapshot()
-        found += [f"nothing is known without any {what}" for what in WANTED if not counts[what]]
+            found.append(f"{self.most_overdue} pictures were still there {SWEPT_AFTER} s after they expired")
+        counts = self.shared.tally.snapshot()
+        found += [f"the soak had no {what}" for what in MUST_HAPPEN if not counts[what]]
         return found + self.left_behind()
 
     def lasting(self) -> tuple[tuple[str, int], ...]:
-        """The processes that have to live through it."""
-        return ("gunicorn", self.process.pid), ("the worker that was spared", self.trouble.elder)
+        """The processes that must not end."""
+        return ("gunicorn", self.process.pid), ("the spared worker", self.disruptor.spared_worker)
 
     def lasted(self, pid: int) -> bool:
-        return lived_through(self.looks, pid)
+        """Whether a process did not end."""
+        return lived_through(self.samples, pid)
 
     def changes(self) -> list[Change]:
-        """What the lasting processes held early and late."""
-        return [change for name, pid in self.lasting() if self.lasted(pid) for change in changes(self.looks, name, pid)]
+        """What the processes that must not end held early and late."""
+        return [
+            change
+            for name, pid in self.lasting()
+            if self.lasted(pid)
+            for change in changes(self.samples, name, pid, self.is_short)
+        ]
 
     def left_behind(self) -> list[str]:
-        """What remains of callers who are gone."""
-        until = time.monotonic() + REST_SECONDS
+        """What remains when all callers are gone, after some seconds to settle."""
+        until = time.monotonic() + SETTLE_SECONDS
         while (found := self.remains()) and time.monotonic() < until:
             time.sleep(0.5)
         return found
 
     def remains(self) -> list[str]:
+        """What remains now."""
         found = []
-        if flying := in_flight(self.scene.port):
-            found.append(f"{flying} calls are still counted as in flight")
-        if unfinished := set(map(str, self.store.glob("*.part"))) - self.trouble.unfinished:
-            found.append(f"{len(unfinished)} unfinished pictures were left, and no kill left them")
-        for pid in self.trouble.workers():
+        if calls := in_flight(self.shared.port):
+            found.append(f"{calls} calls are still counted as in flight")
+        if unfinished := set(map(str, self.store.glob("*.part"))) - self.disruptor.unfinished:
+            found.append(f"{len(unfinished)} unfinished pictures remain that no killed worker left")
+        for pid in self.disruptor.workers():
             excess = self.held(pid).excess(self.upstream.most_at_once, self.at_first)
             found += [f"worker {pid} still holds {what}" for what in excess]
         return found
 
     def held(self, pid: int) -> Held:
-        return held_by(pid, self.scene.port, self.upstream.port, self.store)
+        """The descriptors of a process."""
+        return held_by(pid, self.shared.port, self.upstream.port, self.store)
 
 
 def shorter(limits: tuple[float, float], seconds: float) -> float:
-    """A limit in seconds, or a part of all the time if that is shorter."""
+    """A limit in seconds, or a part of the whole time if that is shorter."""
     limit, part = limits
     return min(limit, part * seconds)
 
 
 def main() -> int:
-    """Soaks, and says what was found."""
-    end_in_order()
+    """Run the soak and print the findings. Returns 1 if there are any."""
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(prog="make soak", description=soak.__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     options = parser.parse_args()
@@ -156,9 +165,9 @@ def main() -> int:
             run = Soak(server, upstream, folder, options.seconds)
             run.run()
             found = run.verdict()
-            errors = complaints(server.process, run.trouble.killed)
+            errors = logged_errors(server.process, run.disruptor.killed)
         found += [f"the server logged: {line}" for line in errors[:10]]
-    print("\n".join(f"{count:8}  {what}" for what, count in sorted(run.scene.tally.counts.items()) if count))
+    print("\n".join(f"{count:8}  {what}" for what, count in sorted(run.shared.tally.counts.items()) if count))
     print("\n".join(["", *map(str, run.changes()), "", *found, "SOAK: " + ("FAILED" if found else "passed")]))
     return 1 if found else 0
 

@@ -1,234 +1,72 @@
-"""The ways in which an upstream's answer breaks, and what each of them may lead to: one row for every fault."""
+"""How a call may end when an answer of the upstream breaks: one row for each fault of tests/support/upstream_faults."""
 
 from __future__ import annotations
 
-import gzip
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from bench.pictures import google_answer
-
-SLOW = 1.0  # seconds until an answer begins
-TOO_LONG = 8.0  # seconds; the proxy of the soak waits for 5
-SHORT = 2000  # bytes that a Content-Length does not count
-NO_PICTURE = b"<html>this is no picture</html>" * 1000
+from tests.support.upstream_faults import NONE
 
 
 class End(StrEnum):
-    """What can come of a call."""
+    """How a call can end."""
 
     PICTURES = "pictures"
-    AS_SENT = "as sent"  # through the window, byte for byte
-    BROKEN = "told that the upstream broke"
-    LATE = "told that the upstream is late"
-    QUOTA = "told of a quota"
-    REFUSED = "told of a refusal"
-    CUT = "cut off"  # a body that has begun
-    DROPPED = "dropped"  # without a status
+    UNCHANGED = "unchanged"  # passed through, byte for byte
+    BROKEN = "an error: the upstream broke"
+    LATE = "an error: the upstream is too late"
+    QUOTA = "an error: quota"
+    REFUSED = "an error: refused"
+    CUT = "cut off"  # in the body
+    DROPPED = "dropped"  # before a status
 
 
-class Manner(StrEnum):
-    """When an answer leaves, which decides what can still be told."""
+class Delivery(StrEnum):
+    """When an answer is sent, which decides whether a fault can still become an error."""
 
-    HELD = "held"  # until it is whole
-    FLOWING = "flowing"  # from the picture's start
-    WINDOW = "window"  # as it comes
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the upstream says."""
-
-    body: bytes
-    status: str = "200 OK"
-    content_type: str = "application/json"
-    header: str = ""  # one more
-    chunked: bool = False
-    unpromised: int = 0  # bytes at the end that Content-Length does not count
-
-    @property
-    def promised(self) -> bytes:
-        """The body as HTTP understands it."""
-        return self.body[: len(self.body) - self.unpromised]
-
-    def head(self, framing: str = "") -> bytes:
-        """Status and headers."""
-        framing = framing or f"Content-Length: {len(self.promised)}"
-        lines = [f"HTTP/1.1 {self.status}", f"Content-Type: {self.content_type}", framing, self.header]
-        return ("\r\n".join(filter(None, lines)) + "\r\n\r\n").encode()
-
-
-class Breaks(OSError):
-    """The upstream ends the connection where it is."""
-
-
-class Resets(Breaks):
-    """The same without a goodbye."""
-
-
-# What is said
-
-
-def as_drawn(reply: Reply) -> Reply:
-    return reply
-
-
-def quota(_: Reply) -> Reply:
-    body = b'{"error": {"code": 429, "message": "Resource has been exhausted.", "status": "RESOURCE_EXHAUSTED"}}'
-    return Reply(body, "429 Too Many Requests")
-
-
-def html(_: Reply) -> Reply:
-    return Reply(b"<html><body>502</body></html>", "502 Bad Gateway", "text/html")
-
-
-def refusal(_: Reply) -> Reply:
-    return Reply(b'{"candidates": [{"content": {"role": "model"}, "finishReason": "IMAGE_SAFETY", "index": 0}]}')
-
-
-def empty(_: Reply) -> Reply:
-    return Reply(b"")
-
-
-def mislabelled(reply: Reply) -> Reply:
-    return replace(reply, content_type="text/html")
-
-
-def truncated(reply: Reply) -> Reply:
-    return replace(reply, body=reply.body[: len(reply.body) // 2])
-
-
-def short_length(reply: Reply) -> Reply:
-    return replace(reply, chunked=False, unpromised=SHORT)
-
-
-def broken_gzip(reply: Reply) -> Reply:
-    packed = gzip.compress(reply.body, 1, mtime=0)  # the same whenever it is made
-    return replace(reply, body=packed[: len(packed) // 2], header="Content-Encoding: gzip")
-
-
-def not_a_picture(_: Reply) -> Reply:
-    return Reply(google_answer(NO_PICTURE))
-
-
-# How it is sent
-
-
-def at_once(reply: Reply) -> Iterator[bytes]:
-    if reply.chunked:
-        yield reply.head("Transfer-Encoding: chunked") + chunk(reply.body) + chunk(b"")
-    else:
-        yield reply.head() + reply.body
-
-
-def slow(reply: Reply) -> Iterator[bytes]:
-    time.sleep(SLOW)
-    yield from at_once(reply)
-
-
-def silence(_: Reply) -> Iterator[bytes]:
-    time.sleep(TOO_LONG)
-    yield b""
-    raise Breaks
-
-
-def reset(_: Reply) -> Iterator[bytes]:
-    yield b""
-    raise Resets
-
-
-def reset_after_head(reply: Reply) -> Iterator[bytes]:
-    yield reply.head()
-    raise Resets
-
-
-def reset_in_picture(reply: Reply) -> Iterator[bytes]:
-    yield half(reply)
-    raise Resets
-
-
-def half(reply: Reply) -> bytes:
-    return reply.head() + reply.body[: len(reply.body) // 2]
-
-
-def cut(reply: Reply) -> Iterator[bytes]:
-    yield half(reply)
-    raise Breaks
-
-
-def stall(reply: Reply) -> Iterator[bytes]:
-    yield half(reply)
-    time.sleep(TOO_LONG)
-    raise Breaks
-
-
-def drip(reply: Reply) -> Iterator[bytes]:
-    yield half(reply)
-    for at in range(int(TOO_LONG * 10)):
-        time.sleep(0.1)
-        middle = len(reply.body) // 2 + at
-        yield reply.body[middle : middle + 1]
-    raise Breaks
-
-
-def broken_chunk(reply: Reply) -> Iterator[bytes]:
-    yield reply.head("Transfer-Encoding: chunked") + chunk(reply.body[: len(reply.body) // 2]) + b"zz\r\n"
-    raise Breaks
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    HELD = "held"  # when it is complete
+    STREAMED = "streamed"  # from the start of the picture
+    PASSTHROUGH = "passthrough"  # as it arrives
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What may come of a call by the manner of its answer; and how that answer is made and sent."""
+class Ends:
+    """How a call may end, by delivery."""
 
     held: frozenset[End]
-    flowing: frozenset[End]
-    window: frozenset[End]
-    say: Callable[[Reply], Reply] = as_drawn
-    send: Callable[[Reply], Iterator[bytes]] = at_once
+    streamed: frozenset[End]
+    passthrough: frozenset[End]
 
-    def ends(self, manner: Manner) -> frozenset[End]:
-        """All that may come of a call that it befell."""
-        ends: frozenset[End] = getattr(self, manner.value)
+    def of(self, delivery: Delivery) -> frozenset[End]:
+        """How a call with this delivery may end."""
+        ends: frozenset[End] = getattr(self, delivery.value)
         return ends
 
 
-def fault(
-    held: End,
-    flowing: End | tuple[End, ...],
-    window: End,
-    say: Callable[[Reply], Reply] = as_drawn,
-    send: Callable[[Reply], Iterator[bytes]] = at_once,
-) -> Fault:
-    flows = frozenset(flowing if isinstance(flowing, tuple) else (flowing,))
-    return Fault(frozenset((held,)), flows, frozenset((window,)), say, send)
+def ends(held: End, streamed: End | tuple[End, ...], passthrough: End) -> Ends:
+    streamed_ends = frozenset(streamed if isinstance(streamed, tuple) else (streamed,))
+    return Ends(frozenset((held,)), streamed_ends, frozenset((passthrough,)))
 
 
-NONE = "none"
-FAULTS = {  # held, flowing, through the window
-    NONE: fault(End.PICTURES, End.PICTURES, End.AS_SENT),
-    "slow": fault(End.PICTURES, End.PICTURES, End.AS_SENT, send=slow),
-    "mislabelled": fault(End.PICTURES, End.PICTURES, End.AS_SENT, mislabelled),
-    "quota": fault(End.QUOTA, End.QUOTA, End.AS_SENT, quota),
-    "html": fault(End.BROKEN, End.BROKEN, End.AS_SENT, html),
-    "refusal": fault(End.REFUSED, End.REFUSED, End.AS_SENT, refusal),
-    "empty": fault(End.BROKEN, End.BROKEN, End.AS_SENT, empty),
-    "not-a-picture": fault(End.BROKEN, End.BROKEN, End.AS_SENT, not_a_picture),
-    "truncated": fault(End.BROKEN, End.CUT, End.AS_SENT, truncated),
-    "short-length": fault(End.BROKEN, End.CUT, End.AS_SENT, short_length),
-    "broken-gzip": fault(End.BROKEN, (End.BROKEN, End.CUT), End.AS_SENT, broken_gzip),
-    "silence": fault(End.LATE, End.LATE, End.LATE, send=silence),
-    "reset": fault(End.BROKEN, End.BROKEN, End.BROKEN, send=reset),
-    "reset-after-head": fault(End.BROKEN, End.BROKEN, End.BROKEN, send=reset_after_head),
-    "reset-in-picture": fault(End.BROKEN, End.CUT, End.CUT, send=reset_in_picture),
-    "cut": fault(End.BROKEN, End.CUT, End.CUT, send=cut),
-    "stall": fault(End.LATE, End.CUT, End.CUT, send=stall),
-    "drip": fault(End.LATE, End.CUT, End.CUT, send=drip),
-    "broken-chunk": fault(End.BROKEN, End.CUT, End.CUT, send=broken_chunk),
+ENDS = {  # held, streamed, passthrough
+    NONE: ends(End.PICTURES, End.PICTURES, End.UNCHANGED),
+    "slow": ends(End.PICTURES, End.PICTURES, End.UNCHANGED),
+    "mislabelled": ends(End.PICTURES, End.PICTURES, End.UNCHANGED),
+    "quota": ends(End.QUOTA, End.QUOTA, End.UNCHANGED),
+    "html": ends(End.BROKEN, End.BROKEN, End.UNCHANGED),
+    "refusal": ends(End.REFUSED, End.REFUSED, End.UNCHANGED),
+    "empty": ends(End.BROKEN, End.BROKEN, End.UNCHANGED),
+    "not-a-picture": ends(End.BROKEN, End.BROKEN, End.UNCHANGED),
+    "truncated": ends(End.BROKEN, End.CUT, End.UNCHANGED),
+    "short-length": ends(End.BROKEN, End.CUT, End.UNCHANGED),
+    "broken-gzip": ends(End.BROKEN, (End.BROKEN, End.CUT), End.UNCHANGED),
+    "silence": ends(End.LATE, End.LATE, End.LATE),
+    "reset": ends(End.BROKEN, End.BROKEN, End.BROKEN),
+    "reset-after-head": ends(End.BROKEN, End.BROKEN, End.BROKEN),
+    "reset-in-picture": ends(End.BROKEN, End.CUT, End.CUT),
+    "cut": ends(End.BROKEN, End.CUT, End.CUT),
+    "stall": ends(End.LATE, End.CUT, End.CUT),
+    "drip": ends(End.LATE, End.CUT, End.CUT),
+    "broken-chunk": ends(End.BROKEN, End.CUT, End.CUT),
 }
-HARMFUL = tuple(name for name in FAULTS if name != NONE)
+HARMFUL = tuple(name for name in ENDS if name != NONE)

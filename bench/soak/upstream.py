@@ -1,4 +1,4 @@
-"""An upstream for the soak: it draws another picture for every call, and breaks as the prompt says."""
+"""The upstream of the soak: draws a different picture for every call, and breaks answers as the prompt says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import socket
-import struct
 import threading
 import time
 from collections import Counter
@@ -15,45 +14,46 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 from bench.pictures import google_answer, png
-from bench.soak.faults import FAULTS, NONE, Reply, Resets
+from tests.support.upstream import Answer
+from tests.support.upstream_faults import FAULTS, NONE
 
 BASE = png(0.6)
-PART = 64 * 1024  # bytes of a picture between two places where its own hash stands
+PART = 64 * 1024  # bytes of a picture between two copies of its hash
 PARTS = [BASE[at : at + PART] for at in range(0, len(BASE), PART)]
 QUICK = 0.05  # seconds until an answer
 STREAM = "streamGenerateContent"
 
 
 def picture_of(prompt: str, number: int = 1, start_from: bytes = b"") -> bytes:
-    """The picture that the `number`th answer to a prompt holds, drawn after the picture to start from, if there is one.
+    """The picture of the `number`th answer to a prompt, and to an input picture if there is one.
 
-    Its own hash stands in all its parts, so that it cannot be put together of others unnoticed.
+    A hash of these is in all its parts, so that a mix of several pictures is noticed.
     """
     return hashlib.sha256(f"{number} {prompt}".encode() + start_from).digest().join([*PARTS, b""])
 
 
-def reply_to(path: str, prompt: str, number: int = 1, start_from: bytes = b"") -> Reply:
-    """What is said, and what a window has to pass."""
+def reply_to(path: str, prompt: str, number: int = 1, start_from: bytes = b"") -> Answer:
+    """The answer of the upstream."""
     answer = google_answer(picture_of(prompt, number, start_from))
     if STREAM in path:
         words = {"candidates": [{"content": {"parts": [{"text": "Here it is."}], "role": "model"}, "index": 0}]}
         events = (json.dumps(words).encode(), answer.replace(b"\n", b""))
         body = b"".join(b"data: " + event + b"\r\n\r\n" for event in events)
-        reply = Reply(body, content_type="text/event-stream", chunked=True)
+        reply = Answer(body, content_type="text/event-stream")
     else:
-        reply = Reply(answer)
+        reply = Answer(answer, content_type="application/json", chunked=False)
     return FAULTS[fault_of(prompt, number)].say(reply)
 
 
 def fault_of(prompt: str, number: int) -> str:
-    """What befalls the `number`th answer to a prompt, which ends in `fault=NAME hit=HOW_MANY`."""
+    """The fault of the `number`th answer to a prompt that ends in `fault=NAME hit=HOW_MANY`."""
     name, _, hit = prompt.partition("fault=")[2].partition(" hit=")
     return name if number <= int(hit) else NONE
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request, as the upstream reads it."""
+class Request:
+    """A request to the upstream."""
 
     path: str
     prompt: str
@@ -78,11 +78,12 @@ class SoakUpstream:
         self.listener.close()
 
     def listen(self, port: int) -> None:
+        """Accept connections at a port."""
         self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
-    def leave(self, seconds: float) -> None:
-        """Ends all connections, and refuses new ones for a while."""
+    def go_down(self, seconds: float) -> None:
+        """Close all connections, and refuse new ones for some seconds."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         with self.lock:
@@ -93,7 +94,7 @@ class SoakUpstream:
         self.listen(self.port)
 
     def forget(self, prompt: str) -> tuple[int, str]:
-        """How many calls there were for a prompt, and what it has to say of the last one."""
+        """How many calls there were for a prompt, and how long the last one took, in words."""
         with self.lock:
             calls, took = self.calls.pop(prompt, 0), self.took.pop(prompt, None)
         return calls, "it was never answered upstream" if took is None else f"upstream it took {took:.2f} s"
@@ -113,35 +114,36 @@ class SoakUpstream:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with connection, connection.makefile("rb") as reader:
                 try:
-                    while question := read_question(reader):
-                        self.answer(connection, question)
-                except Resets:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    while (request := read_request(reader)) and self.answer(connection, request):
+                        pass
                 finally:
                     with self.lock:
                         self.open.discard(connection)
         except OSError:
             return
 
-    def answer(self, connection: socket.socket, question: Question) -> None:
+    def answer(self, connection: socket.socket, request: Request) -> bool:
+        """Whether the connection may carry another request."""
         began = time.monotonic()
         with self.lock:
-            self.calls[question.prompt] += 1
-            number = self.calls[question.prompt]
+            self.calls[request.prompt] += 1
+            number = self.calls[request.prompt]
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             time.sleep(QUICK)
-            reply = reply_to(question.path, question.prompt, number, question.start_from)
-            for piece in FAULTS[fault_of(question.prompt, number)].send(reply):
+            reply = reply_to(request.path, request.prompt, number, request.start_from)
+            wire = FAULTS[fault_of(request.prompt, number)].send(reply)
+            for piece in wire.pieces:
                 connection.sendall(piece)
+            return bool(wire.then(connection))
         finally:
             with self.lock:
                 self.at_once -= 1
-                self.took[question.prompt] = time.monotonic() - began
+                self.took[request.prompt] = time.monotonic() - began
 
 
-def read_question(reader: BufferedReader) -> Question | None:
+def read_request(reader: BufferedReader) -> Request | None:
     """The next request; None at the end of the connection."""
     path = reader.readline().decode("latin-1").split(" ")
     length = 0
@@ -155,7 +157,7 @@ def read_question(reader: BufferedReader) -> Question | None:
     return None
 
 
-def read_body(path: str, body: bytes) -> Question:
+def read_body(path: str, body: bytes) -> Request:
     parts = json.loads(body)["contents"][0]["parts"]
     pictures = [base64.b64decode(part["inlineData"]["data"]) for part in parts if "inlineData" in part]
-    return Question(path, next(part["text"] for part in parts if "text" in part), b"".join(pictures))
+    return Request(path, next(part["text"] for part in parts if "text" in part), b"".join(pictures))

@@ -1,4 +1,4 @@
-"""Errors as Google tells them: google.rpc.Status, written for our own errors and read from upstream answers."""
+"""Errors as Google writes them: google.rpc.Status, built for our own errors and parsed from upstream answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.dialect import Dialect
+from compat.errors import ApiError, Bought, ErrorKind, broken
 
 TYPE = "type.googleapis.com/google.rpc."
 OUR_DOMAIN = "twinlens"
@@ -47,11 +48,12 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error
     ErrorKind.UPSTREAM_UNAVAILABLE: (503, "UNAVAILABLE"),
     ErrorKind.UPSTREAM_TIMEOUT: (504, "DEADLINE_EXCEEDED"),
     ErrorKind.UPSTREAM_BROKEN: (502, "UNAVAILABLE"),
+    ErrorKind.IDEMPOTENCY_KEY_REUSED: (400, "INVALID_ARGUMENT"),
+    ErrorKind.OUTCOME_UNKNOWN: (502, "UNAVAILABLE"),
+    ErrorKind.STATE_UNAVAILABLE: (503, "UNAVAILABLE"),
     ErrorKind.INTERNAL: (500, "INTERNAL"),
 }
-
-
-NAMES: Mapping[int, str] = {  # Google's name of a status that is an upstream's own
+NAMES: Mapping[int, str] = {  # Google's name of a status that is the upstream's own
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
@@ -94,7 +96,29 @@ def build_details(error: ApiError) -> list[dict[str, Any]]:
     return details
 
 
-# What an upstream error means to a caller. The rows of DESIGN's table, by HTTP status; parse_error sees to the rest.
+GEMINI = Dialect(
+    name="gemini",
+    build_error=build_error,
+    fields={
+        "prompt": ("contents",),
+        "input_images": ("contents",),
+        "model": ("model",),
+        "count": ("generation_config.candidate_count",),
+        "aspect_ratio": ("generation_config.image_config.aspect_ratio",),
+        "image_size": ("generation_config.image_config.image_size",),
+        "seed": ("generation_config.seed",),
+        "temperature": ("generation_config.temperature",),
+        "gemini": ("generation_config", "safety_settings", "tools", "system_instruction"),
+    },
+    missing_key=(
+        "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other "
+        "form of API consumer identity to call this API."
+    ),
+    key_headers=("x-goog-api-key",),
+    key_parameters=("key",),
+)
+
+# What the HTTP status of an upstream error means; `kind_of` has the exceptions.
 MEANINGS: Mapping[int, ErrorKind] = {
     400: ErrorKind.INVALID_ARGUMENT,
     401: ErrorKind.INVALID_KEY,
@@ -105,59 +129,47 @@ MEANINGS: Mapping[int, ErrorKind] = {
     503: ErrorKind.UPSTREAM_UNAVAILABLE,
     504: ErrorKind.UPSTREAM_TIMEOUT,
 }
-MISSING_KEY_MESSAGE = (
-    "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other "
-    "form of API consumer identity to call this API."
-)
-NOT_TO_REPEAT = (ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UPSTREAM_TIMEOUT, ErrorKind.UPSTREAM_BROKEN)
+UNKNOWN_OUTCOME = frozenset({408, 499, 504})  # statuses after which the picture may still have been drawn
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 PER_DAY = re.compile(r"per_?day", re.IGNORECASE)
 LIMIT_ZERO = re.compile(r"\blimit: 0\b")
 RETRY_IN_MESSAGE = re.compile(r"retry in (\d{1,9}(?:\.\d{1,9})?)s")
 
-# Google's fields in the words of the caller; the longest that fits wins.
-PARAMS = {
-    "generation_config.image_config.aspect_ratio": "aspect_ratio",
-    "generation_config.image_config.image_size": "image_size",
-    "generation_config.image_config": "google",
-    "generation_config.temperature": "temperature",
-    "generation_config.seed": "seed",
-    "generation_config": "google",
-    "safety_settings": "google",
-    "tools": "google",
-    "system_instruction": "google",
-    "contents": "prompt",
-}
-
 
 def parse_error(status: int, body: bytes) -> ApiError:
-    """What an upstream error answer, or an error object in the midst of a stream, means to the caller."""
-    told = told_error(body)
-    if told is None:
+    """What an upstream error answer, or an error object within a stream, means. `param` is in Google's names."""
+    content = error_object(body)
+    if content is None:
         if status in (401, 429):
             return ApiError(MEANINGS[status], f"The upstream answered with status {status}.")
         if 400 <= status < 500:
-            return ApiError(ErrorKind.UPSTREAM_REJECTED, f"The upstream answered with status {status}.", status=status)
+            message = f"The upstream answered with status {status}."
+            return ApiError(ErrorKind.UPSTREAM_REJECTED, message, bought=bought_by(status), status=status)
         return broken(f"The upstream answered with status {status} and no error that can be read.")
-    message = str(told.get("message") or f"The upstream answered with status {status}.")
-    details = details_of(told)
-    kind = kind_of(status, message, told.get("status"), details)
-    error = ApiError(kind, message)
+    message = str(content.get("message") or f"The upstream answered with status {status}.")
+    details = details_of(content)
+    kind = kind_of(status, message, content.get("status"), details)
+    error = ApiError(kind, message, bought=bought_by(status))
+    if kind is ErrorKind.UPSTREAM_BROKEN or message.startswith("Deadline expired"):
+        error.bought = Bought.UNKNOWN
     if kind is ErrorKind.RATE_LIMITED:
         error.retry_after = retry_delay(message, details)
     elif kind is ErrorKind.INVALID_ARGUMENT:
-        error.param = param_of(details)
+        error.param = field_of(details)
     elif kind is ErrorKind.MODEL_NOT_FOUND:
         error.param = "model"
     elif kind is ErrorKind.UPSTREAM_REJECTED:
         error.status = status
-    if kind in NOT_TO_REPEAT or message.startswith("Deadline expired"):
-        error.may_repeat = False
     return error
 
 
-def told_error(body: bytes) -> dict[str, Any] | None:
-    """The `error` object of a body; None if there is none. A list of one is unwrapped, as Google sends some."""
+def bought_by(status: int) -> Bought:
+    """Whether an error answer may have been billed. Google bills neither 400 nor 500 (billing FAQ, 2026-09-20)."""
+    return Bought.UNKNOWN if status in UNKNOWN_OUTCOME else Bought.NO
+
+
+def error_object(body: bytes) -> dict[str, Any] | None:
+    """The `error` object of a body; None if it has none. Google sends some in a list of one."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -169,7 +181,7 @@ def told_error(body: bytes) -> dict[str, Any] | None:
 
 
 def kind_of(status: int, message: str, name: object, details: list[dict[str, Any]]) -> ErrorKind:
-    """The row of DESIGN's table that an upstream error falls in."""
+    """Which of our kinds an upstream error is."""
     if status == HTTPStatus.BAD_REQUEST:
         if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
             return ErrorKind.INVALID_KEY
@@ -185,7 +197,7 @@ def kind_of(status: int, message: str, name: object, details: list[dict[str, Any
 
 
 def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
-    """Whether a quota is used up for the day, or was never there."""
+    """Whether a quota is used up for the day, or is zero."""
     for violation in of_type("QuotaFailure", "violations", details):
         if PER_DAY.search(str(violation.get("quotaId", ""))) or str(violation.get("quotaValue")) == "0":
             return True
@@ -193,38 +205,34 @@ def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
 
 
 def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:
-    """Seconds to wait, if RetryInfo tells them; the message may tell them more exactly."""
-    told = [
+    """Seconds to wait, if there is a RetryInfo; the message may name them more exactly."""
+    delays = [
         match[1]
         for detail in details
         if detail.get("@type") == f"{TYPE}RetryInfo" and (match := DURATION.fullmatch(str(detail.get("retryDelay"))))
     ]
-    if not told:
+    if not delays:
         return None
     exact = RETRY_IN_MESSAGE.search(message)
-    return max(float(told[0]), float(exact[1]) if exact else 0.0)
+    return max(float(delays[0]), float(exact[1]) if exact else 0.0)
 
 
 def retry_delay_of(body: bytes) -> float | None:
-    """The seconds to wait that an upstream error's body tells, if it tells them."""
-    told = told_error(body)
-    return retry_delay(str(told.get("message")), details_of(told)) if told else None
+    """Seconds to wait, as the body of an upstream error says; None if it does not."""
+    error = error_object(body)
+    return retry_delay(str(error.get("message")), details_of(error)) if error else None
 
 
-def details_of(told: dict[str, Any]) -> list[dict[str, Any]]:
+def details_of(error: dict[str, Any]) -> list[dict[str, Any]]:
     """The details of an `error` object."""
-    details = told.get("details")
+    details = error.get("details")
     return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
 
 
-def param_of(details: list[dict[str, Any]]) -> str | None:
-    """The caller's word for the field that Google complains about, where it can be told."""
-    for violation in of_type("BadRequest", "fieldViolations", details):
-        field = str(violation.get("field", ""))
-        for name, param in PARAMS.items():
-            if field == name or field.startswith((f"{name}.", f"{name}[")):
-                return param
-    return None
+def field_of(details: list[dict[str, Any]]) -> str | None:
+    """The first field that Google complains about and that one of ours corresponds to."""
+    violations = (str(one.get("field", "")) for one in of_type("BadRequest", "fieldViolations", details))
+    return next((field for field in violations if GEMINI.field_of(field)), None)
 
 
 def of_type(name: str, member: str, details: list[dict[str, Any]]) -> list[dict[str, Any]]:

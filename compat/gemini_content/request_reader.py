@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from compat.conversation import Turn, current_request
 from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.error import GEMINI
 from compat.gemini_content.request import snake_case
 from compat.ignored_names import names_for_header
 from compat.image_models import ImageModel, ServedModel
@@ -314,12 +315,10 @@ def read_image_size(shapes: list[Shape], model: ImageModel) -> str | None:
 
 # Ignored fields
 
-GOOGLES_NAMES = {  # of the fields of ImageRequest
-    "aspect_ratio": "generationConfig.imageConfig.aspectRatio",
-    "image_size": "generationConfig.imageConfig.imageSize",
-    "seed": "generationConfig.seed",
-    "temperature": "generationConfig.temperature",
-}
+
+def json_name(field: str) -> str:
+    """A field of ImageRequest as JSON names it: `generationConfig.imageConfig.aspectRatio`."""
+    return camel_case(GEMINI.name_of(field) or field)
 
 
 def ignored_fields(fields: Mapping[str, Any], config: Mapping[str, Any], model: ImageModel) -> Iterator[str]:

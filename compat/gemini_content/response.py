@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.errors import ApiError, Bought, ErrorKind, broken
 from compat.event_stream import read_data
 from compat.formats import NotAPicture
 from compat.gemini_content.error import parse_error
@@ -164,7 +164,7 @@ class AnswerReader:
         return ApiError(
             ErrorKind.CONTENT_BLOCKED if blocked_by else ErrorKind.NO_IMAGE,
             f"{message} {text[:LONGEST_TEXT]}".rstrip(),
-            may_repeat=False,
+            bought=Bought.YES,
         )
 
 

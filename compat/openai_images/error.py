@@ -1,4 +1,4 @@
-"""Errors as OpenAI tells them: one object with four keys, written for our own and read from upstream answers."""
+"""Errors as OpenAI writes them: one object with four keys, built for our own and parsed from upstream answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind
+from compat.dialect import Dialect
+from compat.errors import ApiError, Bought, ErrorKind
 
 INVALID = "invalid_request_error"
 
@@ -46,6 +47,9 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str, str | None]] = {  # kind -> HTTP s
     ErrorKind.UPSTREAM_UNAVAILABLE: (503, "service_unavailable_error", "service_unavailable"),
     ErrorKind.UPSTREAM_TIMEOUT: (504, "server_error", "upstream_timeout"),
     ErrorKind.UPSTREAM_BROKEN: (502, "server_error", "upstream_error"),
+    ErrorKind.IDEMPOTENCY_KEY_REUSED: (422, INVALID, "idempotency_key_reused"),
+    ErrorKind.OUTCOME_UNKNOWN: (502, "server_error", "outcome_unknown"),
+    ErrorKind.STATE_UNAVAILABLE: (503, "service_unavailable_error", "state_unavailable"),
     ErrorKind.INTERNAL: (500, "server_error", "internal_error"),
 }
 
@@ -58,7 +62,28 @@ def build_error(error: ApiError) -> tuple[int, dict[str, Any]]:
     }
 
 
-# What the error of a server that speaks OpenAI's API means to a caller: first by its code, then by its status.
+OPENAI = Dialect(
+    name="openai",
+    build_error=build_error,
+    fields={
+        "prompt": ("prompt",),
+        "input_images": ("image", "images", "url"),  # `url`: of a picture that the server could not open
+        "mask": ("mask",),
+        "model": ("model",),
+        "count": ("n",),
+        "aspect_ratio": ("aspect_ratio", "size"),
+        "image_size": ("image_size",),
+        "seed": ("seed",),
+        "temperature": ("temperature",),
+        "gemini": ("google",),
+    },
+    missing_key=(
+        "You didn't provide an API key. Give your Google API key in an Authorization header using Bearer auth "
+        "(Authorization: Bearer YOUR_KEY)."
+    ),
+)
+
+# What the error of a server that speaks OpenAI's API means: first by its code, then by its status.
 CODES: Mapping[str, ErrorKind] = {
     "invalid_api_key": ErrorKind.INVALID_KEY,
     "permission_denied": ErrorKind.PERMISSION_DENIED,
@@ -110,112 +135,95 @@ MEANINGS: Mapping[int, ErrorKind] = {
     503: ErrorKind.UPSTREAM_UNAVAILABLE,
     504: ErrorKind.UPSTREAM_TIMEOUT,
 }
-STATUSES: Mapping[str, int] = {  # what an error that is told without a status would have had, by its type
+STATUSES: Mapping[str, int] = {  # the status of an error that came without one, by its type
     INVALID: 400,
     "image_generation_user_error": 400,
     "rate_limit_error": 429,
     "service_unavailable_error": 503,
 }
-NOT_TO_REPEAT = (
-    ErrorKind.CONTENT_BLOCKED,
-    ErrorKind.NO_IMAGE,
-    ErrorKind.QUOTA_EXHAUSTED,
-    ErrorKind.UPSTREAM_TIMEOUT,
-    ErrorKind.UPSTREAM_BROKEN,
-)
+PAID_REFUSALS = frozenset({ErrorKind.CONTENT_BLOCKED, ErrorKind.NO_IMAGE})  # what was drawn may have been refused
+UNKNOWN_OUTCOMES = frozenset({ErrorKind.UPSTREAM_TIMEOUT, ErrorKind.UPSTREAM_BROKEN})
 UNKNOWN_MODEL = re.compile(
     r"\bmodel\b.{0,300}?\b(?:does not exist|not found|is not available)", re.IGNORECASE | re.DOTALL
 )
 SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
-LONGEST_WORDS = 300  # characters of an error that has no form of OpenAI's
-
-# OpenAI's fields in the words of Gemini's.
-PARAMS: Mapping[str, str] = {
-    "prompt": "contents",
-    "image": "contents",
-    "images": "contents",
-    "url": "contents",  # of a picture that the server could not open
-    "model": "model",
-    "n": "generation_config.candidate_count",
-    "size": "generation_config.image_config.aspect_ratio",
-    "aspect_ratio": "generation_config.image_config.aspect_ratio",
-    "image_size": "generation_config.image_config.image_size",
-    "seed": "generation_config.seed",
-    "temperature": "generation_config.temperature",
-}
+LONGEST_TEXT = 300  # characters of an error that is not in OpenAI's form
 
 
 def parse_error(status: int, body: bytes, retry_after: str | None = None) -> ApiError:
-    """What an error answer, or an error object in the midst of a stream, means to the caller.
+    """What an error answer means. `param` is in OpenAI's names.
 
-    `retry_after` is the header of this name: it is heeded where it tells seconds.
+    `retry_after` is the header of this name: it is read where it is a number of seconds.
     """
-    told = told_error(body)
-    message = words_of(told) or f"The upstream answered with status {status}."
-    kind = kind_of(status, message, told)
-    error = ApiError(kind, message, param=told["param"] if isinstance(told.get("param"), str) else None)
+    content = error_object(body)
+    message = message_of(content) or f"The upstream answered with status {status}."
+    kind = kind_of(status, message, content)
+    error = ApiError(kind, message, param=content["param"] if isinstance(content.get("param"), str) else None)
     if kind is ErrorKind.MODEL_NOT_FOUND:
         error.param = "model"
     elif kind is ErrorKind.UPSTREAM_REJECTED:
         error.status = status
     elif kind in (ErrorKind.RATE_LIMITED, ErrorKind.UPSTREAM_UNAVAILABLE):
         error.retry_after = float(retry_after) if retry_after and SECONDS.fullmatch(retry_after.strip()) else None
-    if kind in NOT_TO_REPEAT or (kind is ErrorKind.UPSTREAM_INTERNAL and not told):
-        error.may_repeat = False
+    is_unreadable = kind is ErrorKind.UPSTREAM_INTERNAL and not content
+    if kind in PAID_REFUSALS:
+        error.bought = Bought.YES
+    elif kind in UNKNOWN_OUTCOMES or status in (408, 499, 504) or is_unreadable:
+        error.bought = Bought.UNKNOWN
     return error
 
 
-def parse_told_error(document: dict[str, Any]) -> ApiError:
-    """What an error in the midst of an answer, which has no status of its own, means to the caller."""
+def parse_error_object(document: dict[str, Any]) -> ApiError:
+    """What an error within an answer, which has no status of its own, means."""
     nested = document.get("error")
-    told = nested if isinstance(nested, dict) else document
-    status = told.get("code")
+    error = nested if isinstance(nested, dict) else document
+    status = error.get("code")
     if not isinstance(status, int) or status not in range(400, 600):
-        status = STATUSES.get(str(told.get("type")), 500)
+        status = STATUSES.get(str(error.get("type")), 500)
     return parse_error(status, json.dumps(document).encode())
 
 
-def told_error(body: bytes) -> dict[str, Any]:
-    """The error object of a body. Own servers tell theirs in other forms too: `detail`, a bare message, a text."""
+def error_object(body: bytes) -> dict[str, Any]:
+    """The error object of a body. Other servers have other forms: `detail`, a bare message, plain text."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return worded(body.decode("utf-8", "replace"))
+        return error_of_text(body.decode("utf-8", "replace"))
     if isinstance(content, list) and content:
         content = content[0]
     if not isinstance(content, dict):
-        return worded(content)
+        return error_of_text(content)
     error = content.get("error")
     if isinstance(error, dict):
         return error
     if error or "detail" in content:
-        return worded(error or content["detail"])
+        return error_of_text(error or content["detail"])
     return content if isinstance(content.get("message"), str) else {}
 
 
-def worded(words: object) -> dict[str, Any]:
-    """An error that is nothing but words; a page of HTML is none."""
-    if isinstance(words, list):  # FastAPI's complaints about fields
-        words = "; ".join(str(one["msg"]) for one in words if isinstance(one, dict) and "msg" in one)
-    if not isinstance(words, str) or not words.strip() or words.lstrip().startswith("<"):
+def error_of_text(text: object) -> dict[str, Any]:
+    """The error object of a plain text; empty for HTML."""
+    if isinstance(text, list):  # FastAPI's complaints about fields
+        text = "; ".join(str(one["msg"]) for one in text if isinstance(one, dict) and "msg" in one)
+    if not isinstance(text, str) or not text.strip() or text.lstrip().startswith("<"):
         return {}
-    line = " ".join(words.split())
-    return {"message": line if len(line) <= LONGEST_WORDS else line[:LONGEST_WORDS] + "..."}
+    line = " ".join(text.split())
+    return {"message": line if len(line) <= LONGEST_TEXT else line[:LONGEST_TEXT] + "..."}
 
 
-def words_of(told: dict[str, Any]) -> str | None:
-    message = told.get("message")
+def message_of(error: dict[str, Any]) -> str | None:
+    message = error.get("message")
     return message if isinstance(message, str) and message.strip() else None
 
 
-def kind_of(status: int, message: str, told: dict[str, Any]) -> ErrorKind:
+def kind_of(status: int, message: str, error: dict[str, Any]) -> ErrorKind:
     """Which of our kinds an error is."""
-    code = told.get("code")
+    code = error.get("code")
     known = CODES.get(code if isinstance(code, str) else "")
-    if told.get("type") == "insufficient_quota":
+    if error.get("type") == "insufficient_quota":
         known = ErrorKind.QUOTA_EXHAUSTED
     if known in (None, ErrorKind.INVALID_VALUE) and status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
-        named = told.get("param") == "model" and (status == HTTPStatus.NOT_FOUND or "does not exist" in message)
+        named = error.get("param") == "model" and (status == HTTPStatus.NOT_FOUND or "does not exist" in message)
         if named or UNKNOWN_MODEL.search(message):
             return ErrorKind.MODEL_NOT_FOUND
     if known:
@@ -223,8 +231,3 @@ def kind_of(status: int, message: str, told: dict[str, Any]) -> ErrorKind:
     if status in MEANINGS:
         return MEANINGS[status]
     return ErrorKind.UPSTREAM_REJECTED if 400 <= status < 500 else ErrorKind.UPSTREAM_BROKEN
-
-
-def googles_word(field: str | None) -> str | None:
-    """What a caller of Gemini's calls a field such as `size` or `images[0].image_url`, where it can be told."""
-    return PARAMS.get(re.split(r"[.\[]", field)[0]) if field else None

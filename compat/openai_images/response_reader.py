@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.errors import ApiError, Bought, ErrorKind, broken
 from compat.event_stream import read_data, without_done
 from compat.formats import NotAPicture
 from compat.images import Event, Failure, Finish, ImageEnd, LinkedImage, RevisedPrompt, Text, Usage
 from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
 from compat.json_text import count, dicts, last_object
-from compat.openai_images.error import parse_told_error
+from compat.openai_images.error import parse_error_object
 from compat.picture_reader import PictureReader
 
 ENCODED, ADDRESS = "b64_json", "url"
@@ -121,9 +121,9 @@ class AnswerReader:
             yield Finish(parse_usage(document.get("usage")))
         self.item = None
         if failed:
-            yield self.failure(parse_told_error(document))
+            yield self.failure(parse_error_object(document))
         for error in dicts(document.get("errors")):
-            yield self.failure(parse_told_error({"error": error}))
+            yield self.failure(parse_error_object({"error": error}))
 
     def failure(self, error: ApiError) -> Failure:
         """The error beside complete pictures. Without one it is raised."""
@@ -134,7 +134,7 @@ class AnswerReader:
     def without_picture(self) -> ApiError:
         if self.streamed and not self.has_data:
             return broken("The upstream's answer ended before a picture was complete.")
-        return ApiError(ErrorKind.NO_IMAGE, "The upstream's answer has no image.", may_repeat=False)
+        return ApiError(ErrorKind.NO_IMAGE, "The upstream's answer has no image.", bought=Bought.YES)
 
 
 class Item:

@@ -1,1 +1,1 @@
-"""Asks a real upstream what the fixtures say it answers, and tells how the two differ."""
+"""Records what a real upstream answers, and reports how that differs from the contract fixtures."""

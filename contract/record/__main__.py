@@ -1,4 +1,4 @@
-"""`python -m contract.record`: asks a real upstream, writes its answers as fixtures, and tells what has changed."""
+"""`python -m contract.record`: asks a real upstream, writes its answers as fixtures, and reports what changed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ KEY_VARIABLE = "API_KEY"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record; 0 if the fixtures are written, 1 if they are not."""
+    """Record. Returns 0 if the fixtures were written, otherwise 1."""
     options = parse(arguments)
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key:
         return stop(f"a key is needed in the environment variable {KEY_VARIABLE}")
     if options.into.exists():
-        return stop(f"{options.into} is already there; name another folder with --into")
+        return stop(f"{options.into} exists; name another folder with --into")
     announce(options.upstream, options.model, options.into)
     if not (options.yes or agreed()):
-        return stop("nothing was asked and nothing was written")
+        return stop("Nothing was asked and nothing was written.")
     try:
         recorded = record(options.upstream, key, options.model, date.today())
         write(recorded, options.into, key)
     except Stopped as stopped:
         return stop(f"{stopped}\nNothing was written.")
     except KeyLeft:
-        return stop("an answer still holds the key in a spelling that is not known. Nothing was written.")
+        return stop("an answer contains the key in an unknown spelling. Nothing was written.")
     except KeyboardInterrupt:
         return stop("interrupted. Nothing was written.")
-    print(f"\n{len(recorded)} answers are in {options.into}. How they differ from the fixtures at hand:\n")
+    print(f"\n{len(recorded)} answers are in {options.into}. How they differ from the fixtures:\n")
     print(drift(recorded))
     return 0
 
@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m contract.record",
-        description="Make the calls that the fixtures answer against the real Gemini API or another upstream, write "
-        "what it answers as fixtures without key, project and large pictures, and tell how it differs from those at "
-        f"hand. The key is read from {KEY_VARIABLE}. Says before it starts what it will cost, and asks.",
+        description="Make the calls that the fixtures answer to the real Gemini API or another upstream, write its "
+        "answers as fixtures without the key, the project and large pictures, and report how they differ from the "
+        f"existing ones. The key is read from {KEY_VARIABLE}. Prints what it will cost, and asks before it starts.",
     )
     parser.add_argument("--upstream", default=GOOGLE, help="default: %(default)s")
     parser.add_argument("--model", default=MODEL, help="default: %(default)s")
@@ -67,18 +67,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def announce(upstream: str, model: str, folder: Path) -> None:
-    """What will be asked, and what it will cost."""
+    """Print the calls and what they will cost."""
     pictures, dollars = cost(CALLS, model)
     print(f"{len(CALLS)} calls to {upstream}, asking for {model}:\n")
     for call in CALLS:
         drawn = f"  up to {call.pictures} picture{'s' * (call.pictures > 1)}" if call.pictures else ""
         print(f"  {call.operation + '/' + call.name:<52}{drawn}")
-    print(f"\nThey draw up to {pictures} pictures, which cost about USD {dollars:.2f}. The rest costs next to nothing.")
-    print(f"The answers are written to {folder}, without the key.\n")
+    print(f"\nThey draw up to {pictures} pictures, which cost about USD {dollars:.2f}.")
+    print(f"The other calls cost next to nothing. The answers are written to {folder}, without the key.\n")
 
 
 def agreed() -> bool:
-    """Whether the person at the terminal says yes."""
+    """Whether the user answers yes."""
     try:
         return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:

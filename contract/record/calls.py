@@ -1,4 +1,4 @@
-"""The calls that are made, each named after the fixture whose place its answer would take."""
+"""The calls to make, each named after the fixture that its answer corresponds to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ INPUT_PICTURE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAOUlEQVR42mP8smofAzbAxIADsMBZazY8gjBCAuQQOuCicDajkUoEAwNDnpkHsjmTTu2A"
     "SpBgOU4JAM+FDkTYUcwkAAAAAElFTkSuQmCC"
 )
-OWN, WRONG, NONE = "the caller's key", "a key that nobody has", "no key"
+OWN, WRONG, NONE = "the caller's key", "an invalid key", "no key"
 MISSING_MODEL = "gemini-0-flash-image"
 
-# USD for one picture at its usual size, by Google's price list (2026-07); others are taken to cost ABOUT.
+# USD for one picture at its default size, from Google's price list (2026-07); ABOUT for other models.
 PRICES: Mapping[str, float] = {
     "gemini-2.5-flash-image": 0.039,
     "gemini-3.1-flash-lite-image": 0.034,
@@ -27,7 +27,7 @@ ABOUT = 0.04
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `pictures` is how many may be drawn for it, and paid."""
+    """One request. `pictures` is the largest number of pictures that it may buy."""
 
     operation: str
     name: str
@@ -38,11 +38,11 @@ class Call:
     pictures: int = 0
 
     def path(self, model: str) -> str:
-        """The address below the upstream, with its query."""
+        """The path with its query."""
         return self.target.replace("{model}", model)
 
 
-def said(*parts: Mapping[str, Any], **config: Any) -> dict[str, Any]:
+def conversation(*parts: Mapping[str, Any], **config: Any) -> dict[str, Any]:
     """A conversation of one turn."""
     body: dict[str, Any] = {"contents": [{"role": "user", "parts": list(parts)}]}
     return {**body, "generationConfig": config} if config else body
@@ -55,52 +55,63 @@ STREAM = "/v1beta/models/{model}:streamGenerateContent"
 COUNT = "/v1beta/models/{model}:countTokens"
 NOWHERE = f"/v1beta/models/{MISSING_MODEL}"
 
-# The first one shows whether the key is good, before anything is paid.
+# The first call shows whether the key is valid before anything is bought.
 CALLS: Sequence[Call] = (
     Call("models", "model_list_first_page", "/v1beta/models?pageSize=1"),
     Call("models", "model_list", "/v1beta/models?pageSize=1000"),
     Call("models", "one_model", "/v1beta/models/{model}"),
     Call("models", "get_model_not_found", NOWHERE),
     Call("models", "list_with_invalid_key", "/v1beta/models?pageSize=1000", key=WRONG),
-    Call("count_tokens", "counted_text", COUNT, said({"text": "a red sun above the quiet sea"})),
-    Call("count_tokens", "counted_text_and_picture", COUNT, said(PICTURE, {"text": "turn the sun to violet"})),
-    Call("count_tokens", "count_model_not_found", f"{NOWHERE}:countTokens", said(WORDS)),
-    Call("generate_content", "api_key_invalid", GENERATE, said(WORDS), key=WRONG),
-    Call("generate_content", "missing_key", GENERATE, said(WORDS), key=NONE),
-    Call("generate_content", "model_not_found", f"{NOWHERE}:generateContent", said(WORDS)),
+    Call("count_tokens", "counted_text", COUNT, conversation({"text": "a red sun above the quiet sea"})),
+    Call("count_tokens", "counted_text_and_picture", COUNT, conversation(PICTURE, {"text": "turn the sun to violet"})),
+    Call("count_tokens", "count_model_not_found", f"{NOWHERE}:countTokens", conversation(WORDS)),
+    Call("generate_content", "api_key_invalid", GENERATE, conversation(WORDS), key=WRONG),
+    Call("generate_content", "missing_key", GENERATE, conversation(WORDS), key=NONE),
+    Call("generate_content", "model_not_found", f"{NOWHERE}:generateContent", conversation(WORDS)),
     Call("generate_content", "contents_missing", GENERATE, {}),
-    Call("generate_content", "unknown_name", GENERATE, said(WORDS, imageConfig={"imageOutputOptions": {}})),
-    Call("generate_content", "multiple_candidates", GENERATE, said(WORDS, candidateCount=2), pictures=2),
-    Call("generate_content", "deadline_too_short", GENERATE, said(WORDS), headers={"x-server-timeout": "5"}),
+    Call("generate_content", "unknown_name", GENERATE, conversation(WORDS, imageConfig={"imageOutputOptions": {}})),
+    Call("generate_content", "multiple_candidates", GENERATE, conversation(WORDS, candidateCount=2), pictures=2),
+    Call("generate_content", "deadline_too_short", GENERATE, conversation(WORDS), headers={"x-server-timeout": "5"}),
     Call(
         "generate_content",
         "input_image_unreadable",
         GENERATE,
-        said({"inlineData": {"mimeType": "image/png", "data": "bm90IGEgcGljdHVyZQ=="}}, WORDS),
+        conversation({"inlineData": {"mimeType": "image/png", "data": "bm90IGEgcGljdHVyZQ=="}}, WORDS),
     ),
-    Call("stream_generate_content", "not_found_on_stream", f"{NOWHERE}:streamGenerateContent?alt=sse", said(WORDS)),
+    Call(
+        "stream_generate_content",
+        "not_found_on_stream",
+        f"{NOWHERE}:streamGenerateContent?alt=sse",
+        conversation(WORDS),
+    ),
     Call(
         "generate_content",
         "picture",
         GENERATE,
-        said(WORDS, responseModalities=["IMAGE"], imageConfig={"aspectRatio": "16:9"}),
+        conversation(WORDS, responseModalities=["IMAGE"], imageConfig={"aspectRatio": "16:9"}),
         pictures=1,
     ),
-    Call("generate_content", "text_and_picture", GENERATE, said(WORDS), pictures=1),
-    Call("generate_content", "edited_picture", GENERATE, said(PICTURE, {"text": "turn the sun to violet"}), pictures=1),
+    Call("generate_content", "text_and_picture", GENERATE, conversation(WORDS), pictures=1),
+    Call(
+        "generate_content",
+        "edited_picture",
+        GENERATE,
+        conversation(PICTURE, {"text": "turn the sun to violet"}),
+        pictures=1,
+    ),
     Call(
         "generate_content",
         "text_only",
         GENERATE,
-        said({"text": "Tell me about the sea, no image please."}),
+        conversation({"text": "Tell me about the sea, no image please."}),
         pictures=1,
     ),
-    Call("stream_generate_content", "streamed_text_and_picture", f"{STREAM}?alt=sse", said(WORDS), pictures=1),
-    Call("stream_generate_content", "array_stream", STREAM, said(WORDS), pictures=1),
+    Call("stream_generate_content", "streamed_text_and_picture", f"{STREAM}?alt=sse", conversation(WORDS), pictures=1),
+    Call("stream_generate_content", "array_stream", STREAM, conversation(WORDS), pictures=1),
 )
 
 
 def cost(calls: Sequence[Call], model: str) -> tuple[int, float]:
-    """How many pictures may be drawn, and what they cost in USD."""
+    """How many pictures may be bought, and what they cost in USD."""
     pictures = sum(call.pictures for call in calls)
     return pictures, pictures * PRICES.get(model, ABOUT)

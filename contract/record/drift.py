@@ -1,4 +1,4 @@
-"""How an answer differs in structure from the fixture at hand."""
+"""How an answer differs in structure from the existing fixture."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from contract.record.recording import Fixture, Recorded, answers_of, at_hand
-from spec.derive.schemas import type_of
+from contract.record.recording import Fixture, Recorded, answers_of, known_fixture
 
-# Members whose values are words of the API and no one's own.
-TELLING = {"finishReason", "blockReason", "mimeType", "modality", "role", "status", "reason", "@type", "domain", "code"}
+# Members whose values are words of the API, so that a new value is a difference.
+ENUMERATED = {
+    "finishReason",
+    "blockReason",
+    "mimeType",
+    "modality",
+    "role",
+    "status",
+    "reason",
+    "@type",
+    "domain",
+    "code",
+}
 NUMBERS = re.compile(r"\d+(\.\d+)?")
+TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
 
 
 def drift(recorded: Sequence[Recorded]) -> str:
-    """The report: for each call what is new (+), gone (-) or different (~), and the calls that are as they were."""
+    """The report: for each call what is new (+), gone (-) or different (~), and the calls that are unchanged."""
     lines, same = [], []
     for one in recorded:
-        found = list(differences(at_hand(one.call), one.fixture))
+        found = list(differences(known_fixture(one.call), one.fixture))
         if found:
             lines += [f"{one.call.operation}/{one.call.name}", *(f"  {line}" for line in found)]
         else:
@@ -26,9 +37,9 @@ def drift(recorded: Sequence[Recorded]) -> str:
     sizes = [f"  {one.call.name}: {shown(one)}" for one in recorded if one.pictures]
     return "\n".join(
         [
-            *(lines or ["No answer differs in structure from the fixtures at hand."]),
-            *(["", f"As they were: {', '.join(same)}."] if same and lines else []),
-            *(["", "Pictures as they came:", *sizes] if sizes else []),
+            *(lines or ["No answer differs in structure from its fixture."]),
+            *(["", f"Unchanged: {', '.join(same)}."] if same and lines else []),
+            *(["", "Sizes of the pictures:", *sizes] if sizes else []),
         ]
     )
 
@@ -38,7 +49,7 @@ def shown(one: Recorded) -> str:
 
 
 def differences(known: Fixture, found: Fixture) -> Iterator[str]:
-    """Each difference in a line."""
+    """A line for each difference."""
     before, now = known["response"], found["response"]
     if before["status"] != now["status"]:
         yield f"~ status {before['status']} is now {now['status']}"
@@ -57,10 +68,10 @@ def differences(known: Fixture, found: Fixture) -> Iterator[str]:
 
 
 def kind_of(fixture: Fixture) -> str:
-    """How the body is framed."""
+    """The form of the body."""
     if str(fixture["response"].get("body_text", "")).startswith("data:"):
         return "a stream of events"
-    return "JSON" if answers_of(fixture) else "a text that is no JSON"
+    return "JSON" if answers_of(fixture) else "a text that is not JSON"
 
 
 def content_type(response: Fixture) -> str:
@@ -69,7 +80,7 @@ def content_type(response: Fixture) -> str:
 
 
 def shape(value: Any, place: str = "") -> dict[str, set[str]]:
-    """Every place of a JSON value with the types that stand there, or with the words of the API."""
+    """The types at every place of a JSON value, or the values of enumerated members."""
     found: dict[str, set[str]] = {}
     for path, leaf in leaves(value, place):
         found.setdefault(path, set()).add(leaf)
@@ -84,12 +95,12 @@ def leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for member in value:
             yield from leaves(member, f"{place}[]" if place else "")
-    elif name in TELLING:
+    elif name in ENUMERATED:
         yield place, str(value)
     elif place == "error.message":
         yield place, NUMBERS.sub("0", str(value).partition("\n")[0])
     else:
-        yield place, "number" if type_of(value) in ("integer", "number") else type_of(value)
+        yield place, TYPES[type(value)]
 
 
 def words(found: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Makes the calls, and makes fixtures of the answers."""
+"""Makes the calls, and turns the answers into fixtures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import requests
 
 from contract.record.calls import CALLS, NONE, WRONG, Call
 from contract.record.scrubbing import Picture, assert_clean, shrunk, shrunk_stream, without_secrets
+from contract.suite.situations import FOLDER
 
-AT_HAND = Path(__file__).resolve().parents[2] / "contract_fixtures" / "gemini_content"
-NO_ONES_KEY = "AIzaInvalidBecauseNoOneHasThisKey00000000"
+INVALID_KEY = "AIzaInvalidBecauseNoOneHasThisKey00000000"
 KEPT_HEADERS = ("content-type", "content-disposition", "vary", "server-timing", "x-gemini-service-tier", "retry-after")
 SECONDS = 300
 SECONDS_TO_CONNECT = 10
@@ -28,12 +28,12 @@ Fixture = dict[str, Any]
 
 
 class Stopped(Exception):
-    """The recording cannot go on; nothing is written."""
+    """The recording cannot continue; nothing is written."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A call, the fixture of its answer, and the pictures as they really came."""
+    """A call, the fixture of its answer, and its pictures before they were made small."""
 
     call: Call
     fixture: Fixture
@@ -41,25 +41,25 @@ class Recorded:
 
 
 def record(
-    upstream: str, key: str, model: str, today: date, calls: Sequence[Call] = CALLS, tell: Callable[[str], None] = print
+    upstream: str, key: str, model: str, today: date, calls: Sequence[Call] = CALLS, log: Callable[[str], None] = print
 ) -> list[Recorded]:
-    """Every call and its answer. Raises Stopped if the upstream fails, or does not take the key."""
+    """Every call and its answer. Raises Stopped if the upstream fails or refuses the key."""
     recorded = []
     with requests.Session() as session:
-        session.auth = lambda request: request  # or requests would look for a password in ~/.netrc
+        session.auth = lambda request: request  # otherwise requests reads a password from ~/.netrc
         for number, call in enumerate(calls, 1):
-            tell(f"  {number:>2}/{len(calls)} {call.name}")
+            log(f"  {number:>2}/{len(calls)} {call.name}")
             answer = ask(session, upstream, key, model, call)
             if number == 1 and answer.status_code >= 400:
-                told = without_secrets(answer.text[:500], key)
-                raise Stopped(f"the upstream answers {answer.status_code} to a call that costs nothing:\n{told}")
-            recorded.append(made_of(call, answer, upstream, key, model, today))
+                text = without_secrets(answer.text[:500], key)
+                raise Stopped(f"the upstream answers {answer.status_code} to a call that costs nothing:\n{text}")
+            recorded.append(fixture_of(call, answer, upstream, key, model, today))
     return recorded
 
 
 def ask(session: requests.Session, upstream: str, key: str, model: str, call: Call) -> requests.Response:
     """The whole answer to one call. Raises Stopped."""
-    credential = {NONE: {}, WRONG: {"x-goog-api-key": NO_ONES_KEY}}.get(call.key, {"x-goog-api-key": key})
+    credential = {NONE: {}, WRONG: {"x-goog-api-key": INVALID_KEY}}.get(call.key, {"x-goog-api-key": key})
     try:
         return session.request(
             "GET" if call.body is None else "POST",
@@ -70,51 +70,52 @@ def ask(session: requests.Session, upstream: str, key: str, model: str, call: Ca
             allow_redirects=False,
         )
     except requests.RequestException as error:
-        # The error's own words stay here: they may repeat what was sent.
+        # The message of the error is not shown: it may repeat what was sent.
         raise Stopped(f"{call.name}: the upstream gave no whole answer ({type(error).__name__})") from None
 
 
-def made_of(call: Call, answer: requests.Response, upstream: str, key: str, model: str, today: date) -> Recorded:
-    """The fixture of an answer, with nothing secret and nothing large in it."""
+def fixture_of(call: Call, answer: requests.Response, upstream: str, key: str, model: str, today: date) -> Recorded:
+    """The fixture of an answer, without secrets and large pictures."""
     answer.encoding = "utf-8"
     text = without_secrets(answer.text, key)
-    seen: list[Picture] = []
-    known = at_hand(call)
+    pictures: list[Picture] = []
+    known = known_fixture(call)
     headers = {name: without_secrets(answer.headers[name], key) for name in KEPT_HEADERS if name in answer.headers}
-    body = body_of(text, headers.get("content-type", ""), seen)
+    body = body_of(text, headers.get("content-type", ""), pictures)
     fixture = {
         "situation": known["situation"],
-        "origin": f"recorded {today} from {urlsplit(upstream).hostname}, asked for {model}; {how_it_was_changed(seen)}",
+        "origin": f"recorded {today} from {urlsplit(upstream).hostname}, asked for {model}; {changes(pictures)}",
         "request": {"path": call.path(model), "body": call.body},
         "response": {"status": answer.status_code, "headers": headers, **body},
     }
     fixture["expect"] = expectation(fixture, known)
-    return Recorded(call, fixture, seen)
+    return Recorded(call, fixture, pictures)
 
 
-def how_it_was_changed(seen: Sequence[Picture]) -> str:
-    sizes = ", ".join(f"{mime_type} of {width}x{height}" for mime_type, width, height in seen)
+def changes(pictures: Sequence[Picture]) -> str:
+    """What was changed in an answer, in words."""
+    sizes = ", ".join(f"{mime_type} of {width}x{height}" for mime_type, width, height in pictures)
     return f"key, project and ids scrubbed{f'; pictures shrunk ({sizes})' if sizes else ''}"
 
 
-def body_of(text: str, content_type: str, seen: list[Picture]) -> Mapping[str, Any]:
-    """The body as a fixture holds it: JSON, or the very text."""
+def body_of(text: str, content_type: str, pictures: list[Picture]) -> Mapping[str, Any]:
+    """The body as a fixture has it: JSON, or the exact text."""
     if content_type.startswith("text/event-stream") and text.startswith("data:"):
-        return {"body_text": shrunk_stream(text, seen)}
+        return {"body_text": shrunk_stream(text, pictures)}
     try:
-        return {"body": shrunk(json.loads(text), seen)}
+        return {"body": shrunk(json.loads(text), pictures)}
     except ValueError:
         return {"body_text": text}
 
 
-def at_hand(call: Call) -> Fixture:
-    """The fixture that is there already."""
-    found: Fixture = json.loads((AT_HAND / call.operation / f"{call.name}.json").read_text(encoding="utf-8"))
+def known_fixture(call: Call) -> Fixture:
+    """The existing fixture of a call."""
+    found: Fixture = json.loads((FOLDER / call.operation / f"{call.name}.json").read_text(encoding="utf-8"))
     return found
 
 
 def answers_of(fixture: Fixture) -> list[Any]:
-    """The JSON of an answer, or of each event of a stream; none if it is something else."""
+    """The JSON of an answer, or of each event of a stream; empty for anything else."""
     body = fixture["response"].get("body")
     if text := fixture["response"].get("body_text"):
         if text.startswith("data:"):
@@ -127,27 +128,27 @@ def answers_of(fixture: Fixture) -> list[Any]:
 
 
 def expectation(fixture: Fixture, known: Fixture) -> Fixture:
-    """What a caller should get of an answer. What an error means is taken from the fixture at hand."""
+    """What a caller should get. The kind of an error is that of the existing fixture."""
     status, answers = fixture["response"]["status"], answers_of(fixture)
     if status >= 400:
         delays = [DELAY.fullmatch(str(one.get("retryDelay"))) for one in details_of(answers) if "retryDelay" in one]
-        told = {"retry_after": float(delays[0][1])} if delays and delays[0] else {}
-        return {"error": known["expect"].get("error", "UPSTREAM_REJECTED"), **told}
+        delay = {"retry_after": float(delays[0][1])} if delays and delays[0] else {}
+        return {"error": known["expect"].get("error", "UPSTREAM_REJECTED"), **delay}
     last = answers[-1] if answers else {}
     if "totalTokens" in last:
         return {"total_tokens": last["totalTokens"]}
     if "models" in last or "name" in last:
         token = {"next_page_token": last["nextPageToken"]} if "nextPageToken" in last else {}
         return {"models": [model["name"] for model in last.get("models", [last])], **token}
-    return pictures_and_words(answers, known)
+    return pictures_and_text(answers, known)
 
 
 def details_of(answers: Sequence[Any]) -> list[Any]:
     return [detail for answer in answers for detail in answer.get("error", {}).get("details", [])]
 
 
-def pictures_and_words(answers: Sequence[Any], known: Fixture) -> Fixture:
-    """What an answer shows; without a picture it is what the fixture at hand says, or no image."""
+def pictures_and_text(answers: Sequence[Any], known: Fixture) -> Fixture:
+    """Pictures, text and usage of an answer; without a picture, the error of the existing fixture, or NO_IMAGE."""
     parts = [
         part
         for answer in answers
@@ -155,19 +156,19 @@ def pictures_and_words(answers: Sequence[Any], known: Fixture) -> Fixture:
         for part in (candidate.get("content") or {}).get("parts") or []
         if not part.get("thought")
     ]
-    seen: list[Picture] = []
-    shrunk(parts, seen)
-    if not seen:
+    found: list[Picture] = []
+    shrunk(parts, found)
+    if not found:
         return {"error": known["expect"].get("error", "NO_IMAGE")}
-    pictures = [{"mime_type": mime_type, "width": width, "height": height} for mime_type, width, height in seen]
-    words = "".join(part.get("text", "") for part in parts)
+    pictures = [{"mime_type": mime_type, "width": width, "height": height} for mime_type, width, height in found]
+    text = "".join(part.get("text", "") for part in parts)
     counted = [answer["usageMetadata"] for answer in answers if "usageMetadata" in answer]
     usage = {"usage": usage_of(counted[-1])} if counted else {}
-    return {"pictures": pictures, **({"text": words} if words else {}), **usage}
+    return {"pictures": pictures, **({"text": text} if text else {}), **usage}
 
 
 def usage_of(counted: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens by kind; what came out and is no picture is text, and so are thoughts."""
+    """Tokens by kind; output tokens that are not of pictures count as text, thoughts too."""
     pictures_in, pictures_out = (
         sum(one["tokenCount"] for one in counted.get(name, []) if one.get("modality") == "IMAGE")
         for name in ("promptTokensDetails", "candidatesTokensDetails")
@@ -183,7 +184,7 @@ def usage_of(counted: Mapping[str, Any]) -> dict[str, int]:
 
 
 def write(recorded: Sequence[Recorded], folder: Path, key: str) -> None:
-    """All fixtures at once: the folder appears whole or not at all. Raises KeyLeft."""
+    """Write all fixtures; the folder appears complete or not at all. Raises KeyLeft."""
     files = {
         f"{one.call.operation}/{one.call.name}.json": json.dumps(one.fixture, indent=2, ensure_ascii=False) + "\n"
         for one in recorded

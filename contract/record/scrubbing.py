@@ -1,4 +1,4 @@
-"""An answer as it may be shown to everybody: no key, no project, small pictures."""
+"""Answers that may be published: without the key and the project, with small pictures."""
 
 from __future__ import annotations
 
@@ -9,56 +9,50 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from PIL import Image
 
+from contract.scrubbing import spellings
+
 KEY = "[[key]]"
-GOOGLES_KEYS = re.compile(r"\b(?:AIza|AQ\.|ya29\.)[\w.-]{10,}")
+GOOGLE_KEYS = re.compile(r"\b(?:AIza|AQ\.|ya29\.)[\w.-]{10,}")
 PROJECT = re.compile(r"((?:projects?|project_number|consumer)\W{1,4}(?:projects\W)?)\d{6,}", re.IGNORECASE)
 NO_PROJECT = "000000000000"
 LONGEST_SIDE = 16  # pixels
 SIGNATURE = "EpG2QAqNtkABEU0yD846iQpl"  # of thoughts: a few bytes in place of megabytes
-NAMES_OF_ONE_ANSWER = {"responseId": "W5rtadjWH43Sz7IPtw1nl3", "turnToken": "dHVybg", "continuationToken": "bmV4dA"}
+IDS = {"responseId": "W5rtadjWH43Sz7IPtw1nl3", "turnToken": "dHVybg", "continuationToken": "bmV4dA"}
 DATA_LINE = re.compile(r"^(data: ?)(\{.*\})(?=\r?$)", re.MULTILINE)
 
-Picture = tuple[str, int, int]  # MIME type, width and height as they came
+Picture = tuple[str, int, int]  # MIME type, width and height before it was made small
 
 
 class KeyLeft(Exception):
-    """The key is still somewhere in what was to be written."""
+    """A text that is to be written contains the key."""
 
 
 def without_secrets(text: str, key: str) -> str:
-    """The text without the key, however it is spelled, and without numbers of projects."""
+    """The text without the key in any spelling, and without project numbers."""
     for spelling in sorted(spellings(key), key=len, reverse=True):
         text = text.replace(spelling, KEY)
-    return PROJECT.sub(rf"\g<1>{NO_PROJECT}", GOOGLES_KEYS.sub(KEY, text))
-
-
-def spellings(key: str) -> set[str]:
-    """The key as it is, in JSON, in an address, and in base64."""
-    if not key:
-        return set()
-    return {key, json.dumps(key)[1:-1], quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("=")}
+    return PROJECT.sub(rf"\g<1>{NO_PROJECT}", GOOGLE_KEYS.sub(KEY, text))
 
 
 def assert_clean(text: str, key: str) -> None:
-    """Raises KeyLeft if the key is in the text in any spelling."""
+    """Raises KeyLeft if the text contains the key in any spelling."""
     if any(spelling in text for spelling in spellings(key)):
         raise KeyLeft
 
 
-def shrunk(value: Any, seen: list[Picture]) -> Any:
-    """An answer with its pictures made small and what names this very answer replaced; notes the pictures in `seen`."""
+def shrunk(value: Any, found: list[Picture]) -> Any:
+    """An answer with small pictures and other ids; its pictures are appended to `found`."""
     if isinstance(value, list):
-        return [shrunk(one, seen) for one in value]
+        return [shrunk(one, found) for one in value]
     if not isinstance(value, dict):
         return value
-    made = {name: REPLACED[name](inner) if name in REPLACED else shrunk(inner, seen) for name, inner in value.items()}
+    made = {name: REPLACED[name](inner) if name in REPLACED else shrunk(inner, found) for name, inner in value.items()}
     for name in ("inlineData", "inline_data"):
         if isinstance(blob := made.get(name), dict) and isinstance(data := blob.get("data"), str):
-            made[name] = {**blob, "data": small_picture(data, seen)}
+            made[name] = {**blob, "data": small_picture(data, found)}
     return made
 
 
@@ -67,19 +61,19 @@ def replaced_by(short: str) -> Callable[[Any], Any]:
 
 
 REPLACED: dict[str, Callable[[Any], Any]] = {
-    **{name: replaced_by(short) for name, short in NAMES_OF_ONE_ANSWER.items()},
+    **{name: replaced_by(short) for name, short in IDS.items()},
     "thoughtSignature": replaced_by(SIGNATURE),
     "thought_signature": replaced_by(SIGNATURE),
 }
 
 
-def small_picture(data: str, seen: list[Picture]) -> str:
-    """A picture of the same format and shape, in a few hundred bytes; what is none is cut to its first characters."""
+def small_picture(data: str, found: list[Picture]) -> str:
+    """A picture of the same format and shape in a few hundred bytes; anything else is cut to its first characters."""
     try:
         raw = base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_") + "=" * (-len(data) % 4))
         with Image.open(io.BytesIO(raw)) as image:
             kind = str(image.format)
-            seen.append((Image.MIME.get(kind, kind), *image.size))
+            found.append((Image.MIME.get(kind, kind), *image.size))
             image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             file = io.BytesIO()
             pixels = image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -89,11 +83,11 @@ def small_picture(data: str, seen: list[Picture]) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def shrunk_stream(text: str, seen: list[Picture]) -> str:
-    """Server-sent events with small pictures; what is between their JSON stays as it is."""
+def shrunk_stream(text: str, found: list[Picture]) -> str:
+    """Server-sent events with small pictures; the text around their JSON is unchanged."""
 
     def small(line: re.Match[str]) -> str:
-        event = shrunk(json.loads(line[2]), seen)
+        event = shrunk(json.loads(line[2]), found)
         return line[1] + json.dumps(event, separators=(",", ": "), ensure_ascii=False)
 
     return DATA_LINE.sub(small, text)

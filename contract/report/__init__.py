@@ -1,1 +1,1 @@
-"""The report of a run: JSON for programs, one page of HTML for people, and two reports side by side."""
+"""The report of a run: JSON, one page of HTML, and a page with two reports side by side."""

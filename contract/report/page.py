@@ -1,4 +1,4 @@
-"""The report as one page of HTML: no network, readable on a phone, and useful even without scripts."""
+"""The report as one page of HTML that needs no network and is readable on a phone and without scripts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def report_page(record: Record) -> str:
             "<main>",
             *sections(rows),
             "</main>",
-            '<p id="nothing" hidden>No row is like that.</p>',
+            '<p id="nothing" hidden>No row matches.</p>',
         ]
     )
     return page("Contract report", body)
 
 
 def page(title: str, body: str) -> str:
-    """A page with its style and script inside."""
+    """A page with its style and script."""
     style, script = asset("report.css"), asset("report.js")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -45,19 +45,15 @@ def page(title: str, body: str) -> str:
 
 
 def asset(name: str) -> str:
-    """A file that becomes part of the page."""
+    """The text of a file beside this module."""
     return (HERE / name).read_text(encoding="utf-8")
 
 
 def head_of(record: Record) -> str:
-    """Which server, how it ended, with what it was tested."""
+    """The verdict, the counts, and what was tested with what."""
     counts = record["counts"]
     failed = counts["fail"]
-    verdict = (
-        "Every row that could be tried holds." if not failed else f"{failed} of {len(record['rows'])} rows failed."
-    )
-    if not failed and counts["pass"] == len(record["rows"]):
-        verdict = f"All {counts['pass']} rows hold."
+    verdict = f"{counts['pass']} rows passed, none failed." if not failed else f"{failed} rows failed."
     sdks = ", ".join(f"{name} {version}" for name, version in record["sdks"].items())
     facts = [
         ("server", record["server"]),
@@ -66,26 +62,30 @@ def head_of(record: Record) -> str:
         ("with", sdks),
         ("at", f"{record['ended'].replace('T', ' ').replace('+00:00', ' UTC')}, in {record['seconds']} s"),
     ]
-    told = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts)
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts)
     return (
         f'<header>\n<p class="kind">Contract report</p>\n<h1 class="{"bad" if failed else "good"}">{verdict}</h1>\n'
-        f"{bar(counts, len(record['rows']))}\n<dl>{told}</dl>\n</header>"
+        f"{bar(counts, len(record['rows']))}\n<dl>{items}</dl>\n</header>"
     )
 
 
 def bar(counts: dict[str, int], total: int) -> str:
-    """The counts as one line of colour."""
+    """The counts as a coloured bar."""
     parts = "".join(
         f'<i class="{state}" style="flex:{counts[state]}" title="{counts[state]} {WORDS[state]}"></i>'
         for state in ("pass", "fail", "unsupported", "skipped")
         if counts.get(state)
     )
-    told = ", ".join(f"{counts[state]} {WORDS[state]}" for state in ("pass", *STATES[:3]) if counts.get(state))
-    return f'<div class="bar" role="img" aria-label="{told} of {total}">{parts}</div>'
+    return f'<div class="bar" role="img" aria-label="{in_words(counts)}, of {total}">{parts}</div>'
+
+
+def in_words(counts: dict[str, int]) -> str:
+    """The counts in words."""
+    return ", ".join(f"{counts[state]} {words}" for state, words in WORDS.items() if counts.get(state))
 
 
 def filters(counts: dict[str, int], total: int) -> str:
-    """Buttons that show one state, and a field that searches."""
+    """Buttons that show the rows of one state, and a search field."""
     buttons = [f'<button data-show="" aria-pressed="true">all <b>{total}</b></button>']
     for state in sorted(counts, key=lambda one: (*STATES, one).index(one)):
         words = WORDS.get(state, state)
@@ -100,7 +100,7 @@ def filters(counts: dict[str, int], total: int) -> str:
 
 
 def sections(rows: Sequence[Record]) -> Iterator[str]:
-    """A section for each API, in it a part for each group."""
+    """A section for each API, with a part for each group."""
     for api, of_api in groupby(sorted(rows, key=lambda row: list(APIS).index(row["api"])), lambda row: row["api"]):
         yield f"<section><h2>{APIS.get(api, escape(str(api)))}</h2>"
         groups: dict[str, list[Record]] = {}
@@ -114,13 +114,13 @@ def sections(rows: Sequence[Record]) -> Iterator[str]:
 
 
 def tally(rows: Sequence[Record]) -> str:
-    """How many of a group hold."""
-    held = sum(row["state"] == "pass" for row in rows)
-    return f'<small class="{"all" if held == len(rows) else "some"}">{held} of {len(rows)}</small>'
+    """How many rows of a group passed."""
+    passed = sum(row["state"] == "pass" for row in rows)
+    return f'<small class="{"all" if passed == len(rows) else "some"}">{passed} of {len(rows)}</small>'
 
 
 def row_of(row: Record) -> str:
-    """One row: its sentence, and within it all that was seen."""
+    """One row: its sentence, which opens to its details."""
     state = row["state"]
     return (
         f'<details class="row {state}" data-state="{state}" id="{escape(row["id"])}"><summary>'
@@ -131,24 +131,24 @@ def row_of(row: Record) -> str:
 
 
 def sentence(text: str) -> str:
-    """A sentence, what stands between backticks as code."""
+    """A sentence with the text between backticks as code."""
     pieces = escape(text, quote=False).split("`")
     return "".join(f"<code>{piece}</code>" if index % 2 else piece for index, piece in enumerate(pieces))
 
 
 def details_of(row: Record) -> str:
-    """What differs, what was asked, what was expected, what came."""
+    """What differs, and what was sent, expected and received."""
     parts = [listed("differs", row.get("differs") or ([row["reason"]] if row.get("reason") else []), "differs")]
-    parts += [listed(name, row.get(name, []), name) for name in ("request", "expected", "came")]
+    parts += [listed(name, row.get(name, []), name) for name in ("request", "expected", "received")]
     parts.append(f'<p class="seconds">{row.get("seconds", 0):.2f} s · {escape(row["id"])}</p>')
-    return f'<div class="told">{"".join(parts)}</div>'
+    return f'<div class="details">{"".join(parts)}</div>'
 
 
 def listed(title: str, lines: Sequence[str], kind: str) -> str:
-    """Some lines under a title; nothing if there are none."""
+    """Lines below a title; nothing if there are none."""
     if not lines:
         return ""
-    verbatim = kind in ("request", "came")
+    verbatim = kind in ("request", "received")
     items = "".join(
         f"<li><code>{escape(line, quote=False)}</code></li>" if verbatim else f"<li>{sentence(line)}</li>"
         for line in lines

@@ -1,4 +1,4 @@
-"""Two reports side by side: what both servers make of the same row."""
+"""Two reports side by side: how the same row ended in each."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from contract.report.page import APIS, MARKS, WORDS, bar, details_of, filters, page, sentence
+from contract.report.page import APIS, MARKS, bar, details_of, filters, in_words, page, sentence
 from contract.report.record import Record
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A row of both reports; None where one of them has not got it."""
+    """A row of both reports; None if one of them lacks it."""
 
     first: Record | None
     second: Record | None
 
     @property
     def row(self) -> Record:
-        """The row as whoever has it tells it."""
+        """The row, from the first report that has it."""
         row = self.first or self.second
         assert row is not None
         return row
 
     @property
     def states(self) -> tuple[str, str]:
-        """How it ended on either side."""
+        """How it ended in each report."""
         first, second = (row["state"] if row else "absent" for row in (self.first, self.second))
         return first, second
 
@@ -37,7 +37,7 @@ class Pair:
 
 
 def pairs_of(first: Record, second: Record) -> list[Pair]:
-    """The rows of both, in the order of the first; what only the second has comes last."""
+    """The rows of both, in the order of the first; rows that only the second has come last."""
     others = {row["id"]: row for row in second["rows"]}
     pairs = [Pair(row, others.pop(row["id"], None)) for row in first["rows"]]
     return pairs + [Pair(None, row) for row in others.values()]
@@ -51,37 +51,33 @@ def compare_page(first: Record, second: Record) -> str:
     counts = {"differs": differing, "same": len(pairs) - differing}
     heads = "".join(
         f'<div><p class="kind">{side}</p><h1>{escape(name)}</h1>{bar(record["counts"], len(record["rows"]))}'
-        f"<dl><div><dt>{escape(str(record['mode']))}</dt><dd>{escape(told(record))}</dd></div></dl></div>"
+        f"<dl><div><dt>{escape(str(record['mode']))}</dt><dd>{escape(in_words(record['counts']))}</dd></div></dl></div>"
         for side, name, record in zip(("left", "right"), names, (first, second), strict=True)
     )
     body = "\n".join(
         [
             '<header><p class="kind">Two contract reports</p>'
-            f'<h1>{differing} of {len(pairs)} rows end differently.</h1><div class="both">{heads}</div></header>',
+            f"<h1>{differing} of {len(pairs)} rows have different results.</h1>",
+            f'<div class="both">{heads}</div></header>',
             filters({name: count for name, count in counts.items() if count}, len(pairs)),
             "<main>",
             *sections(pairs, names),
             "</main>",
-            '<p id="nothing" hidden>No row is like that.</p>',
+            '<p id="nothing" hidden>No row matches.</p>',
         ]
     )
     return page("Two contract reports", body)
 
 
 def names_of(first: Record, second: Record) -> tuple[str, str]:
-    """What the two sides are called: their servers, or their times where the server is the same."""
+    """The names of the two sides: their servers, with times if the server is the same."""
     if first["server"] != second["server"]:
         return str(first["server"]), str(second["server"])
     return f"{first['server']}, {first.get('ended', '')}", f"{second['server']}, {second.get('ended', '')}"
 
 
-def told(record: Record) -> str:
-    """The counts in words."""
-    return ", ".join(f"{count} {WORDS[state]}" for state, count in record["counts"].items() if count)
-
-
 def sections(pairs: Sequence[Pair], names: tuple[str, str]) -> Iterator[str]:
-    """A section for each API, in it a part for each group."""
+    """A section for each API, with a part for each group."""
     for api, title in APIS.items():
         groups: dict[str, list[Pair]] = {}
         for pair in pairs:
@@ -100,11 +96,11 @@ def sections(pairs: Sequence[Pair], names: tuple[str, str]) -> Iterator[str]:
 
 
 def pair_row(pair: Pair, names: tuple[str, str]) -> str:
-    """One row with the marks of both, and within it both sides."""
+    """One row with both marks, which opens to both sides."""
     kind = "differs" if pair.differs else "same"
     marks = "".join(f'<span class="mark {state}" title="{state}">{MARKS[state]}</span>' for state in pair.states)
     sides = "".join(
-        f"<div><h4>{escape(name)}</h4>{details_of(row) if row else '<p>This report has no such row.</p>'}</div>"
+        f"<div><h4>{escape(name)}</h4>{details_of(row) if row else '<p>This report does not have the row.</p>'}</div>"
         for name, row in zip(names, (pair.first, pair.second), strict=True)
     )
     return (

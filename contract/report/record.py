@@ -1,4 +1,4 @@
-"""A run as data: what `contract-report.json` holds, and how it is read again."""
+"""A report as data: how `contract-report.json` is built and read."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MEMBERS = ("id", "group", "api", "sdk", "sentence", "state")
 
 
 class NotAReport(Exception):
-    """A file that is no report."""
+    """The file is not a report."""
 
 
 def build_record(server: Server, results: Sequence[Result], seconds: float) -> Record:
-    """The whole report. The key is in no word of it."""
+    """The whole report, without the key."""
     counts = Counter(result.state for result in results)
     return {
         "server": server.hide(server.base_url),
@@ -51,7 +51,7 @@ def build_row(result: Result) -> Record:
         "reason": result.reason,
         "request": list(result.request),
         "expected": list(result.expected),
-        "came": list(result.came),
+        "received": list(result.received),
         "differs": list(result.differs),
         "seconds": result.seconds,
     }
@@ -66,13 +66,13 @@ def version_of(package: str) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """A report from its file. Raises NotAReport where it is none."""
+    """The report in a file. Raises NotAReport."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise NotAReport(f"{path} cannot be read: {error}") from error
     rows = record.get("rows") if isinstance(record, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(MEMBERS) for row in rows):
-        raise NotAReport(f"{path} is no report of the contract suite")
+        raise NotAReport(f"{path} is not a report of the contract suite")
     found: Record = record
     return found

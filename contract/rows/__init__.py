@@ -1,4 +1,4 @@
-"""The rows themselves, by API and topic. A row is a function with a decorator; a situation's row is a fixture file."""
+"""The rows, by API and subject. A row is a decorated function; the row of a situation is a fixture file."""
 
 from __future__ import annotations
 

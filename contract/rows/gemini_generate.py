@@ -1,4 +1,4 @@
-"""`generate_content` through google-genai: words and settings in, a picture out."""
+"""`generate_content` through google-genai."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ OPERATION = "generateContent"
 GENERATE = "models.generate_content"
 RATIOS = [{"ratio": ratio} for ratio in ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")]
 VERSIONS = [
-    {"version": "v1", "who": "google-genai 3 and later"},
-    {"version": "v1beta", "who": "google-genai 1 and 2"},
+    {"version": "v1", "sdk": "google-genai 3 and later"},
+    {"version": "v1beta", "sdk": "google-genai 1 and 2"},
 ]
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "a text gives a picture", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "a prompt gives a picture", operation=OPERATION)
 def text_gives_picture(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, contents=trial.prompt())
     trial.gemini_pictures(answer)
-    trial.equal("it stopped by itself", "STOP", answer.candidates[0].finish_reason.name)
-    trial.went_up_times(1)
+    trial.equal("finish reason STOP", "STOP", answer.candidates[0].finish_reason.name)
+    trial.upstream_calls(1)
 
 
-def version_row(version: str, who: str) -> None:
+def version_row(version: str, sdk: str) -> None:
     """A row for one version of the path."""
 
     @row(
         GROUP,
         GEMINI,
         GOOGLE_SDK,
-        "`/{version}/`, the path of {who}, is served",
+        "`/{version}/`, the path of {sdk}, is served",
         operation=f"{version}:generateContent",
-        each=[{"version": version, "who": who}],
+        each=[{"version": version, "sdk": sdk}],
     )
-    def served(trial: Trial, version: str, who: str) -> None:
+    def served(trial: Trial, version: str, sdk: str) -> None:
         trial.version = version
         trial.gemini_pictures(trial.ask(GENERATE, model=trial.model, contents=trial.prompt()))
 
@@ -51,7 +51,7 @@ for one in VERSIONS:
     GROUP,
     GEMINI,
     GOOGLE_SDK,
-    "the model may be written `{prefix}...`",
+    "the model name may start with `{prefix}`",
     operation=OPERATION,
     each=[{"prefix": "google/"}, {"prefix": "models/"}],
 )
@@ -66,47 +66,49 @@ def aspect_ratio(trial: Trial, ratio: str) -> None:
     wide, high = map(int, ratio.split(":"))
     (picture, *_) = trial.gemini_pictures(answer)
     trial.claim(f"a shape of about {ratio}", picture.has_shape(wide, high), picture)
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream was asked for this ratio", ratio, call.aspect_ratio)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, '`response_modalities=["IMAGE"]` gives a picture and no words', operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, '`response_modalities=["IMAGE"]` gives a picture and no text', operation=OPERATION)
 def only_a_picture(trial: Trial) -> None:
     config = types.GenerateContentConfig(response_modalities=["IMAGE"])
     answer = trial.ask(GENERATE, model=trial.model, contents=trial.prompt(), config=config)
     trial.gemini_pictures(answer)
-    trial.claim("no words", not any(part.text for part in answer.parts if not part.thought), answer.parts)
+    trial.claim("no text", not any(part.text for part in answer.parts if not part.thought), answer.parts)
 
 
-@row(GROUP, GEMINI, GOOGLE_SDK, "words and a picture, if both are wanted", operation=OPERATION)
-def words_and_picture(trial: Trial) -> None:
+@row(GROUP, GEMINI, GOOGLE_SDK, "text and a picture, if both are asked for", operation=OPERATION)
+def text_and_picture(trial: Trial) -> None:
     config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"])
     answer = trial.ask(GENERATE, model=trial.model, contents=trial.prompt("draw and describe a kite"), config=config)
     trial.gemini_pictures(answer)
     if trial.server.shows_situations:
-        trial.claim("words", any(part.text for part in answer.parts), answer.parts)
+        trial.claim("text", any(part.text for part in answer.parts), answer.parts)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "`usage_metadata` tells the tokens", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "`usage_metadata` counts the tokens", operation=OPERATION)
 def usage(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, contents=trial.prompt())
     usage = answer.usage_metadata
     trial.claim("there is a usage", usage)
-    trial.claim("tokens went in", usage and usage.prompt_token_count, usage)
-    trial.claim("tokens came out", usage and usage.candidates_token_count, usage)
-    trial.claim("the total is no less than both", usage and usage.total_token_count >= usage.candidates_token_count)
+    trial.claim("input tokens", usage and usage.prompt_token_count, usage)
+    trial.claim("output tokens", usage and usage.candidates_token_count, usage)
+    trial.claim("the total is not less", usage and usage.total_token_count >= usage.candidates_token_count)
     details = (usage and usage.candidates_tokens_details) or []
-    trial.claim("those of pictures are told apart", any(one.modality.name == "IMAGE" for one in details), details)
+    trial.claim(
+        "tokens of pictures are counted separately", any(one.modality.name == "IMAGE" for one in details), details
+    )
 
 
-@row(GROUP, GEMINI, GOOGLE_SDK, "`model_version` and `response_id` say what answered", operation=OPERATION)
-def who_answered(trial: Trial) -> None:
+@row(GROUP, GEMINI, GOOGLE_SDK, "`model_version` and `response_id` are given", operation=OPERATION)
+def version_and_id(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, contents=trial.prompt())
     trial.claim("a model version", answer.model_version)
     trial.claim("a response id", answer.response_id)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "every setting of a call goes up as it is", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "every option of a call reaches the upstream", operation=OPERATION)
 def whole_configuration(trial: Trial) -> None:
     config = types.GenerateContentConfig(
         system_instruction="You paint in watercolour.",
@@ -125,7 +127,7 @@ def whole_configuration(trial: Trial) -> None:
         image_config=types.ImageConfig(aspect_ratio="4:3"),
     )
     trial.gemini_pictures(trial.ask(GENERATE, model=trial.model, contents=trial.prompt(), config=config))
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         body: dict[str, Any] = call.json
         for name, value in {"temperature": 0.5, "topP": 0.9, "seed": 3, "maxOutputTokens": 2000}.items():
             trial.equal(name, value, call.config.get(name))
@@ -134,7 +136,7 @@ def whole_configuration(trial: Trial) -> None:
         trial.claim("systemInstruction", "watercolour" in str(instruction), instruction)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "a chat of two turns, the second about the first one's picture", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "a chat of two turns, the second about the picture of the first", operation=OPERATION)
 def chat(trial: Trial) -> None:
     client = trial.client
     trial.requests.append("chats.create, then send_message twice")
@@ -143,12 +145,12 @@ def chat(trial: Trial) -> None:
     trial.gemini_pictures(first)
     second = trial.run(lambda: talk.send_message(trial.prompt("now at night")))
     trial.gemini_pictures(second)
-    if calls := trial.went_up_times(2):
-        trial.claim("the second call brought the first picture along", calls[-1].pictures, "no picture")
+    if calls := trial.upstream_calls(2):
+        trial.claim("the second call has the first picture", calls[-1].pictures, "no picture")
 
 
-@row(GROUP, GEMINI, GOOGLE_SDK, "the caller's key goes up once", operation=OPERATION)
+@row(GROUP, GEMINI, GOOGLE_SDK, "the upstream gets the caller's key once", operation=OPERATION)
 def one_credential(trial: Trial) -> None:
     trial.gemini_pictures(trial.ask(GENERATE, model=trial.model, contents=trial.prompt()))
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream got exactly one credential", 1, len(call.credentials))

@@ -1,4 +1,4 @@
-"""A caller's own mistakes in Google's API: ClientError, or google.rpc.Status for those who call by hand."""
+"""A caller's mistakes in Google's API: ClientError from the SDK, google.rpc.Status over HTTP."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OPERATION = "generateContent"
 GENERATE = "models.generate_content"
 
 
-def is_googles_error(trial: Trial, answer: requests.Response, statuses: tuple[int, ...], name: str) -> None:
-    """An error in Google's form."""
+def claim_google_error(trial: Trial, answer: requests.Response, statuses: tuple[int, ...], name: str) -> None:
+    """Claims an error in Google's form."""
     trial.any_of(f"status {' or '.join(map(str, statuses))}", statuses, answer.status_code)
     body = body_of(answer)
     error = body.get("error") if isinstance(body, dict) else None
@@ -24,7 +24,7 @@ def is_googles_error(trial: Trial, answer: requests.Response, statuses: tuple[in
     if isinstance(error, dict):
         trial.equal("its `code` is the status", answer.status_code, error.get("code"))
         trial.equal(f"its `status` is {name}", name, error.get("status"))
-        trial.claim("its `message` says something", error.get("message"))
+        trial.claim("its `message` is not empty", error.get("message"))
 
 
 @row(GROUP, GEMINI, BOTH_GOOGLE, "a model that is not served raises ClientError", operation=OPERATION)
@@ -44,21 +44,21 @@ WRONG: list[dict[str, Any]] = [
 
 @row(GROUP, GEMINI, HTTP, "{words} is a 400 in Google's form", operation=OPERATION, each=WRONG)
 def wrong_body(trial: Trial, words: str, body: Any) -> None:
-    is_googles_error(trial, trial.post_method(OPERATION, json=body), (400,), "INVALID_ARGUMENT")
+    claim_google_error(trial, trial.post_method(OPERATION, json=body), (400,), "INVALID_ARGUMENT")
 
 
-@row(GROUP, GEMINI, HTTP, "a body that is no JSON is a 400 in Google's form", operation=OPERATION)
+@row(GROUP, GEMINI, HTTP, "a body that is not JSON is a 400 in Google's form", operation=OPERATION)
 def not_json(trial: Trial) -> None:
     answer = trial.post_method(OPERATION, data="{", headers={"Content-Type": "application/json"})
-    is_googles_error(trial, answer, (400,), "INVALID_ARGUMENT")
+    claim_google_error(trial, answer, (400,), "INVALID_ARGUMENT")
 
 
 @row(GROUP, GEMINI, HTTP, "a call without a key is refused in Google's form", operation=OPERATION)
 def no_key(trial: Trial) -> None:
     body = {"contents": [{"parts": [{"text": trial.prompt()}]}]}
-    is_googles_error(trial, trial.post_method(OPERATION, None, json=body), (403,), "PERMISSION_DENIED")
+    claim_google_error(trial, trial.post_method(OPERATION, None, json=body), (403,), "PERMISSION_DENIED")
 
 
-@row(GROUP, GEMINI, HTTP, "a method that nobody has is a 404 in Google's form", operation=OPERATION)
+@row(GROUP, GEMINI, HTTP, "an unknown method is a 404 in Google's form", operation=OPERATION)
 def unknown_method(trial: Trial) -> None:
-    is_googles_error(trial, trial.post_method("paintContent", json={}), (404,), "NOT_FOUND")
+    claim_google_error(trial, trial.post_method("paintContent", json={}), (404,), "NOT_FOUND")

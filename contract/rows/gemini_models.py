@@ -11,23 +11,23 @@ GROUP = "Models"
 OPERATION = "gemini/models"
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "the list of models has ours", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "the list of models contains the model", operation=OPERATION)
 def listed(trial: Trial) -> None:
     pager = trial.ask("models.list")
     names = [model.name or "" for model in pager.page]
     trial.claim("the model is listed", f"models/{trial.model}" in names, names[:20])
-    ours = next((model for model in pager.page if model.name == f"models/{trial.model}"), None)
-    trial.claim("it can generate content", ours and "generateContent" in (ours.supported_actions or []), ours)
+    found = next((model for model in pager.page if model.name == f"models/{trial.model}"), None)
+    trial.claim("it supports generateContent", found and "generateContent" in (found.supported_actions or []), found)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "one model can be looked at", operation=OPERATION)
-def looked_at(trial: Trial) -> None:
+@row(GROUP, GEMINI, BOTH_GOOGLE, "one model can be retrieved", operation=OPERATION)
+def retrieved(trial: Trial) -> None:
     model = trial.ask("models.get", model=trial.model)
     trial.equal("its name", f"models/{trial.model}", model.name)
-    trial.claim("its limit of tokens", model.input_token_limit, model)
+    trial.claim("its input token limit", model.input_token_limit, model)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "a model that is not there raises ClientError", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "an unknown model raises ClientError", operation=OPERATION)
 def not_there(trial: Trial) -> None:
     error = trial.raises(errors.ClientError, "models.get", model="no-such-model")
     trial.equal("code 404", 404, getattr(error, "code", None))

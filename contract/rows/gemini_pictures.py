@@ -1,4 +1,4 @@
-"""Pictures in Google's API: parts to start from, and counting what they cost."""
+"""Input pictures in Google's API, and counting tokens."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from google.genai import types
 from PIL import Image
 
-from contract.suite.pictures import drawn
+from contract.suite.pictures import sample_picture
 from contract.suite.row import BOTH_GOOGLE, GEMINI, GOOGLE_ASYNC, GOOGLE_SDK, row
 from contract.suite.trial import Trial
 
-GROUP = "Pictures to start from"
+GROUP = "Input pictures"
 OPERATION = "generateContent"
 GENERATE = "models.generate_content"
 
 
 def changed(trial: Trial, parts: list[Any], sent: list[bytes] | None = None) -> Any:
-    """An answer to words and pictures, which the upstream must have got as they are."""
+    """The answer to a prompt and pictures; claims that the upstream got the pictures in order."""
     answer = trial.ask(GENERATE, model=trial.model, contents=[trial.prompt("make it blue"), *parts])
     trial.gemini_pictures(answer)
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         if sent is not None:
             trial.claim("the upstream got the pictures, in order", call.pictures == sent, len(call.pictures))
     return answer
@@ -29,13 +29,13 @@ def changed(trial: Trial, parts: list[Any], sent: list[bytes] | None = None) -> 
 
 @row(GROUP, GEMINI, BOTH_GOOGLE, "an edit with one picture", operation=OPERATION)
 def one_picture(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     changed(trial, [types.Part.from_bytes(data=content, mime_type="image/png")], [content])
 
 
 @row(GROUP, GEMINI, BOTH_GOOGLE, "an edit with two pictures", operation=OPERATION)
 def two_pictures(trial: Trial) -> None:
-    sent = [drawn(colour="teal"), drawn(64, 96, "gold", "JPEG")]
+    sent = [sample_picture(colour="teal"), sample_picture(64, 96, "gold", "JPEG")]
     parts = [
         types.Part.from_bytes(data=sent[0], mime_type="image/png"),
         types.Part.from_bytes(data=sent[1], mime_type="image/jpeg"),
@@ -45,19 +45,19 @@ def two_pictures(trial: Trial) -> None:
 
 @row(GROUP, GEMINI, GOOGLE_SDK, "an edit with a Pillow image", operation=OPERATION)
 def pillow_image(trial: Trial) -> None:
-    with Image.open(io.BytesIO(drawn())) as image:
+    with Image.open(io.BytesIO(sample_picture())) as image:
         changed(trial, [image])
 
 
 @row(GROUP, GEMINI, GOOGLE_ASYNC, "an edit of a webp", operation=OPERATION)
 def webp(trial: Trial) -> None:
-    content = drawn(file_type="WEBP")
+    content = sample_picture(file_type="WEBP")
     changed(trial, [types.Part.from_bytes(data=content, mime_type="image/webp")], [content])
 
 
 @row(GROUP, GEMINI, GOOGLE_SDK, "an edit without a ratio keeps the shape of its picture", operation=OPERATION)
 def keeps_its_shape(trial: Trial) -> None:
-    content = drawn(160, 90)
+    content = sample_picture(160, 90)
     answer = changed(trial, [types.Part.from_bytes(data=content, mime_type="image/png")])
     (picture, *_) = trial.gemini_pictures(answer)
     trial.claim("a shape of about 16:9", picture.has_shape(16, 9), picture)
@@ -77,9 +77,9 @@ def tokens_of_a_prompt(trial: Trial) -> None:
     trial.claim("a number of tokens", answer.total_tokens and answer.total_tokens > 0, answer)
 
 
-@row("Counting tokens", GEMINI, GOOGLE_SDK, "a picture costs tokens, too", operation="countTokens")
+@row("Counting tokens", GEMINI, GOOGLE_SDK, "a picture is counted as tokens", operation="countTokens")
 def tokens_of_a_picture(trial: Trial) -> None:
-    words = trial.ask("models.count_tokens", model=trial.model, contents=[trial.prompt()])
-    part = types.Part.from_bytes(data=drawn(), mime_type="image/png")
+    text = trial.ask("models.count_tokens", model=trial.model, contents=[trial.prompt()])
+    part = types.Part.from_bytes(data=sample_picture(), mime_type="image/png")
     both = trial.ask("models.count_tokens", model=trial.model, contents=[trial.prompt(), part])
-    trial.claim("more than for the words alone", both.total_tokens > words.total_tokens + 100, both)
+    trial.claim("more than for the text alone", both.total_tokens > text.total_tokens + 100, both)

@@ -12,20 +12,20 @@ OPERATION = "streamGenerateContent"
 STREAM = "models.generate_content_stream"
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "a stream brings the whole picture", operation=OPERATION)
+@row(GROUP, GEMINI, BOTH_GOOGLE, "a stream delivers the whole picture", operation=OPERATION)
 def whole_picture(trial: Trial) -> None:
     chunks = trial.ask(STREAM, model=trial.model, contents=trial.prompt())
     trial.gemini_pictures(chunks)
-    trial.went_up_times(1)
+    trial.upstream_calls(1)
 
 
-@row(GROUP, GEMINI, BOTH_GOOGLE, "the last event of a stream says why it stopped", operation=OPERATION)
-def says_why(trial: Trial) -> None:
+@row(GROUP, GEMINI, BOTH_GOOGLE, "the last event of a stream has the finish reason and the usage", operation=OPERATION)
+def finish_reason(trial: Trial) -> None:
     chunks = trial.ask(STREAM, model=trial.model, contents=trial.prompt())
     reasons = [chunk.candidates[0].finish_reason for chunk in chunks if chunk.candidates]
-    trial.claim("there is a stream of events", len(chunks) > 1, f"{len(chunks)} events")
-    trial.equal("it stopped by itself", "STOP", reasons[-1].name if reasons and reasons[-1] else None)
-    trial.claim("the last event tells the usage", chunks[-1].usage_metadata)
+    trial.claim("more than one event", len(chunks) > 1, f"{len(chunks)} events")
+    trial.equal("finish reason STOP", "STOP", reasons[-1].name if reasons and reasons[-1] else None)
+    trial.claim("the last event has the usage", chunks[-1].usage_metadata)
 
 
 @row(GROUP, GEMINI, BOTH_GOOGLE, "a streamed chat", operation=OPERATION)
@@ -41,7 +41,7 @@ def sse(trial: Trial) -> None:
     trial.equal("status 200", 200, answer.status_code)
     content_type = answer.headers.get("content-type", "")
     trial.claim("content type text/event-stream", content_type.startswith("text/event-stream"), content_type)
-    trial.claim("lines that begin with `data: `", answer.text.startswith("data: "), answer.text[:40])
+    trial.claim("the body starts with `data: `", answer.text.startswith("data: "), answer.text[:40])
 
 
 @row(GROUP, GEMINI, HTTP, "without `alt=sse` the stream is one JSON array", operation=OPERATION)
@@ -60,5 +60,5 @@ def unknown_model(trial: Trial) -> None:
 
 
 def body_for(trial: Trial) -> dict[str, object]:
-    """A request by hand."""
+    """The body of a request over HTTP."""
     return {"contents": [{"role": "user", "parts": [{"text": trial.prompt()}]}]}

@@ -1,4 +1,4 @@
-"""Google's API by hand, as clients other than its Python SDK speak it."""
+"""Google's API over HTTP, as clients other than its Python SDK use it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from contract.suite.pictures import drawn
+from contract.suite.pictures import sample_picture
 from contract.suite.row import GEMINI, HTTP, row
 from contract.suite.trial import Trial, body_of
 
@@ -16,12 +16,12 @@ OPERATION = "generateContent"
 
 
 def contents(trial: Trial, *parts: dict[str, Any], **role: str) -> dict[str, Any]:
-    """A request by hand."""
+    """The body of a request."""
     return {"contents": [{"parts": [{"text": trial.prompt("make it blue")}, *parts], **role}]}
 
 
 def has_picture(trial: Trial, answer: requests.Response) -> dict[str, Any]:
-    """An answer in Google's form, with one picture."""
+    """The body of an answer; claims Google's form and one picture."""
     trial.equal("status 200", 200, answer.status_code)
     body = body_of(answer)
     candidates = body.get("candidates", []) if isinstance(body, dict) else []
@@ -36,7 +36,7 @@ def has_picture(trial: Trial, answer: requests.Response) -> dict[str, Any]:
     GROUP,
     GEMINI,
     HTTP,
-    "the key may come as {words}",
+    "the key may be sent as {words}",
     operation=OPERATION,
     each=[
         {"credential": "x-goog-api-key", "words": "`x-goog-api-key`"},
@@ -44,11 +44,11 @@ def has_picture(trial: Trial, answer: requests.Response) -> dict[str, Any]:
         {"credential": "bearer", "words": "`Authorization: Bearer`"},
     ],
 )
-def ways_to_bring_a_key(trial: Trial, credential: str, words: str) -> None:
+def key_location(trial: Trial, credential: str, words: str) -> None:
     has_picture(trial, trial.post_method(OPERATION, credential, json=contents(trial, role="user")))
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream got exactly one credential", 1, len(call.credentials))
-        trial.claim("and not in an address", "key" not in call.query)
+        trial.claim("and not in the URL", "key" not in call.query)
 
 
 @row(GROUP, GEMINI, HTTP, "contents without a role, as Open WebUI sends them", operation=OPERATION)
@@ -56,43 +56,43 @@ def without_a_role(trial: Trial) -> None:
     has_picture(trial, trial.post_method(OPERATION, json=contents(trial)))
 
 
-@row(GROUP, GEMINI, HTTP, "names in snake_case, as Google takes them", operation=OPERATION)
+@row(GROUP, GEMINI, HTTP, "names in snake_case, which Google accepts", operation=OPERATION)
 def snake_case(trial: Trial) -> None:
-    inline = {"inline_data": {"mime_type": "image/png", "data": base64.b64encode(drawn()).decode()}}
+    inline = {"inline_data": {"mime_type": "image/png", "data": base64.b64encode(sample_picture()).decode()}}
     body = {**contents(trial, inline, role="user"), "generation_config": {"response_modalities": ["IMAGE"]}}
     has_picture(trial, trial.post_method(OPERATION, json=body))
-    for call in trial.went_up_times(1):
-        trial.equal("the upstream got the picture", [drawn()], call.pictures)
+    for call in trial.upstream_calls(1):
+        trial.equal("the upstream got the picture", [sample_picture()], call.pictures)
 
 
 @row(GROUP, GEMINI, HTTP, "base64 in the URL-safe alphabet, as the Python SDK writes it", operation=OPERATION)
 def url_safe(trial: Trial) -> None:
-    content = drawn(file_type="JPEG")
+    content = sample_picture(file_type="JPEG")
     inline = {"inlineData": {"mimeType": "image/jpeg", "data": base64.urlsafe_b64encode(content).decode()}}
     has_picture(trial, trial.post_method(OPERATION, json=contents(trial, inline, role="user")))
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream got the picture", [content], call.pictures)
 
 
-@row(GROUP, GEMINI, HTTP, "what the AI SDK sends: IMAGE alone and an aspect ratio", operation=OPERATION)
+@row(GROUP, GEMINI, HTTP, "what the AI SDK sends: IMAGE only and an aspect ratio", operation=OPERATION)
 def ai_sdk(trial: Trial) -> None:
     config = {"responseModalities": ["IMAGE"], "imageConfig": {"aspectRatio": "16:9"}}
     body = {**contents(trial, role="user"), "generationConfig": config}
     has_picture(trial, trial.post_method(OPERATION, json=body))
 
 
-@row(GROUP, GEMINI, HTTP, "the answer's members are written in camelCase", operation=OPERATION)
+@row(GROUP, GEMINI, HTTP, "the answer's members are in camelCase", operation=OPERATION)
 def camel_case(trial: Trial) -> None:
     body = has_picture(trial, trial.post_method(OPERATION, json=contents(trial, role="user")))
     trial.claim("`usageMetadata`", "usageMetadata" in body, sorted(body))
     trial.claim("`finishReason`", body.get("candidates") and "finishReason" in body["candidates"][0])
 
 
-@row(GROUP, GEMINI, HTTP, "a body goes up as it came, unknown members and all", operation=OPERATION)
-def body_as_it_came(trial: Trial) -> None:
+@row(GROUP, GEMINI, HTTP, "the upstream gets the body unchanged, unknown members included", operation=OPERATION)
+def body_unchanged(trial: Trial) -> None:
     body = {**contents(trial, role="user"), "serviceTier": "standard", "generationConfig": {"seed": 7}}
     has_picture(trial, trial.post_method(OPERATION, json=body))
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream got the same body", body, call.json)
 
 

@@ -1,4 +1,4 @@
-"""`images.edit` and `images.create_variation`: pictures go in, a picture comes out."""
+"""`images.edit` and `images.create_variation`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import Any
 
-from contract.suite.pictures import drawn, mask
+from contract.suite.pictures import sample_mask, sample_picture
 from contract.suite.row import BOTH_OPENAI, OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
 from contract.suite.trial import Trial
 
@@ -17,43 +17,43 @@ WORDS = "make it blue"
 
 
 def edited(trial: Trial, image: Any, sent: list[bytes], **arguments: Any) -> Any:
-    """Edit, and see that every picture arrived in its order, before the words."""
+    """The answer to an edit; claims that the upstream got the prompt, and the pictures in order."""
     prompt = trial.prompt(WORDS)
     answer = trial.ask(EDIT, model=trial.model, image=image, prompt=prompt, **arguments)
-    for call in trial.went_up():
+    for call in trial.upstream_calls():
         trial.claim("the upstream got the pictures, in order", call.pictures[: len(sent)] == sent, len(call.pictures))
-        trial.claim("the upstream got the words", any(prompt in text for text in call.texts), call.texts)
+        trial.claim("the upstream got the prompt", any(prompt in text for text in call.texts), call.texts)
     return answer
 
 
 @row(GROUP, OPENAI, BOTH_OPENAI, "an edit with one picture", operation=OPERATION)
 def one_picture(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     trial.pictures(edited(trial, ("kite.png", content, "image/png"), [content]))
-    trial.went_up_times(1)
+    trial.upstream_calls(1)
 
 
 @row(GROUP, OPENAI, BOTH_OPENAI, "an edit with two pictures", operation=OPERATION)
 def two_pictures(trial: Trial) -> None:
-    sent = [drawn(colour="teal"), drawn(64, 96, "gold")]
+    sent = [sample_picture(colour="teal"), sample_picture(64, 96, "gold")]
     trial.pictures(edited(trial, [("a.png", sent[0], "image/png"), ("b.png", sent[1], "image/png")], sent))
 
 
-@row(GROUP, OPENAI, OPENAI_ASYNC, "an edit with sixteen pictures, as many as OpenAI takes", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_ASYNC, "an edit with sixteen pictures, OpenAI's maximum", operation=OPERATION)
 def sixteen_pictures(trial: Trial) -> None:
-    sent = [drawn(32 + index, 32) for index in range(16)]
+    sent = [sample_picture(32 + index, 32) for index in range(16)]
     trial.pictures(edited(trial, [(f"{index}.png", one, "image/png") for index, one in enumerate(sent)], sent))
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, "an edit of plain bytes, which the SDK sends without a type", operation=OPERATION)
+@row(GROUP, OPENAI, BOTH_OPENAI, "an edit of bytes, which the SDK sends without a content type", operation=OPERATION)
 def plain_bytes(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     trial.pictures(edited(trial, content, [content]))
 
 
 @row(GROUP, OPENAI, OPENAI_SDK, "an edit of a file in memory", operation=OPERATION)
 def file_in_memory(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     trial.pictures(edited(trial, io.BytesIO(content), [content]))
 
 
@@ -61,89 +61,89 @@ def file_in_memory(trial: Trial) -> None:
     GROUP,
     OPENAI,
     OPENAI_SDK,
-    "an edit of a {file_type}, told by its bytes",
+    "an edit of a {file_type} without a content type",
     operation=OPERATION,
     each=[{"file_type": "JPEG"}, {"file_type": "WEBP"}],
 )
 def other_formats(trial: Trial, file_type: str) -> None:
-    content = drawn(file_type=file_type)
+    content = sample_picture(file_type=file_type)
     trial.pictures(edited(trial, content, [content]))
-    for call in trial.went_up():
+    for call in trial.upstream_calls():
         types = [part.get("inlineData", part.get("inline_data", {})) for part in call.parts]
-        told = [one.get("mimeType", one.get("mime_type")) for one in types if one]
-        trial.equal("the upstream was told the true type", [f"image/{file_type.lower()}"], told)
+        sent = [one.get("mimeType", one.get("mime_type")) for one in types if one]
+        trial.equal("the upstream got the right MIME type", [f"image/{file_type.lower()}"], sent)
 
 
 @row(GROUP, OPENAI, OPENAI_SDK, "an edit without `size` keeps the shape of its picture", operation=OPERATION)
 def keeps_its_shape(trial: Trial) -> None:
-    content = drawn(160, 90)
+    content = sample_picture(160, 90)
     (picture, *_) = trial.pictures(edited(trial, content, [content]))
     trial.claim("a shape of about 16:9", picture.has_shape(16, 9), picture)
 
 
 @row(GROUP, OPENAI, OPENAI_ASYNC, "an edit with `size` 1024x1536 gives a portrait", operation=OPERATION)
 def takes_a_size(trial: Trial) -> None:
-    content = drawn(160, 90)
+    content = sample_picture(160, 90)
     (picture, *_) = trial.pictures(edited(trial, content, [content], size="1024x1536"))
     trial.claim("a shape of about 2:3", picture.has_shape(2, 3), picture)
 
 
 @row(GROUP, OPENAI, BOTH_OPENAI, "an edit with a mask", operation=OPERATION)
 def with_a_mask(trial: Trial) -> None:
-    content = drawn()
-    answer = edited(trial, ("a.png", content, "image/png"), [content], mask=("m.png", mask(), "image/png"))
+    content = sample_picture()
+    answer = edited(trial, ("a.png", content, "image/png"), [content], mask=("m.png", sample_mask(), "image/png"))
     trial.pictures(answer)
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream got the picture and the mask", 2, len(call.pictures))
 
 
 @row(GROUP, OPENAI, OPENAI_SDK, "an edit with `n=2` gives two pictures", operation=OPERATION)
 def two_answers(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     trial.pictures(edited(trial, content, [content], n=2), count=2)
-    trial.went_up_times(2)
+    trial.upstream_calls(2)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "an edit answers in base64 unless an address is asked for", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "an edit answers with base64 by default", operation=OPERATION)
 def answers_in_base64(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     answer = edited(trial, content, [content])
     trial.pictures(answer)
     trial.claim("the item has `b64_json`", answer.data[0].b64_json)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, 'an edit with `response_format="url"` gives an address', operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, 'an edit with `response_format="url"` gives a URL', operation=OPERATION)
 def answers_with_an_address(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     answer = edited(trial, content, [content], response_format="url")
     trial.pictures(answer)
-    trial.claim("it is an http address", (answer.data[0].url or "").startswith("http"), answer.data[0].url)
+    trial.claim("it is an http URL", (answer.data[0].url or "").startswith("http"), answer.data[0].url)
 
 
 @row(GROUP, OPENAI, OPENAI_SDK, 'an edit with `output_format="jpeg"` gives a jpeg', operation=OPERATION)
 def answers_in_a_format(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     (picture, *_) = trial.pictures(edited(trial, content, [content], output_format="jpeg"))
     trial.equal("the file is a jpeg", "jpeg", picture.format)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "`usage` of an edit counts the picture that went in", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "`usage` of an edit counts the input picture", operation=OPERATION)
 def usage_counts_pictures(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     answer = edited(trial, content, [content])
     trial.pictures(answer)
     details = answer.usage and answer.usage.input_tokens_details
-    trial.claim("tokens of pictures went in", details and details.image_tokens > 0, details)
+    trial.claim("input tokens of pictures", details and details.image_tokens > 0, details)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "an edit with every parameter an edit has is taken", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "an edit with every parameter is accepted", operation=OPERATION)
 def everything_at_once(trial: Trial) -> None:
-    content = drawn()
+    content = sample_picture()
     answer = edited(
         trial,
         ("a.png", content, "image/png"),
         [content],
-        mask=("m.png", mask(), "image/png"),
+        mask=("m.png", sample_mask(), "image/png"),
         n=1,
         size="1024x1024",
         quality="high",
@@ -161,17 +161,17 @@ def everything_at_once(trial: Trial) -> None:
 def variation(trial: Trial) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        answer = trial.ask("images.create_variation", model=trial.model, image=drawn(64, 64), size="1024x1024")
+        answer = trial.ask("images.create_variation", model=trial.model, image=sample_picture(64, 64), size="1024x1024")
     (picture, *_) = trial.pictures(answer)
     trial.claim("a square", picture.has_shape(1, 1), picture)
 
 
-@row("Variations", OPENAI, OPENAI_SDK, "two variations of a picture, in base64", operation="images/variations")
+@row("Variations", OPENAI, OPENAI_SDK, "two variations of a picture, as base64", operation="images/variations")
 def two_variations(trial: Trial) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         answer = trial.ask(
-            "images.create_variation", model=trial.model, image=drawn(64, 64), n=2, response_format="b64_json"
+            "images.create_variation", model=trial.model, image=sample_picture(64, 64), n=2, response_format="b64_json"
         )
     trial.pictures(answer, count=2)
-    trial.claim("both in base64", all(item.b64_json for item in answer.data))
+    trial.claim("both as base64", all(item.b64_json for item in answer.data))

@@ -1,4 +1,4 @@
-"""Edits by hand, as clients other than OpenAI's Python SDK send them."""
+"""Edits over HTTP, as clients other than OpenAI's Python SDK send them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from urllib3.filepost import encode_multipart_formdata
 
-from contract.suite.pictures import data_url, drawn, from_base64, mask
+from contract.suite.pictures import data_url, from_base64, sample_mask, sample_picture
 from contract.suite.row import HTTP, OPENAI, row
 from contract.suite.trial import Trial
 
@@ -19,16 +19,16 @@ EDITS = "/v1/images/edits"
 
 
 def has_picture(trial: Trial, answer: requests.Response, sent: list[bytes]) -> None:
-    """The answer holds one picture in base64, and the upstream got what was sent."""
+    """Claims that the answer has one picture as base64, and that the upstream got the pictures in order."""
     trial.equal("status 200", 200, answer.status_code)
     items = answer.json().get("data", []) if answer.ok else []
     trial.claim("one picture", [from_base64(item.get("b64_json") or "").format for item in items] != [""] and items)
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.claim("the upstream got the pictures, in order", call.pictures[: len(sent)] == sent, len(call.pictures))
 
 
 def form(trial: Trial) -> dict[str, Any]:
-    """The text parts of every form here."""
+    """The text parts of the forms."""
     return {"model": trial.model, "prompt": trial.prompt("make it blue"), "response_format": "b64_json"}
 
 
@@ -41,33 +41,35 @@ def form(trial: Trial) -> dict[str, Any]:
     each=[{"name": "image[]"}, {"name": "image"}],
 )
 def two_files(trial: Trial, name: str) -> None:
-    sent = [drawn(colour="teal"), drawn(colour="gold")]
+    sent = [sample_picture(colour="teal"), sample_picture(colour="gold")]
     files = [(name, (f"{index}.png", one, "image/png")) for index, one in enumerate(sent)]
     has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), sent)
 
 
 @row(GROUP, OPENAI, HTTP, "two files named `image[0]` and `image[1]`", operation=OPERATION)
 def numbered_files(trial: Trial) -> None:
-    sent = [drawn(colour="teal"), drawn(colour="gold")]
+    sent = [sample_picture(colour="teal"), sample_picture(colour="gold")]
     files = [(f"image[{index}]", (f"{index}.png", one, "image/png")) for index, one in enumerate(sent)]
     has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), sent)
 
 
 @row(GROUP, OPENAI, HTTP, "one file named `image[]`, as LiteLLM sends it", operation=OPERATION)
 def one_file_in_a_list(trial: Trial) -> None:
-    files = [("image[]", ("/tmp/kite.png", drawn(), "image/png"))]  # noqa: S108
-    has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), [drawn()])
+    files = [("image[]", ("/tmp/kite.png", sample_picture(), "image/png"))]  # noqa: S108
+    has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), [sample_picture()])
 
 
-@row(GROUP, OPENAI, HTTP, "a file of the type application/octet-stream, as Node sends it", operation=OPERATION)
+@row(
+    GROUP, OPENAI, HTTP, "a file with the content type application/octet-stream, as Node sends it", operation=OPERATION
+)
 def untyped_file(trial: Trial) -> None:
-    files = {"image": ("upload", io.BytesIO(drawn()), "application/octet-stream")}
-    has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), [drawn()])
+    files = {"image": ("upload", io.BytesIO(sample_picture()), "application/octet-stream")}
+    has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), [sample_picture()])
 
 
-@row(GROUP, OPENAI, HTTP, "a form in chunks without a length, as Node streams it", operation=OPERATION)
+@row(GROUP, OPENAI, HTTP, "a chunked form without a Content-Length, as Node streams it", operation=OPERATION)
 def form_in_chunks(trial: Trial) -> None:
-    fields = {**form(trial), "image": ("kite.png", drawn(), "image/png")}
+    fields = {**form(trial), "image": ("kite.png", sample_picture(), "image/png")}
     body, content_type = encode_multipart_formdata(fields)
 
     def chunks() -> Iterator[bytes]:
@@ -75,32 +77,36 @@ def form_in_chunks(trial: Trial) -> None:
             yield body[start : start + 500]
 
     answer = trial.http("POST", EDITS, data=chunks(), headers={"Content-Type": content_type})
-    has_picture(trial, answer, [drawn()])
+    has_picture(trial, answer, [sample_picture()])
 
 
 @row(GROUP, OPENAI, HTTP, "empty values, as Go's client sends them, count as absent", operation=OPERATION)
 def empty_values(trial: Trial) -> None:
     data = {**form(trial), "size": "", "quality": "", "user": "", "output_format": ""}
-    files = {"image": ("kite.png", drawn(), "image/png")}
-    has_picture(trial, trial.http("POST", EDITS, data=data, files=files), [drawn()])
+    files = {"image": ("kite.png", sample_picture(), "image/png")}
+    has_picture(trial, trial.http("POST", EDITS, data=data, files=files), [sample_picture()])
 
 
 @row(GROUP, OPENAI, HTTP, "a picture as a data URL in a text part", operation=OPERATION)
 def data_url_in_a_form(trial: Trial) -> None:
-    fields = {**form(trial), "image": data_url(drawn())}
+    fields = {**form(trial), "image": data_url(sample_picture())}
     body, content_type = encode_multipart_formdata(fields)
     answer = trial.http("POST", EDITS, data=body, headers={"Content-Type": content_type})
-    has_picture(trial, answer, [drawn()])
+    has_picture(trial, answer, [sample_picture()])
 
 
-@row(GROUP, OPENAI, HTTP, "an edit as JSON, its pictures as data URLs", operation=OPERATION)
+@row(GROUP, OPENAI, HTTP, "an edit as JSON, with data URLs", operation=OPERATION)
 def json_edit(trial: Trial) -> None:
-    sent = [drawn(colour="teal"), drawn(colour="gold")]
+    sent = [sample_picture(colour="teal"), sample_picture(colour="gold")]
     body = {**form(trial), "images": [{"image_url": data_url(one)} for one in sent]}
     has_picture(trial, trial.http("POST", EDITS, json=body), sent)
 
 
 @row(GROUP, OPENAI, HTTP, "an edit as JSON with a mask", operation=OPERATION)
 def json_edit_with_mask(trial: Trial) -> None:
-    body = {**form(trial), "images": [{"image_url": data_url(drawn())}], "mask": {"image_url": data_url(mask())}}
-    has_picture(trial, trial.http("POST", EDITS, json=body), [drawn()])
+    body = {
+        **form(trial),
+        "images": [{"image_url": data_url(sample_picture())}],
+        "mask": {"image_url": data_url(sample_mask())},
+    }
+    has_picture(trial, trial.http("POST", EDITS, json=body), [sample_picture()])

@@ -1,4 +1,4 @@
-"""`images.generate`: a prompt becomes a picture."""
+"""`images.generate`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 
 import openai
 
-from contract.suite.pictures import data_url, drawn
+from contract.suite.pictures import data_url, sample_picture
 from contract.suite.row import BOTH_OPENAI, HTTP, OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
-from contract.suite.trial import NotTold, Trial
+from contract.suite.trial import NotReported, Trial
 
 GROUP = "Generations"
 OPERATION = "images/generations"
 GENERATE = "images.generate"
-SIZES = [  # size, its words, width and height of the shape
+SIZES = [  # size, its shape in words and as width and height
     {"size": "1024x1024", "words": "a square", "wide": 1, "high": 1},
     {"size": "512x512", "words": "a square", "wide": 1, "high": 1},
     {"size": "1536x1024", "words": "a landscape", "wide": 3, "high": 2},
@@ -29,14 +29,14 @@ CLOCKS_DIFFER = 60  # seconds at most
 def prompt_gives_picture(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt())
     trial.pictures(answer)
-    trial.went_up_times(1)
+    trial.upstream_calls(1)
 
 
 @row(
     GROUP,
     OPENAI,
     BOTH_OPENAI,
-    '`response_format="b64_json"` gives bare base64, and no address beside it',
+    '`response_format="b64_json"` gives plain base64 and no URL',
     operation=OPERATION,
 )
 def base64_on_request(trial: Trial) -> None:
@@ -44,17 +44,17 @@ def base64_on_request(trial: Trial) -> None:
     trial.pictures(answer)
     (item, *_) = answer.data
     trial.claim("the item has `b64_json`", item.b64_json)
-    trial.claim("it does not begin with `data:`", not (item.b64_json or "").startswith("data:"))
+    trial.claim("it does not start with `data:`", not (item.b64_json or "").startswith("data:"))
     trial.claim("the item has no `url`", item.url is None, item.url)
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, '`response_format="url"` gives an address that can be opened', operation=OPERATION)
+@row(GROUP, OPENAI, BOTH_OPENAI, '`response_format="url"` gives a URL that can be fetched', operation=OPERATION)
 def url_on_request(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), response_format="url")
     (item, *_) = answer.data
     trial.claim("the item has a `url`", item.url)
-    trial.claim("it is an http address", (item.url or "").startswith("http"), item.url)
-    trial.claim("the item has no `b64_json`", item.b64_json is None, "base64 beside the address")
+    trial.claim("it is an http URL", (item.url or "").startswith("http"), item.url)
+    trial.claim("the item has no `b64_json`", item.b64_json is None, "base64 beside the URL")
     trial.pictures(answer)
 
 
@@ -73,8 +73,8 @@ def size_gives_shape(trial: Trial, size: str, words: str, wide: int, high: int) 
     trial.claim(f"a shape of about {wide}:{high}", picture.has_shape(wide, high), picture)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "the answer's `size` and `output_format` tell what really came", operation=OPERATION)
-def size_tells_the_truth(trial: Trial) -> None:
+@row(GROUP, OPENAI, OPENAI_SDK, "the answer's `size` and `output_format` are those of the picture", operation=OPERATION)
+def size_is_the_pictures(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), size="1792x1024")
     (picture, *_) = trial.pictures(answer)
     trial.equal("`size` is the picture's pixels", picture.pixels, answer.size)
@@ -85,7 +85,7 @@ def size_tells_the_truth(trial: Trial) -> None:
 def three_pictures(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), n=3, response_format="b64_json")
     pictures = trial.pictures(answer, count=3)
-    calls = trial.went_up_times(3)
+    calls = trial.upstream_calls(3)
     if calls:
         trial.equal("three different pictures", 3, len({picture.content for picture in pictures}))
 
@@ -112,32 +112,34 @@ def created_is_now(trial: Trial) -> None:
     trial.claim("it is within a minute of now", late is not None and late < CLOCKS_DIFFER, answer.created)
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, "`usage` tells the tokens, text and pictures apart", operation=OPERATION)
-def usage_is_told(trial: Trial) -> None:
+@row(GROUP, OPENAI, BOTH_OPENAI, "`usage` counts tokens, text and pictures separately", operation=OPERATION)
+def usage_is_reported(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt())
     usage = answer.usage
     trial.claim("there is a `usage`", usage)
-    trial.claim("tokens went in", usage and usage.input_tokens > 0, usage)
-    trial.claim("tokens came out", usage and usage.output_tokens > 0, usage)
-    trial.claim("in and out make the total", usage and usage.input_tokens + usage.output_tokens == usage.total_tokens)
+    trial.claim("input tokens", usage and usage.input_tokens > 0, usage)
+    trial.claim("output tokens", usage and usage.output_tokens > 0, usage)
+    trial.claim(
+        "input and output add up to the total", usage and usage.input_tokens + usage.output_tokens == usage.total_tokens
+    )
     details = usage and usage.input_tokens_details
-    trial.claim("what went in is text", details and details.text_tokens > 0 and details.image_tokens == 0, details)
+    trial.claim("the input is text", details and details.text_tokens > 0 and details.image_tokens == 0, details)
 
 
 @row(GROUP, OPENAI, BOTH_OPENAI, "`usage` of `n=3` is the sum of three answers", operation=OPERATION)
 def usage_is_summed(trial: Trial) -> None:
-    prompt = trial.prompt("three kites to be counted")
+    prompt = trial.prompt("three kites to count")
     one = trial.ask(GENERATE, model=trial.model, prompt=prompt).usage
     three = trial.ask(GENERATE, model=trial.model, prompt=prompt, n=3).usage
     if not one or not three:
-        raise NotTold("the server tells no `usage`")
-    if trial.server.shows_situations:  # each answer to the same words costs the same there
+        raise NotReported("the server reports no `usage`")
+    if trial.server.shows_situations:  # each answer to the same prompt costs the same there
         for name in ("input_tokens", "output_tokens", "total_tokens"):
             trial.equal(f"`{name}` three times", 3 * getattr(one, name), getattr(three, name))
-    trial.claim("more came out than of two", three.output_tokens > 2 * one.output_tokens, three)
+    trial.claim("more output tokens than for two", three.output_tokens > 2 * one.output_tokens, three)
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, "the SDK's own strict check of types accepts the answer", operation=OPERATION)
+@row(GROUP, OPENAI, BOTH_OPENAI, "the SDK's strict validation accepts the answer", operation=OPERATION)
 def strict_types(trial: Trial) -> None:
     trial.strict = True
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), n=2, size="1024x1024", quality="auto")
@@ -148,7 +150,7 @@ def strict_types(trial: Trial) -> None:
     GROUP,
     OPENAI,
     OPENAI_SDK,
-    "a prompt in {language} arrives as it was written",
+    "a prompt in {language} arrives unchanged",
     operation=OPERATION,
     each=[
         {"language": "Korean", "words": "네온사인이 빛나는 거리의 사이버펑크 고양이"},
@@ -158,26 +160,26 @@ def strict_types(trial: Trial) -> None:
 def prompt_in_any_script(trial: Trial, language: str, words: str) -> None:
     prompt = trial.prompt(words)
     trial.pictures(trial.ask(GENERATE, model=trial.model, prompt=prompt))
-    for call in trial.went_up_times(1):
-        trial.claim("the upstream got the very words", prompt in call.texts, call.texts)
+    for call in trial.upstream_calls(1):
+        trial.claim("the upstream got the same prompt", prompt in call.texts, call.texts)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "a prompt of 20,000 characters is taken whole", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "a prompt of 20,000 characters arrives whole", operation=OPERATION)
 def long_prompt(trial: Trial) -> None:
     prompt = trial.prompt("a small red kite, " * 1100)
     trial.pictures(trial.ask(GENERATE, model=trial.model, prompt=prompt))
-    for call in trial.went_up_times(1):
-        trial.claim("the upstream got the very words", prompt in call.texts)
+    for call in trial.upstream_calls(1):
+        trial.claim("the upstream got the same prompt", prompt in call.texts)
 
 
-@row(GROUP, OPENAI, HTTP, "the answer has an `x-request-id` to name in a complaint", operation=OPERATION)
+@row(GROUP, OPENAI, HTTP, "the answer has an `x-request-id`", operation=OPERATION)
 def request_id(trial: Trial) -> None:
     answer = trial.post_generation()
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("the header `x-request-id`", answer.headers.get("x-request-id"))
 
 
-@row(GROUP, OPENAI, HTTP, "absent members are left out, not null, for typed clients", operation=OPERATION)
+@row(GROUP, OPENAI, HTTP, "absent members are omitted, not null, for typed clients", operation=OPERATION)
 def nothing_is_null(trial: Trial) -> None:
     answer = trial.post_generation()
     trial.equal("status 200", 200, answer.status_code)
@@ -204,16 +206,16 @@ def aspect_ratio_extra(trial: Trial) -> None:
     "Google's extras",
     OPENAI,
     OPENAI_SDK,
-    "`image` in `extra_body` of a generation is a picture to start from",
+    "`image` in `extra_body` of a generation is an input picture",
     operation=OPERATION,
 )
 def image_extra(trial: Trial) -> None:
-    content = drawn(128, 64)
+    content = sample_picture(128, 64)
     answer = trial.ask(
         GENERATE, model=trial.model, prompt=trial.prompt("make it blue"), extra_body={"image": [data_url(content)]}
     )
     trial.pictures(answer)
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.claim("the upstream got the picture", call.pictures == [content], f"{len(call.pictures)} pictures")
 
 
@@ -221,21 +223,21 @@ def image_extra(trial: Trial) -> None:
     "Google's extras",
     OPENAI,
     OPENAI_SDK,
-    "words that come beside a picture are told as the item's `text`",
+    "text beside a picture is the item's `text`",
     operation=OPERATION,
     situations=True,
 )
-def words_beside_the_picture(trial: Trial) -> None:
+def text_beside_the_picture(trial: Trial) -> None:
     answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(situation="text_and_picture"))
     trial.pictures(answer)
-    trial.equal("the model's words", "Here's a red sun for you! ", getattr(answer.data[0], "text", None))
+    trial.equal("the model's text", "Here's a red sun for you! ", getattr(answer.data[0], "text", None))
 
 
 @row(
     "Google's extras",
     OPENAI,
     OPENAI_SDK,
-    "the model may be written `{prefix}...`, as Google writes it",
+    "the model name may start with `{prefix}`, as Google writes it",
     operation=OPERATION,
     each=[{"prefix": "google/"}, {"prefix": "models/"}],
 )
@@ -247,21 +249,21 @@ def model_with_a_prefix(trial: Trial, prefix: str) -> None:
     "Google's extras",
     OPENAI,
     HTTP,
-    "Google's own path for OpenAI's clients, `/v1beta/openai/`, works too",
+    "Google's path for OpenAI clients, `/v1beta/openai/`, is served",
     operation="v1beta/openai",
 )
 def googles_openai_path(trial: Trial) -> None:
     body = {"model": trial.model, "prompt": trial.prompt(), "response_format": "b64_json"}
     answer = trial.http("POST", "/v1beta/openai/images/generations", json=body)
     trial.equal("status 200", 200, answer.status_code)
-    trial.claim("a picture in base64", answer.ok and answer.json()["data"][0].get("b64_json"))
+    trial.claim("a picture as base64", answer.ok and answer.json()["data"][0].get("b64_json"))
 
 
 @row(
     GROUP,
     OPENAI,
     OPENAI_SDK,
-    "one refusal among several pictures does not take the others away",
+    "if one of several pictures is refused, the others arrive",
     operation=OPERATION,
     situations=True,
 )
@@ -275,17 +277,22 @@ def some_of_several(trial: Trial) -> None:
 
 
 @row(
-    GROUP, OPENAI, OPENAI_SDK, "if all of several are refused, that is one error", operation=OPERATION, situations=True
+    GROUP,
+    OPENAI,
+    OPENAI_SDK,
+    "if all of several pictures are refused, that is one error",
+    operation=OPERATION,
+    situations=True,
 )
 def none_of_several(trial: Trial) -> None:
     prompt = trial.prompt(situation="refused_image_safety")
     trial.raises(openai.BadRequestError, GENERATE, model=trial.model, prompt=prompt, n=3)
-    trial.went_up_times(3)
+    trial.upstream_calls(3)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "the caller's key goes up once, whatever way the SDK sends it", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "the upstream gets the caller's key once", operation=OPERATION)
 def one_credential(trial: Trial) -> None:
     trial.pictures(trial.ask(GENERATE, model=trial.model, prompt=trial.prompt()))
-    for call in trial.went_up_times(1):
+    for call in trial.upstream_calls(1):
         trial.equal("the upstream got exactly one credential", 1, len(call.credentials))
         trial.equal("it is in `x-goog-api-key`", 1, len(call.values("x-goog-api-key")))

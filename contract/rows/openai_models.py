@@ -13,28 +13,28 @@ GROUP = "Models"
 OPERATION = "models"
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, "the list of models has ours", operation=OPERATION)
+@row(GROUP, OPENAI, BOTH_OPENAI, "the list of models contains the model", operation=OPERATION)
 def listed(trial: Trial) -> None:
     page = trial.ask("models.list")
     names = [model.id for model in page.data]
     trial.claim("the model is listed", trial.model in names, names[:20])
-    trial.claim("each is an object of the kind `model`", all(model.object == "model" for model in page.data))
+    trial.claim("each has the object type `model`", all(model.object == "model" for model in page.data))
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, "one model can be looked at", operation=OPERATION)
+@row(GROUP, OPENAI, BOTH_OPENAI, "one model can be retrieved", operation=OPERATION)
 def retrieved(trial: Trial) -> None:
     model = trial.ask("models.retrieve", model=trial.model)
     trial.equal("`id` is its name", trial.model, model.id)
     trial.equal("`object` is `model`", "model", model.object)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "a model written with Google's prefix can be looked at", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "a model can be retrieved with Google's prefix", operation=OPERATION)
 def retrieved_with_a_prefix(trial: Trial) -> None:
     model = trial.ask("models.retrieve", model=f"google/{trial.model}")
     trial.claim("`id` is its name", trial.model in model.id, model.id)
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "a model that is not there raises NotFoundError", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "an unknown model raises NotFoundError", operation=OPERATION)
 def not_there(trial: Trial) -> None:
     trial.raises(openai.NotFoundError, "models.retrieve", model="no-such-model")
 

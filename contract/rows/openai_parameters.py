@@ -1,4 +1,4 @@
-"""Parameters that clients send by habit: none of them may make a request fail."""
+"""Parameters that clients commonly send: none of them may make a request fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contract.suite.trial import Trial
 GROUP = "Parameters"
 OPERATION = "images/generations"
 GENERATE = "images.generate"
-HABITS: list[dict[str, Any]] = [
+COMMON: list[dict[str, Any]] = [
     {"name": "quality", "value": "standard"},
     {"name": "quality", "value": "hd"},
     {"name": "quality", "value": "high"},
@@ -27,16 +27,16 @@ HABITS: list[dict[str, Any]] = [
     GROUP,
     OPENAI,
     OPENAI_SDK,
-    "`{name}={value!r}` is taken",
+    "`{name}={value!r}` is accepted",
     operation=OPERATION,
-    each=[{"label": f"{habit['name']}-{habit['value']}", **habit} for habit in HABITS],
+    each=[{"label": f"{one['name']}-{one['value']}", **one} for one in COMMON],
 )
-def habit_is_taken(trial: Trial, label: str, name: str, value: object) -> None:
+def common_parameter(trial: Trial, label: str, name: str, value: object) -> None:
     trial.pictures(trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), **{name: value}))
 
 
-@row(GROUP, OPENAI, OPENAI_ASYNC, "all of them at once are taken", operation=OPERATION)
-def all_habits(trial: Trial) -> None:
+@row(GROUP, OPENAI, OPENAI_ASYNC, "all of them together are accepted", operation=OPERATION)
+def all_common_parameters(trial: Trial) -> None:
     answer = trial.ask(
         GENERATE,
         model=trial.model,
@@ -59,7 +59,7 @@ def null_is_absent(trial: Trial) -> None:
     trial.pictures(trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), **nothing))
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "a parameter that nobody knows yet is taken", operation=OPERATION)
+@row(GROUP, OPENAI, OPENAI_SDK, "an unknown parameter is accepted", operation=OPERATION)
 def unknown_parameter(trial: Trial) -> None:
     extra = {"next_years_parameter": {"on": True}}
     trial.pictures(trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), extra_body=extra))
@@ -78,4 +78,4 @@ def compressed_webp(trial: Trial) -> None:
         output_format="webp", output_compression=40, response_format="b64_json", background="auto"
     )
     trial.equal("status 200", 200, answer.status_code)
-    trial.claim("a webp in base64", answer.ok and answer.json()["data"][0].get("b64_json", "").startswith("UklGR"))
+    trial.claim("a webp as base64", answer.ok and answer.json()["data"][0].get("b64_json", "").startswith("UklGR"))

@@ -1,4 +1,4 @@
-"""Every situation of the contract fixtures, as a user of OpenAI's SDK meets it. A new file is a new row."""
+"""Every situation of the contract fixtures through OpenAI's SDK. A new file is a new row."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import openai
 
+from contract.replay import pictures_of
 from contract.suite.row import OPENAI, OPENAI_ASYNC, OPENAI_SDK, row
 from contract.suite.situations import GENERATE as GENERATE_FOLDER
 from contract.suite.situations import Situation, situations
-from contract.suite.trial import Broken, Trial
+from contract.suite.trial import CannotContinue, Trial
 
 OPERATION = "images/generations"
 GENERATE = "images.generate"
@@ -19,7 +20,7 @@ GENERATE = "images.generate"
 
 @dataclass(frozen=True)
 class Refusal:
-    """How a kind of error is told: the exception, and its `code` (None: any)."""
+    """What OpenAI's SDK raises for a kind of error; a status or code of None may be any."""
 
     exception: type[openai.APIStatusError]
     status: int | None
@@ -45,18 +46,18 @@ REFUSALS = {  # the kinds that `expect` of a fixture names
 GROUPS = {
     "CONTENT_BLOCKED": "Refusals",
     "NO_IMAGE": "Answers without a picture",
-    "UPSTREAM_BROKEN": "Broken answers",
+    "UPSTREAM_BROKEN": "CannotContinue answers",
 }
-DRAFT_TOLD_LATE = re.compile(r'"inlineData": \{[^{}]*\},\s*"thought": true')
+DRAFT_MARKED_LATE = re.compile(r'"inlineData": \{[^{}]*\},\s*"thought": true')
 PICTURES, ERRORS = "Forms of an answer", "Errors of the upstream"
 
 
 def sentence_of(situation: Situation) -> str:
-    """What happens, and what a user gets."""
+    """What happens upstream, and what a caller gets."""
     expect = situation.expect
     if "error" not in expect:
         count = len(expect["pictures"])
-        outcome = "its picture arrives" if count == 1 else f"its {count} pictures arrive"
+        outcome = "the picture arrives" if count == 1 else f"{count} pictures arrive"
     else:
         refusal = REFUSALS.get(expect["error"])
         name = refusal.exception.__name__ if refusal else expect["error"]
@@ -71,7 +72,7 @@ def group_of(situation: Situation) -> str:
 
 
 def tried(trial: Trial, name: str) -> None:
-    """Summon the situation, and hold what the SDK makes of it against what the fixture expects."""
+    """Ask for the situation, and compare what the SDK returns or raises with the fixture."""
     situation = Situation(GENERATE_FOLDER, name)
     if "error" in situation.expect:
         refused(trial, situation)
@@ -80,30 +81,30 @@ def tried(trial: Trial, name: str) -> None:
 
 
 def refused(trial: Trial, situation: Situation) -> None:
-    """An error has its class, status, code and words, and the caller's key is not among them."""
+    """Claims the class, status, code and message of an error, and that the message does not repeat the key."""
     kind = situation.expect["error"]
     if kind not in REFUSALS:
-        raise Broken(f"the suite knows no kind of error called {kind}")
+        raise CannotContinue(f"the suite does not know the error kind {kind}")
     expected = REFUSALS[kind]
     error = trial.raises(expected.exception, GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name))
     trial.equal(f"status {expected.status or situation.status}", expected.status or situation.status, status_of(error))
     if expected.code:
         trial.equal(f"code {expected.code}", expected.code, getattr(error, "code", None))
-    trial.claim("a message that says something", len(str(getattr(error, "message", ""))) > len("error"))
+    trial.claim("a message that is not empty", len(str(getattr(error, "message", ""))) > len("error"))
     if "[[key]]" in situation.text:
         trial.claim("the message does not repeat the key", trial.server.key not in str(error))
     for reason in reasons_in(situation):
         trial.claim(f"the message says {reason}", reason in str(error), error)
-    trial.went_up_times(1)
+    trial.upstream_calls(1)
 
 
 def status_of(error: Exception) -> int | None:
-    """The HTTP status of an error, if it has one."""
+    """The HTTP status of an error, or None."""
     return getattr(error, "status_code", None)
 
 
 def reasons_in(situation: Situation) -> list[str]:
-    """Google's own word for why there is no picture."""
+    """Google's reasons for refusing a picture."""
     body = situation.fixture["response"].get("body")
     if situation.expect["error"] != "CONTENT_BLOCKED" or not isinstance(body, dict):
         return []
@@ -112,36 +113,38 @@ def reasons_in(situation: Situation) -> list[str]:
 
 
 def delivered(trial: Trial, situation: Situation) -> None:
-    """Every picture arrives with its type and pixels, and the tokens are told.
+    """Claims type, pixels and bytes of every picture, and the usage.
 
-    Where a draft is known for one only after its last byte, base64 is not asked for: what flows cannot be taken back.
+    A draft that is marked as one only after its data is not asked for as base64: a server that streams has sent it.
     """
-    wish = {} if DRAFT_TOLD_LATE.search(situation.text) else {"response_format": "b64_json"}
-    answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name), **wish)
+    options = {} if DRAFT_MARKED_LATE.search(situation.text) else {"response_format": "b64_json"}
+    answer = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name), **options)
     expected = situation.expect["pictures"]
     pictures = trial.pictures(answer, count=len(expected))
     for picture, wanted in zip(pictures, expected, strict=False):
         trial.equal("the right type", wanted["mime_type"], f"image/{picture.format}")
         trial.equal("the right pixels", f"{wanted['width']}x{wanted['height']}", picture.pixels)
+    sent = [picture.content for picture in pictures] == pictures_of(situation)
+    trial.claim("the same bytes as the upstream's", sent)
     if usage := situation.expect.get("usage"):
         trial.equal("the right usage", usage, usage_of(answer))
-    trial.went_up_times(1)
+    trial.upstream_calls(1)
 
 
 def usage_of(answer: Any) -> dict[str, int]:
-    """OpenAI's usage in the words of the fixtures."""
-    told = answer.usage.model_dump() if answer.usage else {}
-    read, made = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
+    """OpenAI's usage with the names of the fixtures."""
+    usage = answer.usage.model_dump() if answer.usage else {}
+    given, made = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
     return {
-        "input_text_tokens": read.get("text_tokens", 0),
-        "input_image_tokens": read.get("image_tokens", 0),
+        "input_text_tokens": given.get("text_tokens", 0),
+        "input_image_tokens": given.get("image_tokens", 0),
         "output_text_tokens": made.get("text_tokens", 0),
         "output_image_tokens": made.get("image_tokens", 0),
     }
 
 
 def register() -> None:
-    """One row for each file; the SDK's two halves take turns."""
+    """One row for each file; the synchronous and the asynchronous client take turns."""
     for index, situation in enumerate(situations(GENERATE_FOLDER)):
         row(
             group_of(situation),

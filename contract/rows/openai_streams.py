@@ -8,9 +8,9 @@ from typing import Any
 import openai
 import requests
 
-from contract.suite.pictures import drawn
+from contract.suite.pictures import sample_picture
 from contract.suite.row import BOTH_OPENAI, HTTP, OPENAI, OPENAI_SDK, row
-from contract.suite.trial import Broken, Trial
+from contract.suite.trial import CannotContinue, Trial
 
 GROUP = "Streams"
 GENERATIONS, EDITS = "images/generations", "images/edits"
@@ -19,18 +19,18 @@ ONE_EVENT = 1
 
 
 def completed(trial: Trial, events: list[Any], kind: str, count: int = ONE_EVENT) -> list[Any]:
-    """The last events of a stream, claimed to be so many, each with a picture and its usage."""
+    """The completed events of a stream; claims their number, and that each has a picture and its usage."""
     if not isinstance(events, list):
-        raise Broken("no stream came")
-    trial.saw(f"events: {[event.type for event in events]}")
+        raise CannotContinue("the answer is not a stream")
+    trial.note(f"events: {[event.type for event in events]}")
     done = [event for event in events if event.type == kind]
     trial.equal(f"{count} `{kind}`", count, len(done))
     if not done:
-        raise Broken("no completed event came")
+        raise CannotContinue("the stream has no completed event")
     for event in done:
         picture = trial.picture_of(event)
-        trial.claim("the event holds a whole picture", picture.format, picture)
-        trial.claim("the event tells its usage", event.usage and event.usage.total_tokens > 0)
+        trial.claim("the event has a whole picture", picture.format, picture)
+        trial.claim("the event has a usage", event.usage and event.usage.total_tokens > 0)
     return done
 
 
@@ -38,10 +38,10 @@ def completed(trial: Trial, events: list[Any], kind: str, count: int = ONE_EVENT
 def generation(trial: Trial) -> None:
     events = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), stream=True)
     completed(trial, events, "image_generation.completed")
-    trial.went_up_times(1)
+    trial.upstream_calls(1)
 
 
-@row(GROUP, OPENAI, BOTH_OPENAI, "`partial_images=2` is taken, whether or not there are any", operation=GENERATIONS)
+@row(GROUP, OPENAI, BOTH_OPENAI, "`partial_images=2` is accepted", operation=GENERATIONS)
 def partial_images(trial: Trial) -> None:
     events = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), stream=True, partial_images=2)
     completed(trial, events, "image_generation.completed")
@@ -55,11 +55,13 @@ def two_pictures(trial: Trial) -> None:
 
 @row(GROUP, OPENAI, BOTH_OPENAI, "a streamed edit ends with `image_edit.completed`", operation=EDITS)
 def edit(trial: Trial) -> None:
-    events = trial.ask(EDIT, model=trial.model, image=drawn(), prompt=trial.prompt("make it blue"), stream=True)
+    events = trial.ask(
+        EDIT, model=trial.model, image=sample_picture(), prompt=trial.prompt("make it blue"), stream=True
+    )
     completed(trial, events, "image_edit.completed")
 
 
-@row(GROUP, OPENAI, OPENAI_SDK, "a streamed picture tells its size and format", operation=GENERATIONS)
+@row(GROUP, OPENAI, OPENAI_SDK, "the event of a picture has its size and format", operation=GENERATIONS)
 def event_members(trial: Trial) -> None:
     events = trial.ask(GENERATE, model=trial.model, prompt=trial.prompt(), stream=True, size="1792x1024")
     (event, *_) = completed(trial, events, "image_generation.completed")
@@ -80,7 +82,7 @@ def frames(trial: Trial) -> None:
 
 
 def frames_of(answer: requests.Response) -> list[tuple[str, str]]:
-    """Name and data of each event; comments and a closing [DONE] are none."""
+    """Name and data of each event; comments and a closing [DONE] are skipped."""
     found = []
     for frame in answer.text.replace("\r\n", "\n").split("\n\n"):
         fields = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line and not line.startswith(":"))
@@ -100,8 +102,8 @@ def frames_of(answer: requests.Response) -> list[tuple[str, str]]:
 def refusal(trial: Trial) -> None:
     prompt = trial.prompt(situation="refused_image_safety")
     error = trial.raises(openai.APIError, GENERATE, model=trial.model, prompt=prompt, stream=True)
-    trial.equal("its code says why", "moderation_blocked", getattr(error, "code", None))
-    trial.went_up_times(1)
+    trial.equal("code moderation_blocked", "moderation_blocked", getattr(error, "code", None))
+    trial.upstream_calls(1)
 
 
 @row(
@@ -118,9 +120,9 @@ def one_of_two(trial: Trial) -> None:
     completed(trial, events, "image_generation.completed")
     trial.equal("no other event", 1, len(events))
     trial.claim("APIError", isinstance(error, openai.APIError), error)
-    trial.equal("its code says why", "moderation_blocked", getattr(error, "code", None))
-    trial.claim("its message says IMAGE_SAFETY", "IMAGE_SAFETY" in str(error), error)
-    trial.went_up_times(2)
+    trial.equal("code moderation_blocked", "moderation_blocked", getattr(error, "code", None))
+    trial.claim("the message says IMAGE_SAFETY", "IMAGE_SAFETY" in str(error), error)
+    trial.upstream_calls(2)
 
 
 @row(
@@ -140,7 +142,7 @@ def broken_off(trial: Trial) -> None:
     GROUP,
     OPENAI,
     OPENAI_SDK,
-    "a wrong parameter of a stream is an ordinary error with a status",
+    "a wrong parameter of a stream is an error with a status",
     operation=GENERATIONS,
 )
 def mistake_before_the_stream(trial: Trial) -> None:

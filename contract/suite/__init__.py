@@ -1,1 +1,1 @@
-"""What runs the rows: the server under test, the SDKs' clients, a trial for each row, the table in the terminal."""
+"""What runs the rows: the server under test, the clients of the SDKs, a trial for each row, the progress lines."""

@@ -1,4 +1,4 @@
-"""The SDKs' clients, synchronous and asynchronous, used alike: asynchronous ones run on one loop of their own."""
+"""The clients of both SDKs. Asynchronous ones run on one event loop, so that rows use them like synchronous ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATTEMPTS: ContextVar[list[str]] = ContextVar("attempts")
 
 
 class Clients:
-    """All clients of one run. They share their connections; `attempts` counts what goes over the wire."""
+    """All clients of one run; they share their connections."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -32,11 +32,11 @@ class Clients:
         self._http_async = openai.DefaultAsyncHttpxClient(event_hooks={"request": [note_async]}, timeout=SECONDS)
 
     def openai(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> OpenAI:
-        """OpenAI's SDK. `strict` makes it hold every answer against its own types."""
+        """OpenAI's SDK. With `strict` it validates every answer against its types."""
         return OpenAI(http_client=self._http, **openai_options(base_url, key, retries, strict))
 
     def openai_async(self, base_url: str, key: str, retries: int, *, strict: bool = False) -> AsyncOpenAI:
-        """The same, asynchronous."""
+        """OpenAI's asynchronous SDK."""
         return AsyncOpenAI(http_client=self._http_async, **openai_options(base_url, key, retries, strict))
 
     def google(self, base_url: str, key: str, version: str) -> genai.Client:
@@ -48,7 +48,7 @@ class Clients:
             return self._google[base_url, key, version]
 
     def finish(self, value: Any) -> Any:
-        """What a call comes to: awaited if it must be, and read to its end if it is a stream."""
+        """The result of a call: awaited if it is awaitable, and read to its end if it is a stream."""
         if inspect.isawaitable(value):
             value = self.wait(value)
         if inspect.isasyncgen(value) or isinstance(value, AsyncStream):
@@ -58,7 +58,7 @@ class Clients:
         return value
 
     def events(self, call: Callable[[], Any]) -> tuple[list[Any], Exception | None]:
-        """The events of a call that streams, and the exception that it ends in, if it does."""
+        """The events of a streaming call, and the exception that ended it, if any."""
         found: list[Any] = []
         try:
             stream = call()
@@ -72,11 +72,11 @@ class Clients:
         return found, None
 
     def wait(self, awaitable: Awaitable[Any]) -> Any:
-        """The result of something asynchronous."""
+        """The result of an awaitable, run on the event loop."""
         return asyncio.run_coroutine_threadsafe(awaited(awaitable), self._loop).result()
 
     def close(self) -> None:
-        """Close every connection and end the loop."""
+        """Close every connection and stop the event loop."""
         for client in self._google.values():
             with suppress(Exception):
                 client.close()
@@ -89,7 +89,7 @@ class Clients:
 
 
 def openai_options(base_url: str, key: str, retries: int, strict: bool) -> dict[str, Any]:
-    """What both halves of OpenAI's SDK are told."""
+    """The options of both clients of OpenAI's SDK."""
     return {
         "base_url": base_url,
         "api_key": key,
@@ -105,20 +105,20 @@ async def awaited(awaitable: Awaitable[Any]) -> Any:
 
 
 async def collected(stream: Any, found: list[Any]) -> list[Any]:
-    """All that an asynchronous stream brings, added to what was found."""
+    """All events of an asynchronous stream, appended to `found`."""
     async for event in stream:
-        found.append(event)  # noqa: PERF401 - what came before an error is kept
+        found.append(event)  # noqa: PERF401 - events before an error are kept
     return found
 
 
 def note_attempt(request: Any) -> None:
-    """Remember that a request went out, for the row in whose context it did."""
+    """Count a request for the row in whose context it is sent."""
     if (attempts := ATTEMPTS.get(None)) is not None:
         attempts.append(str(request.method))
 
 
 async def note_async(request: Any) -> None:
-    """The same, as an asynchronous client wants it."""
+    """The same as a hook of an asynchronous client."""
     note_attempt(request)
 
 

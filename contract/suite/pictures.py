@@ -1,4 +1,4 @@
-"""Pictures that are sent, and pictures that come back: their format, pixels and bytes."""
+"""Pictures that are sent and pictures that come back: their format, pixels and bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from math import log
 
 from PIL import Image, UnidentifiedImageError
 
-CLOSE = 0.12  # how far, as a logarithm, a shape may be from the one that was asked for
+CLOSE = 0.12  # the largest difference, as a logarithm, between a requested shape and the one that came
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class Picture:
         return f"{self.width}x{self.height}"
 
     def has_shape(self, width: float, height: float, close: float = CLOSE) -> bool:
-        """Whether it is about as wide for its height as the other."""
+        """Whether its aspect ratio is close to width over height."""
         return bool(self.width) and abs(log(self.width / self.height * height / width)) <= close
 
     def __str__(self) -> str:
         if not self.format:
-            return f"no picture, {len(self.content)} bytes"
+            return f"not a picture, {len(self.content)} bytes"
         return f"{self.format} {self.pixels}, {len(self.content)} bytes"
 
 
 def read_picture(content: bytes) -> Picture:
-    """Open a picture as any viewer would."""
+    """Open a picture as a viewer does; what cannot be opened has no format."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
@@ -48,7 +48,7 @@ def read_picture(content: bytes) -> Picture:
 
 
 def from_base64(text: str) -> Picture:
-    """A picture in base64, which must be bare: standard alphabet, padded, no `data:` before it."""
+    """A picture in base64: standard alphabet, padded, without a `data:` prefix."""
     try:
         return read_picture(base64.b64decode(text, validate=True))
     except ValueError:
@@ -56,28 +56,28 @@ def from_base64(text: str) -> Picture:
 
 
 @cache
-def drawn(width: int = 96, height: int = 64, colour: str = "tomato", file_type: str = "PNG") -> bytes:
-    """A small picture of our own to send."""
+def sample_picture(width: int = 96, height: int = 64, colour: str = "tomato", file_type: str = "PNG") -> bytes:
+    """A small picture to send."""
     image = Image.new("RGB", (width, height), "ivory")
     image.paste(colour, (width // 4, height // 4, width * 3 // 4, height * 3 // 4))
     return encoded(image, file_type)
 
 
 @cache
-def mask(width: int = 96, height: int = 64) -> bytes:
-    """A mask as OpenAI wants it: a PNG of the same size whose transparent middle is to be drawn anew."""
+def sample_mask(width: int = 96, height: int = 64) -> bytes:
+    """A mask in OpenAI's form: a PNG of the same size whose transparent middle is to be redrawn."""
     image = Image.new("RGBA", (width, height), (0, 0, 0, 255))
     image.paste((0, 0, 0, 0), (width // 4, height // 4, width * 3 // 4, height * 3 // 4))
     return encoded(image, "PNG")
 
 
 def encoded(image: Image.Image, file_type: str) -> bytes:
-    """The bytes of a picture's file."""
+    """The picture as a file."""
     buffer = io.BytesIO()
     image.save(buffer, file_type)
     return buffer.getvalue()
 
 
 def data_url(content: bytes, mime_type: str = "image/png") -> str:
-    """A picture as browsers write it."""
+    """A picture as a data URL."""
     return f"data:{mime_type};base64,{base64.b64encode(content).decode()}"

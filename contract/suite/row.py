@@ -1,4 +1,4 @@
-"""A row: one capability in the words of users, and the small function that tries it."""
+"""A row: one capability in the words of users, and the function that tests it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from contract.suite.trial import Trial
+from fnmatch import fnmatchcase
+from typing import Any
 
 OPENAI, GEMINI = "openai", "gemini"
 OPENAI_SDK, OPENAI_ASYNC = "openai", "openai async"
@@ -19,7 +17,7 @@ BOTH_OPENAI = (OPENAI_SDK, OPENAI_ASYNC)
 BOTH_GOOGLE = (GOOGLE_SDK, GOOGLE_ASYNC)
 
 Case = Mapping[str, Any]
-Attempt = Callable[..., None]
+Attempt = Callable[..., None]  # takes the trial, and the members of the case by name
 
 
 class State(StrEnum):
@@ -33,7 +31,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report. `operation` is what the server must have at all for the row to make sense."""
+    """One line of the report. `operation` is what the server must offer for the row to apply."""
 
     id: str
     group: str
@@ -44,10 +42,6 @@ class Row:
     attempt: Attempt
     case: Case = field(default_factory=dict)
     needs_situations: bool = False
-
-    def __call__(self, trial: Trial) -> None:
-        """Try it."""
-        self.attempt(trial, **self.case)
 
 
 ROWS: list[Row] = []
@@ -63,9 +57,9 @@ def row(
     each: Sequence[Case] = ({},),
     situations: bool = False,
 ) -> Callable[[Attempt], Attempt]:
-    """Make rows of a function: one for each SDK and each case. Cases fill the gaps of the sentence.
+    """Make rows of a function: one for each SDK and each case, whose members fill the gaps of the sentence.
 
-    With `situations` the row needs an upstream that shows a situation when the prompt names it.
+    With `situations`, the row needs an upstream that answers with the situation that a prompt names.
     """
 
     def register(attempt: Attempt) -> Attempt:
@@ -91,12 +85,13 @@ def row(
 
 
 def row_id(attempt: Attempt, case: Case, sdk: str) -> str:
-    """A name that stays the same from release to release, so that two reports can be laid side by side."""
+    """A name that stays the same from release to release, so that two reports can be compared."""
     module = attempt.__module__.rpartition(".")[2]
     shown = [re.sub(r"[^][\w.:/-]+", "-", str(value)).strip("-")[:60] for value in case.values()]
     return "/".join([module, attempt.__name__, *shown[:1], sdk.replace(" ", "-")])
 
 
-def chosen(rows: Sequence[Row], only: str | None) -> Iterator[Row]:
-    """The rows of one API, or all."""
-    return (one for one in rows if only in (None, one.api))
+def chosen(rows: Sequence[Row], only: str | None, patterns: str = "") -> Iterator[Row]:
+    """The rows of one API, or all, whose id contains one of the patterns, which are separated by commas."""
+    wanted = [f"*{pattern.strip()}*" for pattern in patterns.split(",")]
+    return (one for one in rows if only in (None, one.api) and any(fnmatchcase(one.id, each) for each in wanted))

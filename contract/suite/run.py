@@ -1,37 +1,37 @@
-"""All rows against one server, several at a time."""
+"""Runs the rows against one server, several at a time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from contract.suite.row import Row, State
 from contract.suite.server import Server
-from contract.suite.trial import Broken, NotTold, Trial, error_line
+from contract.suite.trial import CannotContinue, NotReported, Trial, error_line
 
 AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one row ended: what was asked, what was expected, what came, and where they differ."""
+    """How one row ended: what was sent, expected and received, and where they differ."""
 
     row: Row
     state: State
     reason: str = ""
     request: Sequence[str] = field(default_factory=tuple)
     expected: Sequence[str] = field(default_factory=tuple)
-    came: Sequence[str] = field(default_factory=tuple)
+    received: Sequence[str] = field(default_factory=tuple)
     differs: Sequence[str] = field(default_factory=tuple)
     seconds: float = 0.0
 
 
-def run(rows: Sequence[Row], server: Server, started: Callable[[Row], None] = lambda row: None) -> Iterator[Result]:
-    """Try every row, and give each result as soon as it is there."""
+def run(rows: Sequence[Row], server: Server) -> Iterator[Result]:
+    """The result of every row, as soon as it is known."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(try_row, one, server, started) for one in rows]
+        futures = [pool.submit(try_row, one, server) for one in rows]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -39,46 +39,46 @@ def run(rows: Sequence[Row], server: Server, started: Callable[[Row], None] = la
             pool.shutdown(cancel_futures=True)
 
 
-def try_row(row: Row, server: Server, started: Callable[[Row], None] = lambda row: None) -> Result:
-    """Try one row, unless the server does not have what it is about."""
-    if said := server.lacks(row.operation):
-        return Result(row, State.UNSUPPORTED, said)
+def try_row(row: Row, server: Server) -> Result:
+    """The result of one row; the row is not tried where the server does not offer its operation."""
+    if answer := server.lacks(row.operation):
+        return Result(row, State.UNSUPPORTED, answer)
     if row.needs_situations and not server.shows_situations:
         return Result(row, State.SKIPPED, "needs the replaying upstream behind the server, or the key of its sandbox")
-    started(row)
     trial = Trial(row, server)
-    begun = time.monotonic()
+    started = time.monotonic()
     reason = ""
     try:
-        row(trial)
-    except NotTold as missing:
-        return Result(row, State.UNSUPPORTED, str(missing), trial.requests, seconds=round(time.monotonic() - begun, 3))
-    except Broken as broken:
-        reason = str(broken)
+        row.attempt(trial, **row.case)
+    except NotReported as missing:
+        seconds = round(time.monotonic() - started, 3)
+        return Result(row, State.UNSUPPORTED, str(missing), trial.requests, seconds=seconds)
+    except CannotContinue as error:
+        reason = str(error)
     except Exception as error:
-        reason = f"{'an answer was expected, and an exception came' if error_is_answers(error) else 'it broke'}: "
-        reason += error_line(error)
-    return result_of(trial, reason, time.monotonic() - begun)
+        unexpected = "an answer was expected, but the SDK raised" if is_sdk_error(error) else "the row failed with"
+        reason = f"{unexpected} {error_line(error)}"
+    return result_of(trial, reason, time.monotonic() - started)
 
 
-def error_is_answers(error: Exception) -> bool:
-    """Whether an exception is an SDK's way to tell an answer of the server."""
+def is_sdk_error(error: Exception) -> bool:
+    """Whether an exception comes from one of the SDKs."""
     return type(error).__module__.split(".")[0] in ("openai", "google")
 
 
 def result_of(trial: Trial, reason: str, seconds: float) -> Result:
-    """A row's result, the key taken out of every word of it."""
+    """The result of a trial, without the key."""
     hide = trial.server.hide
-    broken = [claim for claim in trial.claims if not claim.holds]
+    unmet = [claim for claim in trial.claims if not claim.holds]
     if not reason and not trial.claims:
         reason = "the row claimed nothing"
     return Result(
         row=trial.row,
-        state=State.FAIL if broken or reason else State.PASS,
-        reason=hide(reason or "; ".join(map(str, broken))),
+        state=State.FAIL if unmet or reason else State.PASS,
+        reason=hide(reason or "; ".join(map(str, unmet))),
         request=[hide(one) for one in trial.requests],
         expected=[hide(claim.words) for claim in trial.claims],
-        came=[hide(one) for one in trial.came],
-        differs=[hide(str(claim)) for claim in broken] + ([hide(reason)] if reason else []),
+        received=[hide(one) for one in trial.received],
+        differs=[hide(str(claim)) for claim in unmet] + ([hide(reason)] if reason else []),
         seconds=round(seconds, 3),
     )

@@ -1,4 +1,4 @@
-"""The contract fixtures, as the suite reads them: what an upstream may answer, one file for each situation."""
+"""The contract fixtures: what an upstream may answer, one file for each situation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "contract_fixtures" / "gemini_content"
+PACKAGE = Path(__file__).resolve().parents[1]
+FOLDER = next(  # beside the package in the repository, inside it where the package is installed
+    path for one in (PACKAGE.parent, PACKAGE) if (path := one / "contract_fixtures" / "gemini_content").is_dir()
+)
 GENERATE, STREAM, COUNT = "generate_content", "stream_generate_content", "count_tokens"
 OPERATIONS = (GENERATE, STREAM, COUNT, "models")
 NAMED = re.compile(r"\[\[\s*([\w.|-]+)\s*\]\]")
@@ -33,12 +36,12 @@ class Situation:
 
     @property
     def sentence(self) -> str:
-        """What happened, in plain words."""
+        """What happened, in one sentence."""
         return str(self.fixture["situation"])
 
     @property
     def expect(self) -> dict[str, Any]:
-        """What a caller should get, in words of neither API."""
+        """What a caller should get, in neither API's vocabulary."""
         return dict(self.fixture["expect"])
 
     @property
@@ -53,18 +56,18 @@ class Situation:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The answer's headers, their names in small letters."""
-        told = {name.lower(): str(value) for name, value in self.fixture["response"].get("headers", {}).items()}
-        return {"content-type": "application/json; charset=UTF-8", **told}
+        """The answer's headers, their names in lower case."""
+        given = {name.lower(): str(value) for name, value in self.fixture["response"].get("headers", {}).items()}
+        return {"content-type": "application/json; charset=UTF-8", **given}
 
     @property
     def text(self) -> str:
-        """The body exactly as Google would send it."""
+        """The body exactly as Google sends it."""
         response = self.fixture["response"]
         if "body_text" in response:
             return str(response["body_text"])
         text = json.dumps(response["body"], indent=2, ensure_ascii=False) + "\n"
-        for separator in "\u2028\u2029\u0085":  # Google escapes them, and some readers rely on it
+        for separator in "\u2028\u2029\u0085":  # Google escapes them, and some clients rely on it
             text = text.replace(separator, f"\\u{ord(separator):04x}")
         return text
 
@@ -76,7 +79,7 @@ def situations(operation: str, folder: Path = FOLDER) -> Iterator[Situation]:
 
 @cache
 def find_situation(name: str, operation: str) -> Situation | None:
-    """The situation of a name, if possible one of this operation."""
+    """The situation with this name, preferably one of this operation."""
     for one in sorted(OPERATIONS, key=lambda known: known != operation):
         if (FOLDER / one / f"{name}.json").is_file():
             return Situation(one, name)

@@ -1,4 +1,4 @@
-"""Values as a report shows them: pictures by format, pixels and bytes, long texts by their beginning."""
+"""Values as a report shows them: a picture as its format, pixels and size, a long text as its beginning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICTURE_IN_BASE64 = ("iVBORw0KGgo", "/9j/", "_9j_", "UklGR")
 
 
 def short(value: Any) -> Any:
-    """The same value, with what nobody reads left out."""
+    """The same value with pictures described and long texts cut."""
     if hasattr(value, "model_dump"):
         value = value.model_dump(exclude_none=True, warnings=False)
     if isinstance(value, bytes | bytearray):
@@ -37,7 +37,7 @@ def short(value: Any) -> Any:
 
 
 def short_text(text: str) -> str:
-    """A text's beginning; base64 of a picture as what it is."""
+    """The beginning of a text; for base64 of a picture, a description of it."""
     before, comma, encoded = text.rpartition(",") if text.startswith("data:") else ("", "", text)
     if encoded.startswith(PICTURE_IN_BASE64):
         try:
@@ -55,11 +55,11 @@ def line(value: Any) -> str:
 
 
 def argument(value: Any) -> str:
-    """A value as it would stand in a program."""
+    """A value as it is written in a program."""
     return json.dumps(short(value), ensure_ascii=False) if isinstance(value, str) else line(value)
 
 
 def call_line(path: str, arguments: Mapping[str, Any]) -> str:
-    """A call as it would stand in a program."""
+    """A call as it is written in a program."""
     shown = ", ".join(f"{name}={argument(value)}" for name, value in arguments.items())
     return f"{path}({shown})"

@@ -1,4 +1,4 @@
-"""One trial of one row: it calls the server as a user would, and writes down what was asked, claimed and seen."""
+"""One trial of one row: it calls the server as a user does, and records requests, answers and expectations."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from contract.suite.summary import call_line, line, short_text
 PROMPT = "a red kite above the sea"
 
 
-class Broken(Exception):
-    """The row cannot go on: what came is not what the rest of it speaks of."""
+class CannotContinue(Exception):
+    """The answer lacks what the rest of the row is about."""
 
 
-class NotTold(Exception):
-    """The server leaves out what it may leave out, and the row is about that."""
+class NotReported(Exception):
+    """The server omits something optional, and the row is about that."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that must be so, and whether it is."""
+    """An expectation, and whether it is met."""
 
     words: str
     holds: bool
-    came: str = ""
+    actual: str = ""
 
     def __str__(self) -> str:
-        return self.words if self.holds or not self.came else f"{self.words}; but: {self.came}"
+        return self.words if self.holds or not self.actual else f"{self.words}; but: {self.actual}"
 
 
 @dataclass
@@ -51,16 +51,16 @@ class Trial:
     row: Row
     server: Server
     retries: int = 0  # that OpenAI's SDK may make
-    strict: bool = False  # whether OpenAI's SDK checks the answer's types
-    version: str = ""  # of Google's API; empty: whichever the server has
+    strict: bool = False  # whether OpenAI's SDK validates the types of answers
+    version: str = ""  # of Google's API; empty: the one that the server offers
     requests: list[str] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
-    came: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     attempts: int = 0
     waited: float = 0.0  # seconds that the last call took
     mark: str = field(default_factory=lambda: f"no {secrets.token_hex(5)}")
 
-    # What to ask for
+    # Requests
 
     @property
     def model(self) -> str:
@@ -68,33 +68,33 @@ class Trial:
         return self.server.model
 
     def prompt(self, words: str = PROMPT, situation: str | None = None) -> str:
-        """A prompt that may summon a situation. The upstream can tell it from those of other rows."""
+        """A prompt that may ask for a situation. A mark tells the upstream's calls of this row from others."""
         marked = [f"({self.mark})"] if self.server.upstream else []
         return " ".join([words, *marked, *([f"[[{situation}]]"] if situation else [])])
 
-    # Asking through an SDK
+    # Calls through an SDK
 
     @property
     def client(self) -> Any:
-        """The SDK's client: OpenAI's, or Google's (the asynchronous half where the row says so)."""
+        """The row's client: OpenAI's, or Google's."""
         if self.row.api == OPENAI:
             make: Callable[..., Any] = self.server.clients.openai
             if self.row.sdk == OPENAI_ASYNC:
                 make = self.server.clients.openai_async
             return make(self.server.openai_url, self.server.key, self.retries, strict=self.strict)
-        return self.half_of(self.google())
+        return self.sync_or_async(self.google())
 
     def google(self, base_url: str | None = None, key: str | None = None) -> genai.Client:
-        """Google's client, in front of the server or of another address."""
+        """Google's client for the server, or for another address."""
         version = self.version or self.server.gemini_version
         return self.server.clients.google(base_url or self.server.gemini_root, key or self.server.key, version)
 
-    def half_of(self, client: genai.Client) -> Any:
-        """Google's client has an asynchronous half."""
+    def sync_or_async(self, client: genai.Client) -> Any:
+        """The half of Google's client that the row is about."""
         return client.aio if self.row.sdk == GOOGLE_ASYNC else client
 
     def ask(self, path: str, **arguments: Any) -> Any:
-        """Call a method of the SDK and wait for what it comes to. A stream becomes the list of its events."""
+        """The result of a method of the SDK; a stream as the list of its events."""
         self.requests.append(call_line(path, arguments))
         started = time.monotonic()
         with counted_attempts() as attempts:
@@ -103,79 +103,79 @@ class Trial:
             finally:
                 self.attempts = len(attempts)
                 self.waited = time.monotonic() - started
-        self.saw(line(answer))
+        self.note(line(answer))
         return answer
 
     def streamed(self, path: str, **arguments: Any) -> tuple[list[Any], Exception | None]:
-        """Call a method of the SDK that streams: its events, and the exception that ended them, if one did."""
+        """The events of a streaming method of the SDK, and the exception that ended them, if any."""
         self.requests.append(call_line(path, arguments))
         events, error = self.server.clients.events(lambda: method_of(self.client, path)(**arguments))
-        self.came += map(line, events)
+        self.received += map(line, events)
         if error:
-            self.saw(error_line(error))
+            self.note(error_line(error))
         return events, error
 
     def run(self, call: Callable[[], Any]) -> Any:
-        """The outcome of a call of either half of an SDK."""
+        """The result of a synchronous or asynchronous call."""
         return self.server.clients.finish(call())
 
     def refused(self, path: str, **arguments: Any) -> Exception:
-        """Call a method of the SDK that must raise, and give the exception."""
+        """The exception that a method of the SDK raises. Raises CannotContinue if it raises none."""
         try:
             self.ask(path, **arguments)
         except Exception as error:
-            self.saw(error_line(error))
+            self.note(error_line(error))
             return error
-        raise Broken("an exception was expected, and an answer came")
+        raise CannotContinue("an exception was expected, but the call succeeded")
 
     def raises(self, exception: type[Exception], path: str, **arguments: Any) -> Any:
-        """Call a method of the SDK that must raise this class of exception."""
+        """Call a method of the SDK that must raise an exception of this class, and return the exception."""
         error = self.refused(path, **arguments)
         self.claim(f"{exception.__name__} is raised", isinstance(error, exception), type(error).__name__)
         return error
 
-    # Asking over HTTP
+    # Calls over HTTP
 
     def http(self, verb: str, path: str, credential: str | None = "bearer", **arguments: Any) -> Response:
-        """Send a request by hand. The credential is `bearer`, `x-goog-api-key`, `key` (in the query) or None."""
+        """Send a request without an SDK. The credential is `bearer`, `x-goog-api-key`, `key` (a query) or None."""
         self.requests.append(call_line(f"{verb} {path}", arguments))
         headers = {**self.server.headers(credential), **arguments.pop("headers", {})}
         root = self.server.root if self.row.api == OPENAI else self.server.gemini_root
         if credential == "key":
             arguments["params"] = {**arguments.get("params", {}), "key": self.server.key}
         answer = requests.request(verb, root + path, headers=headers, timeout=SECONDS, **arguments)
-        self.saw(f"{answer.status_code} {answer.headers.get('content-type')}: {line(body_of(answer))}")
+        self.note(f"{answer.status_code} {answer.headers.get('content-type')}: {line(body_of(answer))}")
         return answer
 
     def post_generation(self, **fields: Any) -> Response:
-        """Ask OpenAI's surface for a picture by hand; `fields` are those of the body beside the model's name."""
+        """POST to images/generations; `fields` are members of the body beside the model."""
         return self.http(
             "POST", "/v1/images/generations", json={"model": self.model, "prompt": self.prompt(), **fields}
         )
 
     def post_method(self, method: str, credential: str | None = "x-goog-api-key", **arguments: Any) -> Response:
-        """Call a method of the model on Google's surface by hand."""
+        """POST to a method of the model on Google's surface."""
         return self.http("POST", self.method_path(method), credential, **arguments)
 
     def method_path(self, method: str) -> str:
-        """The address of a method of the model on Google's surface."""
+        """The path of a method of the model on Google's surface."""
         return f"/{self.server.gemini_version}/models/{self.model}:{method}"
 
-    # What came
+    # Answers
 
     def pictures(self, answer: Any, count: int | None = 1) -> list[Picture]:
-        """The pictures of an answer, wherever they are, each claimed to be one, and as many as were asked for."""
-        return self.opened([self.picture_of(item) for item in getattr(answer, "data", None) or []], count)
+        """The pictures of an answer of OpenAI's SDK, as base64 or by URL; claims their number and that each opens."""
+        return self.checked([self.picture_of(item) for item in getattr(answer, "data", None) or []], count)
 
-    def opened(self, found: list[Picture], count: int | None) -> list[Picture]:
-        """The same pictures, claimed to be so many and each to be one."""
-        self.came += [f"picture: {picture}" for picture in found]
+    def checked(self, found: list[Picture], count: int | None) -> list[Picture]:
+        """The same pictures; claims their number and that each opens. Raises CannotContinue if there is none."""
+        self.received += [f"picture: {picture}" for picture in found]
         if count is not None:
             self.equal(f"{count} picture{'s' * (count != 1)}", count, len(found))
         for picture in found:
             self.claim("every picture can be opened", bool(picture.format), str(picture))
         if not found:
-            raise Broken("no picture came")
+            raise CannotContinue("the answer has no picture")
         return found
 
     def picture_of(self, item: Any) -> Picture:
@@ -185,7 +185,7 @@ class Trial:
         return self.fetched(getattr(item, "url", None) or "")
 
     def fetched(self, url: str) -> Picture:
-        """The picture at an address."""
+        """The picture at a URL."""
         if url.startswith("data:"):
             return from_base64(url.partition(",")[2])
         if not url.startswith("http"):
@@ -193,7 +193,7 @@ class Trial:
         return read_picture(requests.get(url, timeout=SECONDS).content)
 
     def gemini_pictures(self, answers: Any, count: int | None = 1) -> list[Picture]:
-        """The pictures of an answer of Google's SDK, or of a stream of them."""
+        """The pictures of an answer of Google's SDK, or of a stream; claims their number and that each opens."""
         answers = answers if isinstance(answers, list) else [answers]
         found = [
             read_picture(part.inline_data.data or b"")
@@ -201,49 +201,50 @@ class Trial:
             for part in answer.parts or []
             if part.inline_data and not part.thought
         ]
-        return self.opened(found, count)
+        return self.checked(found, count)
 
-    def went_up(self) -> list[Call]:
-        """What the replaying upstream got from this row; nothing if none stands behind the server."""
-        return self.server.upstream.calls_with(self.mark) if self.server.upstream else []
+    def upstream_calls(self, count: int | None = None) -> list[Call]:
+        """The calls that the replaying upstream got from this row; claims their number if `count` is given.
 
-    def went_up_times(self, count: int) -> list[Call]:
-        """The same, claimed to be so many calls where that can be seen."""
-        calls = self.went_up()
-        if self.server.upstream:
+        Without the replaying upstream the list is empty, and nothing is claimed.
+        """
+        if not self.server.upstream:
+            return []
+        calls = self.server.upstream.calls_with(self.mark)
+        if count is not None:
             self.equal(f"the upstream was called {count} time{'s' * (count != 1)}", count, len(calls))
         return calls
 
-    def saw(self, text: str) -> None:
-        """Write down what came."""
-        self.came.append(text)
+    def note(self, text: str) -> None:
+        """Record something that was received."""
+        self.received.append(text)
 
-    # What must be so
+    # Expectations
 
-    def claim(self, words: str, holds: object, came: object = "") -> None:
-        """Say what must be so. A row goes on after a claim that does not hold, to see the others too."""
-        claim = Claim(words, bool(holds), told(came))
+    def claim(self, words: str, holds: object, actual: object = "") -> None:
+        """Record an expectation. The row goes on after one that is not met, so that the report shows the others."""
+        claim = Claim(words, bool(holds), describe(actual))
         if claim not in self.claims:
             self.claims.append(claim)
 
-    def equal(self, words: str, expected: object, came: object) -> None:
-        """Claim that something is exactly so."""
-        self.claim(words, expected == came, line(came))
+    def equal(self, words: str, expected: object, actual: object) -> None:
+        """Claim that a value is the expected one."""
+        self.claim(words, expected == actual, line(actual))
 
-    def any_of(self, words: str, allowed: Sequence[object], came: object) -> None:
-        """Claim that something is one of several."""
-        self.claim(words, came in allowed, line(came))
+    def any_of(self, words: str, allowed: Sequence[object], actual: object) -> None:
+        """Claim that a value is one of those allowed."""
+        self.claim(words, actual in allowed, line(actual))
 
 
-def told(came: object) -> str:
-    """What came instead, in a few words."""
-    if came is None:
+def describe(value: object) -> str:
+    """A value that was received, in a few words."""
+    if value is None:
         return "nothing"
-    return line(came) if isinstance(came, Mapping | list) or hasattr(came, "model_dump") else short_text(str(came))
+    return line(value) if isinstance(value, Mapping | list) or hasattr(value, "model_dump") else short_text(str(value))
 
 
 def method_of(client: Any, path: str) -> Callable[..., Any]:
-    """`images.generate` of a client."""
+    """A method of a client by its path, such as `images.generate`."""
     found: Callable[..., Any] = reduce(getattr, path.split("."), client)
     return found
 
@@ -257,9 +258,9 @@ def body_of(answer: Response) -> Any:
 
 
 def error_line(error: Exception) -> str:
-    """An exception as a program sees it."""
+    """An exception with the attributes that a program reads."""
     if isinstance(error, openai.APIError):
-        told = {"status": getattr(error, "status_code", None), "code": error.code, "type": error.type}
-        shown = ", ".join(f"{name}={value}" for name, value in [*told.items(), ("param", error.param)])
+        names = ("status_code", "code", "type", "param")
+        shown = ", ".join(f"{name.removesuffix('_code')}={getattr(error, name, None)}" for name in names)
         return f"{type(error).__name__}({shown}): {line(error.message)}"
     return f"{type(error).__name__}: {line(str(error))}"

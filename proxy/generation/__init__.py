@@ -1,1 +1,1 @@
-"""Asks a server once or several times for one stream of events."""
+"""Asks the server of a model, once or n times, for one stream of events."""

@@ -1,4 +1,4 @@
-"""Pictures that a server tells by address: fetched from that server, and from nowhere else."""
+"""Pictures that a server gives by address: fetched from that server, and from nowhere else."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can hold
 
 
-def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
-    """The events with every linked picture as the picture itself. Raises UPSTREAM_BROKEN for one that is not there."""
+def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None) -> Iterator[Event]:
+    """The events with every linked picture replaced by its data. Raises UPSTREAM_BROKEN if one cannot be fetched."""
     for event in events:
         if isinstance(event, LinkedImage):
-            yield from fetch(event.url, upstream, key, timeout)
+            yield from fetch(event.url, upstream, key)
         else:
             yield event
 
 
-def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None) -> Iterator[Event]:
+def fetch(link: str, upstream: Upstream, key: str | None) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
-    answer = upstream.get(address_on(upstream.base_for(key), link), key, timeout=timeout)
+    answer = upstream.get(address_on(upstream.base_for(key), link), key)
     try:
         if answer.status != 200:
             raise broken_picture(f"its address answers with status {answer.status}")
@@ -37,7 +37,7 @@ def fetch(link: str, upstream: Upstream, key: str | None, timeout: float | None)
 
 
 def address_on(base: str, link: str) -> str:
-    """A link as an address of the server at a base URL. Raises UPSTREAM_BROKEN for one that leads elsewhere."""
+    """A link as an address of the server at a base URL. Raises UPSTREAM_BROKEN if it is on another server."""
     server = urlsplit(base)
     try:
         parts = urlsplit(urljoin(f"{base}/", link))
@@ -50,7 +50,7 @@ def address_on(base: str, link: str) -> str:
 
 
 def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
-    """The events of a picture that comes as its bytes."""
+    """The events of a picture from its bytes."""
     picture = PictureReader()
     rest = b""
     try:
@@ -69,5 +69,5 @@ def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
 
 
 def origin(parts: SplitResult) -> tuple[str, str | None, str | None, int | None]:
-    """Scheme, user, host and port of a URL. Raises ValueError for a port that is none."""
+    """Scheme, user, host and port of a URL. Raises ValueError for a port that is not a number."""
     return parts.scheme, parts.username, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)

@@ -1,4 +1,4 @@
-"""One line for each request, as JSON or as text, and everything else that is worth a line."""
+"""The log: one line per request, and other messages, as JSON or as text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ACCESS = logging.getLogger("twinlens.access")
 
 
 def configure(log_format: str) -> None:
-    """Sends what Twinlens logs to the standard error, as `json` or as `text`."""
+    """Sends the log to standard error, as `json` or as `text`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
-    logging.logThreads = logging.logMultiprocessing = False  # no line tells them
+    logging.logThreads = logging.logMultiprocessing = False  # no line shows them
     logger = logging.getLogger("twinlens")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
@@ -26,14 +26,14 @@ def configure(log_format: str) -> None:
 
 
 def log_request(observation: Observation) -> None:
-    """The line of a request that has been answered. Where in the code it is written is not looked for."""
+    """Writes the line of an answered request, without the search for the line of code that Logger.info makes."""
     if ACCESS.isEnabledFor(logging.INFO):
-        told = {"fields": fields_of(observation)}
-        ACCESS.handle(ACCESS.makeRecord(ACCESS.name, logging.INFO, __file__, 0, "request", (), None, extra=told))
+        extra = {"fields": fields_of(observation)}
+        ACCESS.handle(ACCESS.makeRecord(ACCESS.name, logging.INFO, __file__, 0, "request", (), None, extra=extra))
 
 
 def fields_of(observation: Observation) -> dict[str, Any]:
-    """What the line tells; what is not known is left out. Times are in seconds."""
+    """The fields of the line, without those that are not known. Times are in seconds."""
     usage = observation.usage
     fields: dict[str, Any] = {
         "request_id": observation.request_id,
@@ -53,6 +53,7 @@ def fields_of(observation: Observation) -> dict[str, Any]:
         "input_tokens": usage.input_text_tokens + usage.input_image_tokens if usage else None,
         "output_tokens": usage.output_text_tokens + usage.output_image_tokens if usage else None,
         "cost": observation.cost,
+        observation.delivery or "bought": True if observation.delivery else None,
         "key": observation.key,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -64,18 +65,18 @@ def rounded(seconds: float | None) -> float | None:
 
 @lru_cache(maxsize=1)
 def utc_of(second: int) -> str:
-    """A time since 1970, which is written once a second and not for each line."""
+    """Seconds since 1970 as text, formatted once a second and not for each line."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 @lru_cache(maxsize=1)
 def local_time_of(second: int) -> str:
-    """The same where the service runs, as logging writes it."""
+    """The same in local time, as logging writes it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON; a traceback is one of its members."""
+    """A line of JSON; a traceback is a member of it."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -90,7 +91,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for human eyes: name=value after the message."""
+    """A line of text: name=value after the message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")

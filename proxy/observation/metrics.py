@@ -1,10 +1,10 @@
-"""Counters and timings for Prometheus, right across all workers."""
+"""Counters and timings for Prometheus, summed over all workers."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeVar
@@ -30,14 +30,23 @@ UPSTREAM_FIRST_BYTE = Histogram(
     "twinlens_upstream_first_byte_seconds", "From a call upstream to its first byte.", ["surface"], buckets=SECONDS
 )
 UPSTREAM_TOTAL = Histogram(
-    "twinlens_upstream_seconds", "All that a call waited for the upstream.", ["surface"], buckets=SECONDS
+    "twinlens_upstream_seconds", "All the time that a call waited for the upstream.", ["surface"], buckets=SECONDS
 )
 PICTURES = Counter("twinlens_pictures", "Pictures that were delivered.", ["surface", "model"])
-TOKENS = Counter("twinlens_tokens", "Tokens, as the upstream told them.", ["surface", "model", "direction", "modality"])
-COST = Counter("twinlens_cost_usd", "What the tokens cost, in USD, where prices are known.", ["surface", "model"])
-UNKNOWN_USAGE = Counter(
-    "twinlens_unknown_usage", "Answers that passed without their usage being read.", ["surface", "model"]
+TOKENS = Counter(
+    "twinlens_tokens", "Tokens, as the upstream reports them.", ["surface", "model", "direction", "modality"]
 )
+COST = Counter("twinlens_cost_usd", "What the tokens cost, in USD, where prices are known.", ["surface", "model"])
+SAVED = Counter(
+    "twinlens_purchases_saved",
+    "Answers that were not bought again: joined or replayed.",
+    ["how"],
+)
+SAVED_USD = Counter("twinlens_saved_usd", "What those would have cost again, in USD, where it is known.", [])
+RECORDS = Gauge(
+    "twinlens_purchase_records", "Purchases in the database, by state.", ["state"], multiprocess_mode="mostrecent"
+)
+UNKNOWN_USAGE = Counter("twinlens_unknown_usage", "Answers whose usage could not be read.", ["surface", "model"])
 BYTES_IN = Counter("twinlens_bytes_in", "Bytes of request bodies.", ["surface"])
 BYTES_OUT = Counter("twinlens_bytes_out", "Bytes of answers.", ["surface"])
 IN_FLIGHT = Gauge("twinlens_in_flight", "Calls that are being answered.", multiprocess_mode="livesum")
@@ -46,13 +55,13 @@ STORE_BYTES = Gauge("twinlens_store_bytes", "Bytes of the pictures in the store.
 
 READY = Gauge(
     "twinlens_ready",
-    "Whether the last look of /readyz found that this can be used.",
+    "Whether the last check of /readyz found this usable.",
     ["what"],
     multiprocess_mode="mostrecent",
 )
 MODEL_RETIRES = Gauge(
     "twinlens_model_retires_timestamp_seconds",
-    "When the upstream ends the model, where it has said so.",
+    "When the upstream retires the model, if it has announced that.",
     ["model"],
     multiprocess_mode="mostrecent",
 )
@@ -60,12 +69,12 @@ MODEL_RETIRES = Gauge(
 
 @lru_cache(maxsize=2048)
 def series(metric: Metric, *labels: str) -> Metric:
-    """One line of a metric. Prometheus' client looks each up under a lock, which costs more than to count."""
+    """One series of a metric. Prometheus' client looks it up under a lock, which costs more than the counting."""
     return metric.labels(*labels)
 
 
 def count(observation: Observation) -> None:
-    """Adds a request that has been answered."""
+    """Adds an answered request."""
     surface, operation, model = observation.surface, observation.operation, observation.model or ""
     series(REQUESTS, surface, operation, str(observation.status), model, observation.error or "").inc()
     series(TOTAL, surface, operation).observe(time.monotonic() - observation.started)
@@ -80,6 +89,9 @@ def count(observation: Observation) -> None:
     series(BYTES_OUT, surface).inc(observation.bytes_out)
     if observation.pictures:
         series(PICTURES, surface, model).inc(observation.pictures)
+    if observation.delivery:
+        series(SAVED, observation.delivery).inc()
+        SAVED_USD.inc(observation.saved or 0)
     if observation.usage_is_unknown:
         series(UNKNOWN_USAGE, surface, model).inc()
     if usage := observation.usage:
@@ -96,27 +108,33 @@ def count(observation: Observation) -> None:
 
 
 def note_store(size: tuple[int, int] | None) -> None:
-    """How many pictures the store holds, and their bytes, where that is known."""
+    """Sets the number of pictures in the store and their bytes, where these are known."""
     if size:
         STORE_PICTURES.set(size[0])
         STORE_BYTES.set(size[1])
 
 
+def note_records(states: Mapping[str, int]) -> None:
+    """Sets how many records of purchases there are in each state."""
+    for state in ("running", "done", "unknown", "lost", "released"):
+        RECORDS.labels(state).set(states.get(state, 0))
+
+
 def note_ready(troubles: Collection[str]) -> None:
-    """What the service needs, and whether it is among the troubles."""
-    for what in ("store", "upstream"):
+    """Sets what the service needs to usable, unless it is among the troubles."""
+    for what in ("store", "upstream", "database"):
         READY.labels(what).set(what not in troubles)
 
 
 def note_models(models: Iterable[ServedModel]) -> None:
-    """When the models that are served come to their end."""
+    """Sets the dates when served models retire."""
     for model in models:
         if day := model.upstream.retires:
             MODEL_RETIRES.labels(model.name).set(datetime.combine(day, datetime.min.time(), UTC).timestamp())
 
 
 def page() -> bytes:
-    """All metrics in Prometheus' text format: of all workers where they share a folder, else of this process."""
+    """All metrics in Prometheus' text format: of all workers if they share a folder, else of this process."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(THIS_PROCESS)
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Whether the service can do its work: looked at seldom, however often it is asked."""
+"""Whether the service can make pictures now: checked at most every few seconds, however often it is asked."""
 
 from __future__ import annotations
 
@@ -8,51 +8,78 @@ import time
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
-from proxy.limits import REACH_SECONDS, READINESS_SECONDS, STORE_SECONDS
+from proxy.limits import PROBE_SECONDS, REACH_SECONDS, READINESS_SECONDS
+
+OPTIONAL = {"database"}  # what most requests do without
+
+
+class Probe:
+    """A question that may hang. While it owes an answer it is not asked again: each question holds a thread."""
+
+    def __init__(self, check: Callable[[], str | None]):
+        """`check` returns what is wrong, or None."""
+        self.check = check
+        self.thread: threading.Thread | None = None
+        self.found: str | None = None
+
+    def ask(self) -> None:
+        """Begins to look."""
+        if not (self.thread and self.thread.is_alive()):
+            self.found = "did not answer in time"
+            self.thread = threading.Thread(target=self.look, name="readiness", daemon=True)
+            self.thread.start()
+
+    def look(self) -> None:
+        self.found = self.check()
+
+    def trouble(self, seconds: float) -> str | None:
+        """What is wrong, if that is known after so many seconds."""
+        if self.thread:
+            self.thread.join(max(0, seconds))
+        return self.found
 
 
 class Readiness:
-    """What was found at the last look, which is made anew every READINESS_SECONDS."""
+    """The result of the last check, which is reused for READINESS_SECONDS."""
 
-    def __init__(self, check_store: Callable[[], None], upstreams: Collection[str]):
-        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer in their place."""
-        self.check_store = check_store
+    def __init__(
+        self,
+        check_store: Callable[[], None],
+        upstreams: Collection[str],
+        check_database: Callable[[], str | None] = lambda: None,
+    ):
+        """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer instead."""
         self.upstreams = upstreams
-        self.looked_at = float("-inf")
-        self.found: dict[str, str] = {}
-        self.store_is_asked: threading.Thread | None = None
-        self.store_trouble: str | None = None
+        self.probes = {"store": Probe(lambda: trouble_of(check_store)), "database": Probe(check_database)}
+        self.checked_at = float("-inf")
+        self.last: dict[str, str] = {}
 
     def troubles(self) -> dict[str, str]:
-        """What is wrong, by what it is wrong with; empty if all is well."""
-        if time.monotonic() - self.looked_at > READINESS_SECONDS:
-            self.looked_at = time.monotonic()
-            self.found = self.look()
-        return self.found
+        """What is wrong, by `store` or `upstream`; empty if all is well."""
+        if time.monotonic() - self.checked_at > READINESS_SECONDS:
+            self.checked_at = time.monotonic()
+            self.last = self.check()
+        return self.last
 
-    def look(self) -> dict[str, str]:
+    def check(self) -> dict[str, str]:
         found = {}
-        if trouble := self.look_at_store():
-            found["store"] = trouble
+        end = time.monotonic() + PROBE_SECONDS
+        for probe in self.probes.values():
+            probe.ask()
+        for what, probe in self.probes.items():
+            if trouble := probe.trouble(end - time.monotonic()):
+                found[what] = trouble
         if self.upstreams and not any(map(can_connect, self.upstreams)):
             found["upstream"] = "cannot be reached"
         return found
 
-    def look_at_store(self) -> str | None:
-        """What is wrong with the store. While it owes an answer it is not asked again: each question holds a thread."""
-        if not (self.store_is_asked and self.store_is_asked.is_alive()):
-            self.store_trouble = "did not answer in time"
-            self.store_is_asked = threading.Thread(target=self.ask_store, name="readiness", daemon=True)
-            self.store_is_asked.start()
-        self.store_is_asked.join(STORE_SECONDS)
-        return self.store_trouble
 
-    def ask_store(self) -> None:
-        try:
-            self.check_store()
-            self.store_trouble = None
-        except OSError as error:
-            self.store_trouble = f"cannot be written ({error.strerror})"
+def trouble_of(check_store: Callable[[], None]) -> str | None:
+    try:
+        check_store()
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
+    return None
 
 
 def can_connect(url: str) -> bool:

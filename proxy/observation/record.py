@@ -1,8 +1,7 @@
-"""What is noted of one request while it is answered: for its line in the log, and for the metrics."""
+"""What is recorded of one request while it is answered, for its line in the log and for the metrics."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,12 +11,10 @@ from compat.image_models import Prices, ServedModel
 from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
 
-FINGERPRINT = 12  # characters of the hash that stands for a key
-
 
 @dataclass
 class UpstreamTimes:
-    """Seconds that one call spent waiting for the upstream: until its first byte, and in all."""
+    """Seconds that one call waited for the upstream: until its first byte, and in total."""
 
     first_byte: float | None = None
     total: float | None = None
@@ -25,7 +22,7 @@ class UpstreamTimes:
 
 @dataclass
 class Observation:
-    """One request. Never its prompt, its pictures or its key."""
+    """One request. It never holds a prompt, a picture or a key."""
 
     request_id: str
     method: str
@@ -34,7 +31,7 @@ class Observation:
     model: str | None = None
     prices: Prices | None = None
     retires: date | None = None
-    key: str | None = None  # a fingerprint
+    key: str | None = None  # the fingerprint of the key
     started: float = field(default_factory=time.monotonic)
     first_byte: float | None = None  # seconds from the start
     status: int = 0
@@ -44,25 +41,23 @@ class Observation:
     pictures: int = 0
     usage: Usage | None = None
     usage_is_unknown: bool = False
+    delivery: str | None = None  # `joined` or `replayed`, for an answer that another request bought
+    saved: float | None = None  # USD that it would have cost to buy it again
     upstream: list[UpstreamTimes] = field(default_factory=list)
 
     def note_model(self, model: ServedModel) -> None:
-        """The model that was asked for, once it is known to be one of ours."""
+        """Records the model that was requested, once it is known to be served."""
         self.model = model.name
         self.prices = model.upstream.prices
         self.retires = model.upstream.retires
 
-    def note_key(self, key: str, salt: str) -> None:
-        """A fingerprint by which one caller's lines can be found, and from which no key can be told."""
-        self.key = hashlib.blake2b(key.encode("utf-8", "replace"), key=salt.encode()[:64]).hexdigest()[:FINGERPRINT]
-
     def call(self) -> UpstreamTimes:
-        """Where the times of one more call to the upstream are noted."""
+        """Where the times of one more call to the upstream are recorded."""
         self.upstream.append(UpstreamTimes())
         return self.upstream[-1]
 
     def events(self, events: Iterable[Event]) -> Iterator[Event]:
-        """The events, with pictures and tokens counted as they pass."""
+        """The events, whose pictures and tokens are counted as they pass."""
         for event in events:
             if isinstance(event, StoredImage) or (isinstance(event, ImageEnd) and not event.draft):
                 self.pictures += 1
@@ -71,7 +66,7 @@ class Observation:
             yield event
 
     def chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks of the answer, with their bytes counted and the first one timed."""
+        """The chunks of the answer, whose bytes are counted and whose first one is timed."""
         for chunk in chunks:
             if self.first_byte is None:
                 self.first_byte = time.monotonic() - self.started
@@ -81,9 +76,9 @@ class Observation:
     def native_chunks(
         self, chunks: Iterable[bytes], find_usage: Callable[[bytes], Usage | None] | None
     ) -> Iterator[bytes]:
-        """The chunks of an answer that passes unread; `find_usage` finds its usage in its last bytes, None if none can.
+        """The chunks of an answer that passes unread. `find_usage` finds the usage in its last bytes.
 
-        Where an answer has image tokens without a word of how many pictures it holds, there is one.
+        An answer with image tokens counts as one picture, unless `pictures` is set already.
         """
         tail = b""
         for chunk in chunks:
@@ -97,7 +92,7 @@ class Observation:
 
     @property
     def cost(self) -> float | None:
-        """In USD, where both tokens and prices are known."""
+        """In USD; None unless both tokens and prices are known."""
         return self.prices.cost(self.usage) if self.prices and self.usage else None
 
     def upstream_first_byte(self) -> float | None:
@@ -105,5 +100,5 @@ class Observation:
         return min((times.first_byte for times in self.upstream if times.first_byte is not None), default=None)
 
     def upstream_total(self) -> float | None:
-        """Seconds that the longest call waited for the upstream in all."""
+        """Seconds that the longest call waited for the upstream in total."""
         return max((times.total for times in self.upstream if times.total is not None), default=None)

@@ -1,1 +1,1 @@
-"""Pictures after they were drawn: stored behind URLs, or re-encoded."""
+"""What happens to pictures after they were drawn: they are stored behind URLs, or re-encoded."""

@@ -1,26 +1,26 @@
-"""Pictures of a stream of events, replaced one by one."""
+"""Pictures in a stream of events, replaced one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
 from compat.base64_stream import Decoder, MalformedBase64
-from compat.errors import ApiError, broken
+from compat.errors import ApiError, Bought, broken
 from compat.images import Event, Failure, ImageData, ImageEnd, ImageStart
 
 Replace = Callable[[ImageStart, Iterator[bytes]], Iterable[Event]]
 
 
 class Draft(Exception):
-    """The picture that is being read turned out to be none of the results."""
+    """The picture that is being read is a draft."""
 
 
 def replace_pictures(
     events: Iterator[Event], wanted: Callable[[ImageStart], bool], replace: Replace
 ) -> Iterator[Event]:
-    """The events with every wanted picture as `replace` makes it from its start and its bytes; drafts are left out.
+    """The events with every wanted picture as `replace` makes it from its start and its bytes, and without drafts.
 
-    A picture that is broken costs no other one: it is told by a Failure at the end, or raised if no picture is left.
+    A broken picture does not spoil the others: it becomes a Failure at the end, or is raised if no picture is left.
     """
     failures: list[ApiError] = []
     kept = 0
@@ -36,7 +36,7 @@ def replace_pictures(
             continue
         except ApiError as error:
             failures.append(error)
-            pass_over(data)
+            skip(data)
             continue
         kept += 1
         yield from replaced
@@ -62,8 +62,8 @@ def picture_bytes(events: Iterator[Event]) -> Iterator[bytes]:
     raise broken_picture("it has no end")
 
 
-def pass_over(data: Iterator[bytes]) -> None:
-    """Reads what is left of a picture that is not used."""
+def skip(data: Iterator[bytes]) -> None:
+    """Reads the rest of a picture that is not used."""
     try:
         for _ in data:
             pass
@@ -72,5 +72,5 @@ def pass_over(data: Iterator[bytes]) -> None:
 
 
 def broken_picture(why: str) -> ApiError:
-    """A picture that cannot be used. It has been paid, and asking again would pay again."""
-    return broken(f"The upstream's picture cannot be used: {why}.")
+    """A picture that cannot be used. It is paid for, and another request would pay again."""
+    return broken(f"The upstream's picture cannot be used: {why}.", Bought.YES)

@@ -1,7 +1,7 @@
-"""Keeps pictures for a while and hands them back by name.
+"""Keeps pictures for a while and gives them back by name.
 
-A name is its own permission: it begins with its expiry and 192 random bits follow, so that it can be neither guessed
-nor listed, and no secret and no database are needed.
+A name is its own permission: it is its expiry and 192 random bits, so that it can be neither guessed nor listed, and
+neither a secret nor a database is needed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import obstore
 import obstore.store
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, Bought, ErrorKind
 from compat.formats import BY_ENDING, BY_MIME_TYPE, READABLE
 from compat.images import Event, ImageStart, StoredImage
 from proxy.limits import KIB, LEFTOVER_SECONDS, READ_CHUNK, STORE_ANSWER_SECONDS
@@ -34,10 +34,11 @@ log = logging.getLogger("twinlens")
 
 ENDINGS = "|".join(known.endings[0] for known in READABLE)
 NAME = re.compile(rf"([0-9a-f]{{8,12}})-[A-Za-z0-9_-]{{32}}\.({ENDINGS})", re.ASCII)
+KEPT_NAME = re.compile(r"kept-([0-9a-f]{8,12})-[A-Za-z0-9_-]{32}", re.ASCII)
 UNFINISHED = ".part"
-WORTH_A_WRITE = 64 * KIB  # bytes in chunks that are not held back for the next one
-MOST_TOGETHER = 64  # chunks
-BREATHE_AFTER = 20  # files that are looked at or deleted in one go
+WORTH_A_WRITE = 64 * KIB  # bytes of chunks that are written without waiting for the next one
+MOST_TOGETHER = 64  # chunks in one write
+YIELD_AFTER = 20  # directory entries, to other greenlets
 
 REMOTE_SCHEMES = ("s3://", "gs://", "az://")
 RETRY_CONFIG: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
@@ -45,10 +46,7 @@ RETRY_CONFIG: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
 
 @dataclass(frozen=True)
 class Picture:
-    """A stored picture: what it is, and for how many seconds it is still there.
-
-    It lies in a file, or `size` bytes of it are to be had from somewhere else as `chunks`.
-    """
+    """A stored picture and the seconds until it expires: in a file at `path`, or `size` bytes in `chunks`."""
 
     mime_type: str
     seconds_left: int
@@ -58,49 +56,88 @@ class Picture:
 
 
 class Store(Protocol):
-    """Where pictures are kept."""
+    """Where pictures are stored."""
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
-        """Stores the bytes and returns the name. Nothing remains if the chunks raise. Raises OSError."""
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
+        """Stores a picture for so many seconds, by default the store's own, and returns its name.
+
+        Nothing remains if the chunks raise. Raises OSError.
+        """
+
+    def keep(self, chunks: Iterable[bytes], seconds: float) -> str:
+        """Stores the body of an answer under a name that `find` does not accept, and returns it. Raises OSError."""
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone. Raises OSError."""
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there. Raises OSError."""
 
     def find(self, name: str) -> Picture | None:
-        """The picture of that name; None if there is none, or none any more."""
+        """The picture of that name; None if there is none, or if it has expired."""
 
     def check(self) -> None:
         """Raises OSError if pictures cannot be stored."""
 
     def sweep(self) -> int:
-        """Deletes what has expired; returns how many files that were."""
+        """Deletes expired pictures; returns their number."""
 
     def size(self) -> tuple[int, int] | None:
-        """How many pictures there are, and their bytes; None where that is not known."""
+        """The number of pictures and their bytes; None if that is not known."""
 
 
 def new_name(mime_type: str, expiry: int) -> str:
-    """A name that nobody can guess, for a picture that expires at so many seconds since 1970."""
+    """A name that nobody can guess. `expiry` is in seconds since 1970."""
     return f"{expiry:08x}-{secrets.token_urlsafe(24)}.{BY_MIME_TYPE[mime_type].endings[0]}"
 
 
+def new_kept_name(expiry: float) -> str:
+    """A name for the body of an answer that is kept. `expiry` is in seconds since 1970."""
+    return f"kept-{int(expiry) + 1:08x}-{secrets.token_urlsafe(24)}"
+
+
 def read_name(name: str, now: float) -> tuple[str, int] | None:
-    """The MIME type and the seconds left that a name tells; None if it is no name, or expired."""
+    """The MIME type and the seconds left, as a name encodes them; None if it is not a name, or has expired."""
     match = NAME.fullmatch(name)
     seconds_left = int(match[1], 16) - int(now) if match else 0
     return (BY_ENDING[match[2]].mime_type, seconds_left) if match and seconds_left > 0 else None
 
 
 class FolderStore:
-    """Pictures in a folder. One appears under its name whole or not at all."""
+    """Pictures in a folder. A picture appears under its name whole or not at all."""
 
     def __init__(self, folder: Path, ttl: int, clock: Callable[[], float] = time.time):
-        """`ttl` is in seconds; `clock` tells the seconds since 1970. The folder is made if it is missing."""
+        """`ttl` is in seconds; `clock` returns the seconds since 1970. A missing folder is made."""
         self.folder = folder
         self.ttl = ttl
         self.clock = clock
         folder.mkdir(parents=True, exist_ok=True)
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
         """Stores the bytes and returns the name. Nothing remains if the chunks raise."""
-        name = new_name(mime_type, int(self.clock()) + self.ttl)
+        name = new_name(mime_type, int(self.clock()) + (seconds or self.ttl))
+        self.write(name, chunks)
+        return name
+
+    def keep(self, chunks: Iterable[bytes], seconds: float) -> str:
+        """Stores the body of an answer and returns its name."""
+        name = new_kept_name(self.clock() + seconds)
+        self.write(name, chunks)
+        return name
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone."""
+        try:
+            return read_all((self.folder / name).open("rb", buffering=0))
+        except FileNotFoundError:
+            return None
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Writes a file, which appears under its name when it is whole."""
         path = f"{self.folder}/{name}"
         unfinished = f"{path}{UNFINISHED}"
         file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -114,13 +151,12 @@ class FolderStore:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
             raise
-        return name
 
     def find(self, name: str) -> Picture | None:
-        """The picture of that name; None if there is none, or none any more."""
-        told = read_name(name, self.clock())
+        """The picture of that name; None if there is none, or if it has expired."""
+        parsed = read_name(name, self.clock())
         path = self.folder / name
-        return Picture(*told, path) if told and path.is_file() else None
+        return Picture(*parsed, path) if parsed and path.is_file() else None
 
     def check(self) -> None:
         """Writes and deletes a file. Raises OSError if pictures cannot be stored."""
@@ -131,7 +167,7 @@ class FolderStore:
             probe.unlink(missing_ok=True)
 
     def size(self) -> tuple[int, int]:
-        """How many pictures there are, and their bytes."""
+        """The number of pictures and their bytes."""
         sizes = []
         for entry in self.entries():
             with contextlib.suppress(OSError):
@@ -140,29 +176,37 @@ class FolderStore:
         return len(sizes), sum(sizes)
 
     def sweep(self) -> int:
-        """Deletes what has expired and what was left unfinished; returns how many files that were."""
+        """Deletes expired pictures and unfinished files; returns their number."""
         now = self.clock()
         swept = 0
         for entry in self.entries():
             with contextlib.suppress(OSError):
-                if self.is_over(entry, now):
+                if self.is_expired(entry, now):
                     os.unlink(entry.path)
                     swept += 1
         return swept
 
     def entries(self) -> Iterator[os.DirEntry[str]]:
-        """All files. Among greenlets others come in between: a folder may hold a hundred thousand pictures."""
+        """All files. It yields to other greenlets at times: a folder may hold a hundred thousand pictures."""
         with os.scandir(self.folder) as entries:
             for number, entry in enumerate(entries):
-                if number % BREATHE_AFTER == 0:
+                if number % YIELD_AFTER == 0:
                     time.sleep(0)
                 yield entry
 
-    def is_over(self, entry: os.DirEntry[str], now: float) -> bool:
-        if match := NAME.fullmatch(entry.name):
+    def is_expired(self, entry: os.DirEntry[str], now: float) -> bool:
+        name = entry.name.removesuffix(UNFINISHED)
+        match = NAME.fullmatch(name) or KEPT_NAME.fullmatch(name)
+        if match and name == entry.name:
             return int(match[1], 16) <= now
-        is_ours = entry.name.endswith(UNFINISHED) and NAME.fullmatch(entry.name.removesuffix(UNFINISHED))
-        return bool(is_ours) and entry.stat().st_mtime < now - LEFTOVER_SECONDS
+        return bool(match) and entry.stat().st_mtime < now - LEFTOVER_SECONDS
+
+
+def read_all(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of a file, which is closed at its end."""
+    with file:
+        while piece := file.read(READ_CHUNK):
+            yield piece
 
 
 def write_all(file: int, chunks: Iterable[bytes]) -> None:
@@ -178,7 +222,7 @@ def write_all(file: int, chunks: Iterable[bytes]) -> None:
 
 
 def write_together(file: int, chunks: list[bytes]) -> None:
-    """Writes all chunks, of which a file may take fewer bytes at once than it is given."""
+    """Writes all chunks, of which one write may take only a part."""
     written = os.writev(file, chunks)
     for chunk in chunks:
         view = memoryview(chunk)[written:]
@@ -188,7 +232,7 @@ def write_together(file: int, chunks: list[bytes]) -> None:
 
 
 class RemoteStore:
-    """Pictures in an object store that several machines share. What expires is deleted by a rule of the bucket."""
+    """Pictures in an object store that several machines share. A rule of the bucket deletes expired ones."""
 
     def __init__(
         self,
@@ -199,42 +243,63 @@ class RemoteStore:
     ):
         """Credentials come from the environment, as the store's own tools read them.
 
-        `run_in_thread` runs what would block everybody, and says by a TimeoutError when it has waited long enough:
-        options of obstore's own for it would replace all that the environment says of the client. Made after the fork,
-        because obstore has threads of its own.
+        `run_in_thread` runs what would block all requests, and raises TimeoutError after its limit: obstore's own
+        options for that would replace everything that the environment says of the client. To be made after the fork,
+        because obstore has threads.
         """
         self.store = obstore.store.from_url(url, retry_config=RETRY_CONFIG)
         self.ttl = ttl
         self.run_in_thread = run_in_thread
         self.clock = clock
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
-        """Spools the picture to a local file, so that it appears whole or not at all, and uploads it."""
-        name = new_name(mime_type, int(self.clock()) + self.ttl)
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
+        """Stores the bytes and returns the name."""
+        name = new_name(mime_type, int(self.clock()) + (seconds or self.ttl))
+        self.upload(name, mime_type, chunks)
+        return name
+
+    def keep(self, chunks: Iterable[bytes], seconds: float) -> str:
+        """Stores the body of an answer and returns its name."""
+        name = new_kept_name(self.clock() + seconds)
+        self.upload(name, "application/octet-stream", chunks)
+        return name
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone. Raises OSError."""
+        try:
+            return self.read(self.ask(obstore.get, name))
+        except FileNotFoundError:
+            return None
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            self.ask(obstore.delete, name)
+
+    def upload(self, name: str, mime_type: str, chunks: Iterable[bytes]) -> None:
+        """Uploads the bytes from a local file, so that they appear whole or not at all."""
         with tempfile.TemporaryFile(buffering=0) as file:
             write_all(file.fileno(), chunks)
             file.seek(0)
             self.ask(obstore.put, name, file, attributes={"Content-Type": mime_type})
-        return name
 
     def find(self, name: str) -> Picture | None:
-        """The picture of that name; None if there is none, or none any more. Raises OSError."""
-        told = read_name(name, self.clock())
-        if not told:
+        """The picture of that name; None if there is none, or if it has expired. Raises OSError."""
+        parsed = read_name(name, self.clock())
+        if not parsed:
             return None
         try:
             found = self.ask(obstore.get, name)
         except FileNotFoundError:
             return None
-        return Picture(*told, size=found.meta["size"], chunks=self.read(found))
+        return Picture(*parsed, size=found.meta["size"], chunks=self.read(found))
 
     def read(self, found: Any) -> Iterator[bytes]:
-        """The bytes of a picture, taken at once into a local file: its caller may need longer than a request may."""
+        """The bytes of a picture, copied to a local file first: the caller may read slower than the store allows."""
         with tempfile.TemporaryFile(buffering=0) as file:
             self.in_thread(lambda: write_all(file.fileno(), found.stream(READ_CHUNK)))
             file.seek(0)
-            while piece := file.read(READ_CHUNK):
-                yield piece
+            yield from read_all(file)
 
     def check(self) -> None:
         """Writes and deletes an object. Raises OSError if pictures cannot be stored."""
@@ -243,18 +308,18 @@ class RemoteStore:
         self.ask(obstore.delete, probe)
 
     def sweep(self) -> int:
-        """Nothing: the bucket has a rule for it."""
+        """Nothing: the bucket has a rule for that."""
         return 0
 
     def size(self) -> None:
-        """Not known: counting would list the whole bucket."""
+        """None: counting would list the whole bucket."""
 
     def ask(self, operation: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Does one operation of the store. Raises OSError."""
+        """Calls an operation of the store. Raises OSError."""
         return self.in_thread(lambda: operation(self.store, *args, **options))
 
     def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Does what the store may keep waiting. Raises OSError, whose words repeat no credential and no name."""
+        """Calls what the store may keep waiting. Raises OSError, whose message has no credential and no name."""
         try:
             return self.run_in_thread(function, *args)
         except FileNotFoundError:
@@ -264,12 +329,12 @@ class RemoteStore:
 
 
 def is_remote(url: str) -> bool:
-    """Whether IMAGE_STORE_URL names an object store and not a folder."""
+    """Whether IMAGE_STORE_URL is an object store and not a folder."""
     return url.startswith(REMOTE_SCHEMES)
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Runs a function where it stands, for scripts."""
+    """Calls a function directly, for scripts."""
     return function(*args)
 
 
@@ -290,24 +355,26 @@ def open_folder(url: str, ttl: int) -> FolderStore:
         raise SettingsError(f"IMAGE_STORE_URL: the folder {folder} cannot be made ({error.strerror}).") from None
 
 
-def store_pictures(events: Iterator[Event], store: Store, url_of: Callable[[str], str]) -> Iterator[Event]:
-    """The events with every picture put into the store and told by its URL instead.
+def store_pictures(
+    events: Iterator[Event], store: Store, url_of: Callable[[str], str], seconds: int | None = None
+) -> Iterator[Event]:
+    """The events with every picture in the store, for so many seconds, and its URL instead of its data.
 
-    A store that has kept them waiting in vain for STORE_ANSWER_SECONDS is asked for no other picture.
+    After STORE_ANSWER_SECONDS of failed attempts the rest of the pictures fail at once.
     """
-    in_vain = 0.0
+    failing = 0.0
 
     def put(start: ImageStart, data: Iterator[bytes]) -> Iterable[Event]:
-        nonlocal in_vain
+        nonlocal failing
         began = time.monotonic()
         try:
-            if in_vain >= STORE_ANSWER_SECONDS:
+            if failing >= STORE_ANSWER_SECONDS:
                 raise TimeoutError(errno.ETIMEDOUT, "the store did not answer for the picture before")
-            name = store.put(start.mime_type, data)
+            name = store.put(start.mime_type, data, seconds)
         except OSError as error:
-            in_vain += time.monotonic() - began
+            failing += time.monotonic() - began
             log.exception("a picture could not be stored")
-            raise ApiError(ErrorKind.INTERNAL, "The picture could not be stored.", may_repeat=False) from error
+            raise ApiError(ErrorKind.INTERNAL, "The picture could not be stored.", bought=Bought.YES) from error
         return (StoredImage(url_of(name), start.mime_type, start.width, start.height),)
 
     return replace_pictures(events, lambda _: True, put)

@@ -16,7 +16,7 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 @dataclass(frozen=True)
 class PageFile:
-    """A file of the page, plain and compressed, and how a browser knows it again."""
+    """A file of the page, plain and compressed, and its ETag."""
 
     content: bytes
     compressed: bytes
@@ -25,7 +25,7 @@ class PageFile:
 
 
 def read_page_files(sandbox: bool) -> Mapping[str, PageFile]:
-    """Every file of the page by its name; the page itself says whether the key `sandbox` is good for something."""
+    """Every file by its name. The page itself has a mark that says whether the key `sandbox` works."""
     files = {}
     for path in sorted(FOLDER.iterdir()):
         if mime_type := TYPES.get(path.suffix):

@@ -1,11 +1,11 @@
-// The few things that every other file asks of the document.
+// DOM helpers that the other files share.
 
-/** The one element that a selector names. */
+/** The element that a selector matches. */
 export const find = (selector) => document.querySelector(selector);
 
 /**
  * A new element. Attributes starting with "on" are listeners; children are elements or text.
- * Text is only ever set as text: what a prompt or an error says is never read as HTML.
+ * Text is always set as text: a prompt or an error is never parsed as HTML.
  */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -18,17 +18,17 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Remembers a wish of the reader's (never a key or a prompt); without storage it lasts as long as the page. */
+/** Stores a preference (never a key or a prompt). Without storage it lasts as long as the page. */
 export function remember(name, value) {
   try {
     if (value === null) localStorage.removeItem(`twinlens.${name}`);
     else localStorage.setItem(`twinlens.${name}`, value);
   } catch {
-    // A browser that forbids storage is no reason not to work.
+    // The page works in browsers that forbid storage.
   }
 }
 
-/** A name that a file may have everywhere, in a shell command too. */
+/** A file name that is valid everywhere, also in a shell command, and is not in `taken`. */
 export function fileName(name, taken) {
   const clean = name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+/, "") || "picture.png";
   const [, stem, ending] = clean.match(/^(.*?)(\.[^.]*)?$/u);
@@ -37,7 +37,7 @@ export function fileName(name, taken) {
   return unique;
 }
 
-/** Hands a blob to the reader as a file. */
+/** Downloads a blob as a file. */
 export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();

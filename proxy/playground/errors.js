@@ -1,15 +1,15 @@
-// What an answer that is no picture means: the words of both APIs, read into the troubles that words.js explains.
+// Maps the errors of both APIs to the problems that words.js explains.
 
-/** A call that did not bring a picture, with all that the server told. */
+/** A call that returned no picture, with what the server reported. */
 export class Failure extends Error {
-  constructor(message, told = {}) {
+  constructor(message, details = {}) {
     super(message);
-    Object.assign(this, { status: 0, code: "", param: "", requestId: "", retryAfter: "", trouble: "" }, told);
-    this.trouble ||= troubleOf(this);
+    Object.assign(this, { status: 0, code: "", param: "", requestId: "", retryAfter: "", problem: "" }, details);
+    this.problem ||= problemOf(this);
   }
 }
 
-// OpenAI's `code`, the proxy's own `reason` in Google's ErrorInfo, and Google's reasons and status names.
+// By OpenAI's `code`, the proxy's `reason` in Google's ErrorInfo, or Google's reasons and status names.
 const BY_CODE = {
   invalid_api_key: "key",
   API_KEY_INVALID: "key",
@@ -77,47 +77,47 @@ const REFUSALS = new Set([
   "IMAGE_RECITATION",
 ]);
 
-function troubleOf({ status, code, message }) {
+function problemOf({ status, code, message }) {
   if (/unregistered callers|didn't provide an API key/.test(message)) return "no_key";
   if (code === "FAILED_PRECONDITION" && /location/i.test(message)) return "location";
   return BY_CODE[code] ?? BY_STATUS[status] ?? "other";
 }
 
-/** The failure that an HTTP answer tells, in whichever dialect. */
+/** The failure that an HTTP answer reports, in either API's format. */
 export function failureOf(response, text) {
-  const told = errorIn(text);
+  const error = errorIn(text);
   const headers = {
     status: response.status,
     requestId: response.headers.get("x-request-id") ?? "",
     retryAfter: response.headers.get("retry-after") ?? "",
   };
-  return failureOfError(told ?? { message: text.slice(0, 600) }, headers);
+  return failureOfError(error ?? { message: text.slice(0, 600) }, headers);
 }
 
-/** The failure that an error object tells: an answer's, a stream's, or one of several. */
+/** The failure that an error object describes: of an answer, of a stream, or one of several. */
 export function failureOfError(error, headers = {}) {
   const details = Array.isArray(error.details) ? error.details : [];
   const info = details.find((detail) => detail.reason);
   const violation = details.flatMap((detail) => detail.fieldViolations ?? [])[0];
-  const spent = isSpent(error.message ?? "", details);
-  const googles = typeof error.status === "string";
+  const usedUp = isQuotaUsedUp(error.message ?? "", details);
+  const isGoogle = typeof error.status === "string";
   return new Failure(String(error.message ?? ""), {
     ...headers,
-    status: headers.status || (googles ? error.code : 0) || 0,
-    code: String((googles ? info?.reason || error.status : (error.code ?? error.type)) ?? ""),
+    status: headers.status || (isGoogle ? error.code : 0) || 0,
+    code: String((isGoogle ? info?.reason || error.status : (error.code ?? error.type)) ?? ""),
     param: String(error.param ?? violation?.field ?? ""),
-    trouble: googles && spent ? "quota" : troubleOfGoogle(googles, info, error),
+    problem: isGoogle && usedUp ? "quota" : googleProblemOf(isGoogle, info, error),
   });
 }
 
-/** Google's reasons are many; one that has no row here is known by its status name. */
-function troubleOfGoogle(googles, info, error) {
-  if (!googles || !info || BY_CODE[info.reason]) return "";
+/** Google has many reasons; for one without a row here, the status name decides. */
+function googleProblemOf(isGoogle, info, error) {
+  if (!isGoogle || !info || BY_CODE[info.reason]) return "";
   return BY_CODE[error.status] ?? "";
 }
 
-/** Whether a quota is used up for the day, or was never there. */
-function isSpent(message, details) {
+/** Whether the day's quota is used up, or there is none. */
+function isQuotaUsedUp(message, details) {
   const violations = details.flatMap((detail) => detail.violations ?? []);
   return violations.some((one) => /per_?day/i.test(one.quotaId ?? "")) || /\blimit: 0\b/.test(message);
 }
@@ -133,7 +133,7 @@ function errorIn(text) {
   }
 }
 
-/** The failure of Google's successful answer without a picture: its reason, and what the model said. */
+/** The failure of a 200 from Google without a picture: its reason, and the model's text. */
 export function failureWithoutPicture(
   { finishReason, finishMessage, blockReason, blockReasonMessage, text },
   requestId,
@@ -141,5 +141,5 @@ export function failureWithoutPicture(
   const reason = blockReason || finishReason || "no picture";
   const refused = Boolean(blockReason) || REFUSALS.has(finishReason);
   const message = [reason, blockReasonMessage || finishMessage, text].filter(Boolean).join(": ");
-  return new Failure(message, { status: 200, code: reason, requestId, trouble: refused ? "blocked" : "no_image" });
+  return new Failure(message, { status: 200, code: reason, requestId, problem: refused ? "blocked" : "no_image" });
 }

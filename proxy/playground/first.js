@@ -1,4 +1,4 @@
-// Before the first paint: the theme and the language that were chosen last time. Nothing else is ever remembered.
+// Runs before the first paint: applies the stored theme and language. Nothing else is stored.
 (() => {
   const root = document.documentElement;
   const remembered = (name) => {

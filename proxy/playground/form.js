@@ -1,4 +1,4 @@
-// The camera: what is to be taken, and how. Tells its listener whenever anything changes.
+// The form: reads and restores the settings of a request, and reports every change.
 
 import { fileName, find, make, save } from "./dom.js";
 import { paintMask } from "./mask.js";
@@ -24,15 +24,15 @@ let model = { id: "gemini-2.5-flash-image", aspect_ratios: {}, image_sizes: {}, 
 let inputs = []; // {name, blob, type, width, height, url}
 let mask = null; // a PNG for the first of them
 let changed = () => {};
-let complain = () => {};
+let notify = () => {};
 
-/** Begins to listen. `onChange` hears of every change, `onTrouble` of what the reader should be told. */
-export function startForm({ onChange, onTrouble }) {
+/** Attaches the listeners. `onChange` is called on every change, `onProblem` with a message for the user. */
+export function startForm({ onChange, onProblem }) {
   changed = () => {
     showSurface();
     onChange();
   };
-  complain = onTrouble;
+  notify = onProblem;
   fields.prompt.value = say("prompt_first");
   fields.key.value = sandboxIsOn ? SANDBOX : "";
   camera.addEventListener("input", () => changed());
@@ -51,7 +51,7 @@ export function startForm({ onChange, onTrouble }) {
   showRatios("");
 }
 
-/** Shapes, tiers and limits of the model that is served. */
+/** Applies the aspect ratios, tiers and limits of the served model. */
 export function useModel(served) {
   model = served;
   fields.n.max = model.limits.n;
@@ -65,8 +65,8 @@ export function useModel(served) {
   changed();
 }
 
-/** What the form says, complete: all that a call and its code need. What the surface lacks is left out. */
-export function readShot() {
+/** The form's values: all that a call and its code need, without fields that the chosen API does not have. */
+export function readRequest() {
   const surface = chosenSurface();
   const ratio = chosenRatio();
   const tier = fields.tier.value;
@@ -89,51 +89,51 @@ export function readShot() {
   };
 }
 
-/** Sets the form as it was for an earlier shot; the key stays as it is. */
-export function restoreShot(shot) {
-  camera.elements.surface.value = shot.surface;
-  fields.prompt.value = shot.prompt;
-  fields.tier.value = shot.tier;
-  fields.stream.checked = shot.stream;
-  if (shot.surface === "openai") {
-    fields.n.value = shot.n;
-    fields.format.value = shot.format;
-    if (!shot.stream) fields.response.value = shot.response;
+/** Fills the form with an earlier request; the key is not changed. */
+export function restoreRequest(request) {
+  camera.elements.surface.value = request.surface;
+  fields.prompt.value = request.prompt;
+  fields.tier.value = request.tier;
+  fields.stream.checked = request.stream;
+  if (request.surface === "openai") {
+    fields.n.value = request.n;
+    fields.format.value = request.format;
+    if (!request.stream) fields.response.value = request.response;
   }
-  inputs = [...shot.inputs];
-  mask = shot.mask;
-  showRatios(shot.ratio);
+  inputs = [...request.inputs];
+  mask = request.mask;
+  showRatios(request.ratio);
   showInputs();
   changed();
 }
 
-/** Writes a prompt for the reader, and lets him go on with it. */
+/** Fills in a prompt and focuses it. */
 export function suggestPrompt(text) {
   fields.prompt.value = text;
   fields.prompt.focus();
   changed();
 }
 
-/** After the language has changed: an example that nobody touched speaks it too. */
-export function retellForm() {
+/** Applies a change of language; an unchanged example prompt is translated too. */
+export function translateForm() {
   if (isExample(fields.prompt.value)) fields.prompt.value = say("prompt_first");
   showRatios(chosenRatio());
   showInputs();
   showSurface();
 }
 
-/** The field that keeps a shot from being taken, if there is one: its element and what to say. */
+/** The first required field that is empty, with the key of its message; null if there is none. */
 export function missing() {
   if (!fields.prompt.value.trim()) return [fields.prompt, "need_prompt"];
   if (!fields.key.value.trim()) return [fields.key, "need_key"];
   return null;
 }
 
-/** The shape that the picture will have, as far as it can be foreseen: width over height. */
-export function expectedShape(shot) {
-  const [width, height] = shot.ratio ? shot.ratio.split(":").map(Number) : [];
+/** The expected aspect ratio of the result: width over height. */
+export function expectedShape(request) {
+  const [width, height] = request.ratio ? request.ratio.split(":").map(Number) : [];
   if (width && height) return width / height;
-  const [first] = shot.inputs;
+  const [first] = request.inputs;
   return first ? Math.min(8, Math.max(1 / 8, first.width / first.height)) : 1;
 }
 
@@ -160,7 +160,7 @@ function showRatios(chosen) {
   find("#ratios").replaceChildren(...ratios.map((ratio) => ratioChoice(ratio, ratio === chosen)));
 }
 
-/** A shape to choose: a little frame of that very ratio. */
+/** A radio button with a small frame of its ratio. */
 function ratioChoice(ratio, chosen) {
   const frame = make("i", { "aria-hidden": "true", class: ratio ? "shape" : "shape auto" });
   const [width, height] = ratio ? ratio.split(":").map(Number) : [1, 1];
@@ -185,7 +185,7 @@ function showSurface() {
   find("#openai-only").disabled = !openai;
   find("#openai-only-note").hidden = openai;
   fields.response.disabled = fields.stream.checked;
-  find("#endpoint").textContent = `POST ${endpoint(readShot())}`;
+  find("#endpoint").textContent = `POST ${endpoint(readRequest())}`;
   showKeyHint();
   for (const element of document.querySelectorAll(".mask-tool")) element.hidden = !openai;
 }
@@ -229,16 +229,16 @@ function listenForPictures() {
   });
 }
 
-/** Adds pictures to start from; what is none is told. */
+/** Adds input pictures; files that are not pictures are reported. */
 export async function addFiles(files) {
   for (const file of files) {
     if (inputs.length >= model.limits.input_images) {
-      complain(say("too_many", { most: model.limits.input_images }));
+      notify(say("too_many", { most: model.limits.input_images }));
       break;
     }
     const input = await readInput(file);
     if (input) inputs.push(input);
-    else complain(say("not_a_picture", { name: file.name }));
+    else notify(say("not_a_picture", { name: file.name }));
   }
   showInputs();
   changed();
@@ -247,8 +247,8 @@ export async function addFiles(files) {
 async function readInput(file) {
   if (!TYPES.includes(file.type)) return null;
   try {
-    // The pixels as they are stored: a mask is held against those, not against a camera's notion of upright.
-    const blob = new Blob([await file.arrayBuffer()], { type: file.type }); // the file may be gone when it is sent
+    // The stored pixels, without EXIF rotation: a mask must match those.
+    const blob = new Blob([await file.arrayBuffer()], { type: file.type }); // a copy: the file may be gone when it is sent
     const bitmap = await createImageBitmap(blob, { imageOrientation: "none" });
     const name = fileName(
       file.name,

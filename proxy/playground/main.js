@@ -1,12 +1,21 @@
-// Brings the camera, the ground glass and the code together.
+// Connects the form, the results and the code.
 
 import { find, make, remember } from "./dom.js";
 import { Failure } from "./errors.js";
-import { addFiles, missing, readShot, restoreShot, retellForm, startForm, suggestPrompt, useModel } from "./form.js";
-import { base, readModel, take } from "./requests.js";
-import { colourfulLines, lacking, snippet, TABS } from "./snippets.js";
-import { expose, finish, formatSeconds, retellStage, secondsOf, startStage, tick } from "./stage.js";
-import { language, number, say, tell, translate } from "./words.js";
+import {
+  addFiles,
+  missing,
+  readRequest,
+  restoreRequest,
+  startForm,
+  suggestPrompt,
+  translateForm,
+  useModel,
+} from "./form.js";
+import { base, generate, readModel } from "./requests.js";
+import { addEntry, finish, formatSeconds, secondsOf, showResults, startResults, updateClock } from "./results.js";
+import { highlightedLines, snippet, TABS, unsupported } from "./snippets.js";
+import { explain, language, number, say, translate } from "./words.js";
 
 const root = document.documentElement;
 const shutter = find("#shutter");
@@ -17,32 +26,32 @@ let tab = "openai-python";
 let surface = "openai";
 let running = null; // {entry, controller, clock}
 
-// ---- taking pictures ----
+// ---- calls ----
 
-async function shoot(shot) {
+async function run(request) {
   if (running) return;
   const controller = new AbortController();
-  const entry = expose(shot);
-  running = { entry, controller, clock: setInterval(everyMoment, 100) };
-  showShutter();
+  const entry = addEntry(request);
+  running = { entry, controller, clock: setInterval(updateRunning, 100) };
+  showSubmitButton();
   announce(say("news_running"));
   bringIntoView();
   try {
-    const answer = await take(shot, controller.signal, (words) => (entry.words = words));
+    const answer = await generate(request, controller.signal, (words) => (entry.words = words));
     finish(entry, "done", { answer });
-    announce(newsOf(entry));
+    announce(announcementOf(entry));
   } catch (error) {
     failed(entry, error, controller.signal);
   } finally {
     clearInterval(running.clock);
     running = null;
-    showShutter();
+    showSubmitButton();
   }
 }
 
-function everyMoment() {
-  tick(running.entry);
-  showShutter();
+function updateRunning() {
+  updateClock(running.entry);
+  showSubmitButton();
 }
 
 function failed(entry, error, signal) {
@@ -51,19 +60,19 @@ function failed(entry, error, signal) {
     announce(say("news_cancelled"));
     return;
   }
-  const failure = error instanceof Failure ? error : new Failure(error.message, { trouble: "other" });
+  const failure = error instanceof Failure ? error : new Failure(error.message, { problem: "other" });
   finish(entry, "failed", { failure });
-  announce(say("news_failed", tell(failure.trouble)));
+  announce(say("news_failed", explain(failure.problem)));
 }
 
-function newsOf({ answer, seconds }) {
+function announcementOf({ answer, seconds }) {
   const [{ width, height }] = answer.pictures;
   const many = answer.pictures.length > 1;
   const count = many ? say("of_n", { count: number(answer.pictures.length) }) : say("news_picture");
   return say("news_done", { count, pixels: `${width} × ${height}`, seconds: formatSeconds(seconds) });
 }
 
-/** Where the glass lies below the fold, as on a phone, the reader is taken to it. */
+/** Scrolls to the results where they are below the fold, as on a phone. */
 function bringIntoView() {
   const glass = find("#glass");
   const { top } = glass.getBoundingClientRect();
@@ -77,48 +86,48 @@ function stop() {
   shutter.focus();
 }
 
-function release() {
+function submit() {
   if (running) return;
-  const lack = missing();
-  if (!lack) {
-    shoot(readShot());
+  const firstEmpty = missing();
+  if (!firstEmpty) {
+    run(readRequest());
     return;
   }
-  const [field, words] = lack;
+  const [field, words] = firstEmpty;
   field.focus();
   field.setAttribute("aria-invalid", "true");
   field.addEventListener("input", () => field.removeAttribute("aria-invalid"), { once: true });
   notify(say(words));
 }
 
-function showShutter() {
-  const shot = readShot();
+function showSubmitButton() {
+  const request = readRequest();
   const words = running
     ? say("shutter_busy", { seconds: formatSeconds(secondsOf(running.entry)) })
-    : shot.n > 1
-      ? say("shutter_many", { n: shot.n })
-      : say(shot.inputs.length ? "shutter_edit" : "shutter");
+    : request.n > 1
+      ? say("shutter_many", { n: request.n })
+      : say(request.inputs.length ? "shutter_edit" : "shutter");
   find("#shutter-words").textContent = words;
   shutter.setAttribute("aria-disabled", String(Boolean(running)));
   shutter.classList.toggle("busy", Boolean(running));
   cancel.hidden = !running;
 }
 
-// ---- the code beside it ----
+// ---- code ----
 
 function makeTabs() {
   find("#tabs").replaceChildren(
-    ...TABS.map(({ id, api, language: spoken }) =>
+    ...TABS.map(({ id, api, language: languageName }) =>
       make(
         "button",
         { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "listing", onclick: () => chooseTab(id) },
         make("small", {}, api || "HTTP"),
         " ",
-        make("span", {}, spoken),
+        make("span", {}, languageName),
       ),
     ),
   );
-  find("#tabs").addEventListener("keydown", walkTabs);
+  find("#tabs").addEventListener("keydown", moveBetweenTabs);
 }
 
 function chooseTab(id) {
@@ -126,7 +135,7 @@ function chooseTab(id) {
   showCode();
 }
 
-function walkTabs(event) {
+function moveBetweenTabs(event) {
   const place = TABS.findIndex(({ id }) => id === tab);
   const places = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: TABS.length - 1 };
   if (!(event.key in places)) return;
@@ -135,26 +144,26 @@ function walkTabs(event) {
   find(`#tab-${tab}`).focus();
 }
 
-/** The lens decides which SDK is shown; the language stays. */
-function followLens(shot) {
-  if (shot.surface === surface) return;
-  surface = shot.surface;
+/** The chosen API decides which SDK is shown; the programming language stays. */
+function followSurface(request) {
+  if (request.surface === surface) return;
+  surface = request.surface;
   if (tab !== "curl") tab = tab.replace(/^\w+/, surface);
 }
 
 function showCode() {
-  const shot = { ...readShot(), base: base() };
+  const request = { ...readRequest(), base: base() };
   for (const { id } of TABS) {
     const chosen = id === tab;
     find(`#tab-${id}`).setAttribute("aria-selected", String(chosen));
     find(`#tab-${id}`).tabIndex = chosen ? 0 : -1;
   }
   find("#listing").setAttribute("aria-labelledby", `tab-${tab}`);
-  find("#code").replaceChildren(...colourfulLines(snippet(tab, shot)).map(showLine));
-  find("#code-note").textContent = notesOnCode(shot).join(" ");
+  find("#code").replaceChildren(...highlightedLines(snippet(tab, request)).map(showLine));
+  find("#code-note").textContent = notesOnCode(request).join(" ");
 }
 
-/** A line of code; where it is too long, its rest hangs below it, further in. */
+/** A line of code; a long one is wrapped with a hanging indent. */
 function showLine(pieces) {
   const line = make(
     "span",
@@ -167,16 +176,16 @@ function showLine(pieces) {
   return line;
 }
 
-function notesOnCode(shot) {
-  const lacks = lacking(tab, shot);
+function notesOnCode(request) {
+  const unsupportedNames = unsupported(tab, request);
   const files = [
-    ...shot.inputs.map((input) => input.name),
-    ...(shot.mask && !tab.startsWith("gemini") ? ["mask.png"] : []),
+    ...request.inputs.map((input) => input.name),
+    ...(request.mask && !tab.startsWith("gemini") ? ["mask.png"] : []),
   ];
   return [
-    shot.key !== "sandbox" && say("code_key"),
+    request.key !== "sandbox" && say("code_key"),
     files.length && say("code_files", { names: files.join(", ") }),
-    lacks.length && say("code_lacks", { names: lacks.join(", ") }),
+    unsupportedNames.length && say("code_lacks", { names: unsupportedNames.join(", ") }),
   ].filter(Boolean);
 }
 
@@ -186,15 +195,15 @@ async function copyText(text, button) {
     await navigator.clipboard.writeText(text);
     button.textContent = say("copied");
   } catch {
-    button.textContent = copyTheOldWay(text) ? say("copied") : say("copy_failed");
+    button.textContent = copyWithoutClipboard(text) ? say("copied") : say("copy_failed");
   }
   announce(button.textContent);
   setTimeout(() => (button.textContent = before), 1600);
 }
 
-/** Without https there is no clipboard object. */
-function copyTheOldWay(text) {
-  const area = make("textarea", { class: "unseen" });
+/** For pages without https, which have no clipboard object. */
+function copyWithoutClipboard(text) {
+  const area = make("textarea", { class: "visually-hidden" });
   const focused = document.activeElement;
   document.body.append(area);
   area.value = text;
@@ -205,22 +214,22 @@ function copyTheOldWay(text) {
   return done;
 }
 
-// ---- language, theme, news ----
+// ---- language, theme, announcements ----
 
 function chooseLanguage() {
   root.lang = language() === "en" ? "ko" : "en";
   remember("language", root.lang);
-  retell();
+  translatePage();
 }
 
-function retell() {
+function translatePage() {
   translate();
   const other = find("#language");
   other.lang = language() === "en" ? "ko" : "en";
   other.textContent = language() === "en" ? "한국어" : "English";
-  retellForm();
-  retellStage();
-  retellTheme();
+  translateForm();
+  showResults();
+  showTheme();
   showModel();
   changed();
 }
@@ -232,10 +241,10 @@ function chooseTheme() {
   if (next === "system") delete root.dataset.theme;
   else root.dataset.theme = next;
   remember("theme", next === "system" ? null : next);
-  retellTheme();
+  showTheme();
 }
 
-function retellTheme() {
+function showTheme() {
   const name = say(`theme_${root.dataset.theme ?? "system"}`);
   find("#theme-name").textContent = name;
   find("#theme").setAttribute("aria-label", say("theme_switch", { name }));
@@ -249,12 +258,12 @@ function showModel() {
   else line.textContent = say("model", { model: model.upstream_model });
 }
 
-/** Said to those who do not see the page. */
+/** For screen readers. */
 function announce(text) {
   find("#news").textContent = text;
 }
 
-/** Said to everybody, for a moment. */
+/** For everyone: a message that disappears again. */
 function notify(text) {
   announce(text);
   const toast = make("p", { class: "toast", "aria-hidden": "true" }, text);
@@ -263,21 +272,21 @@ function notify(text) {
 }
 
 function changed() {
-  const shot = readShot();
-  followLens(shot);
-  showShutter();
+  const request = readRequest();
+  followSurface(request);
+  showSubmitButton();
   showCode();
 }
 
 function start() {
   makeTabs();
   if (/Mac|iP(hone|ad)/.test(navigator.platform)) find("#shutter kbd").textContent = "⌘ ↵";
-  startForm({ onChange: changed, onTrouble: notify });
-  startStage({
+  startForm({ onChange: changed, onProblem: notify });
+  startResults({
     suggest: suggestPrompt,
-    restore: restoreShot,
-    again: (shot) => {
-      shoot({ ...shot, key: readShot().key });
+    restore: restoreRequest,
+    again: (request) => {
+      run({ ...request, key: readRequest().key });
       shutter.focus();
     },
     useAsInput: (blob, name) => addFiles([new File([blob], name, { type: blob.type })]),
@@ -285,20 +294,20 @@ function start() {
   });
   find("#camera").addEventListener("submit", (event) => {
     event.preventDefault();
-    release();
+    submit();
   });
   cancel.addEventListener("click", stop);
   find("#language").addEventListener("click", chooseLanguage);
   find("#theme").addEventListener("click", chooseTheme);
   find("#copy").addEventListener("click", (event) =>
-    copyText(snippet(tab, { ...readShot(), base: base() }), event.currentTarget),
+    copyText(snippet(tab, { ...readRequest(), base: base() }), event.currentTarget),
   );
   document.addEventListener("keydown", (event) => {
     if (find("dialog[open]")) return;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) release();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
     if (event.key === "Escape" && running) stop();
   });
-  retell();
+  translatePage();
   readModel()
     .then((served) => {
       model = served;

@@ -1,4 +1,4 @@
-// A mask, painted by hand over the first input picture: a PNG of its size, transparent where the model may draw.
+// The mask editor: paints a PNG of the first input picture's size, transparent where the model may change it.
 
 import { find } from "./dom.js";
 
@@ -7,25 +7,25 @@ const canvas = find("#mask-canvas");
 const cursor = find("#mask-cursor");
 const brush = find("#brush");
 
-const STEPS_KEPT = 30;
+const MAX_UNDO_STEPS = 30;
 const SHADE = "rgba(20, 24, 24, .62)";
 
-/** Opens the easel. Resolves to the new mask, null for an empty one, or undefined if the reader goes back. */
+/** Opens the editor. Resolves to the new mask, null for an empty one, or undefined if the user goes back. */
 export async function paintMask(input, earlier) {
   const picture = await createImageBitmap(input.blob, { imageOrientation: "none" });
-  const easel = new Easel(picture);
-  if (earlier) await easel.load(earlier);
+  const editor = new MaskEditor(picture);
+  if (earlier) await editor.load(earlier);
   const listening = new AbortController();
   const { signal } = listening;
-  easel.listen(signal);
+  editor.listen(signal);
   dialog.showModal();
-  easel.show();
+  editor.show();
   canvas.focus();
   const result = await new Promise((resolve) => {
     const end = (value) => () => resolve(value());
     find("#mask-keep").addEventListener(
       "click",
-      end(() => easel.mask()),
+      end(() => editor.mask()),
       { signal },
     );
     find("#mask-cancel").addEventListener(
@@ -45,8 +45,8 @@ export async function paintMask(input, earlier) {
   return result;
 }
 
-/** The picture with the mask over it. The layer is opaque where the picture is to stay. */
-class Easel {
+/** The picture with the mask over it. The layer is opaque where the picture stays unchanged. */
+class MaskEditor {
   constructor(picture) {
     this.picture = picture;
     this.width = picture.width;
@@ -78,13 +78,13 @@ class Easel {
     bitmap.close();
   }
 
-  /** The brush's width in the picture's pixels. */
+  /** The brush's width in pixels of the picture. */
   get size() {
     return Math.max(2, (Math.min(this.width, this.height) * Number(brush.value)) / 100);
   }
 
   listen(signal) {
-    const on = (target, name, heard) => target.addEventListener(name, heard, { signal });
+    const on = (target, name, listener) => target.addEventListener(name, listener, { signal });
     on(canvas, "pointerdown", (event) => this.press(event));
     on(canvas, "pointermove", (event) => this.move(event));
     on(canvas, "pointerup", () => this.lift());
@@ -180,7 +180,7 @@ class Easel {
     const copy = new OffscreenCanvas(this.width, this.height);
     copy.getContext("2d").drawImage(this.layer, 0, 0);
     this.steps.push(copy);
-    if (this.steps.length > STEPS_KEPT) this.steps.shift();
+    if (this.steps.length > MAX_UNDO_STEPS) this.steps.shift();
   }
 
   undo() {
@@ -191,7 +191,7 @@ class Easel {
     this.show();
   }
 
-  /** The picture, shaded where it stays as it is. */
+  /** Draws the picture, shaded where it stays unchanged. */
   show() {
     const view = canvas.getContext("2d");
     view.globalCompositeOperation = "source-over";

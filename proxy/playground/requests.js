@@ -1,52 +1,53 @@
-// Asks for pictures, through the public endpoints only, in either dialect.
-// A shot is what the form says: surface, key, model, prompt, ratio, size, tier, n, format, response, stream, inputs, mask.
+// Calls the public endpoints of either API.
+// A request has the form's values:
+// surface, key, model, prompt, ratio, size, tier, n, format, response, stream, inputs, mask.
 
 import { Failure, failureOf, failureOfError, failureWithoutPicture } from "./errors.js";
 
-const NOBODYS_KEY = "playground"; // the list of models wants a key, and looks at none
+const ANY_KEY = "playground"; // the list of models requires a key and does not check it
 
-/** The page's own address without its file, so that it works below a path too. */
+/** The page's address without its file, so that it also works under a path. */
 export const base = () => new URL(".", location.href).href.replace(/\/$/, "");
 
-/** The first model that is served, with its shapes, limits and prices. */
+/** The first served model, with its aspect ratios, limits and prices. */
 export async function readModel() {
-  const response = await fetch(`${base()}/v1/models`, { headers: { Authorization: `Bearer ${NOBODYS_KEY}` } });
+  const response = await fetch(`${base()}/v1/models`, { headers: { Authorization: `Bearer ${ANY_KEY}` } });
   if (!response.ok) throw failureOf(response, await response.text());
   return (await response.json()).data[0];
 }
 
-/** The fields of an OpenAI request, pictures aside. The code that the page shows is written from them. */
-export function openaiFields(shot) {
-  const fields = { model: shot.model, prompt: shot.prompt };
-  if (shot.n > 1) fields.n = shot.n;
-  if (shot.size) fields.size = shot.size;
-  else if (shot.tier) fields.image_size = shot.tier;
-  if (shot.format) fields.output_format = shot.format;
-  if (shot.stream) fields.stream = true;
-  else fields.response_format = shot.response;
+/** The fields of an OpenAI request without its pictures. The code on the page is made from them. */
+export function openaiFields(request) {
+  const fields = { model: request.model, prompt: request.prompt };
+  if (request.n > 1) fields.n = request.n;
+  if (request.size) fields.size = request.size;
+  else if (request.tier) fields.image_size = request.tier;
+  if (request.format) fields.output_format = request.format;
+  if (request.stream) fields.stream = true;
+  else fields.response_format = request.response;
   return fields;
 }
 
-/** Google's generationConfig, if there is anything to say in it. */
-export function geminiConfig(shot) {
+/** Google's generationConfig, or null if it would be empty. */
+export function geminiConfig(request) {
   const imageConfig = {};
-  if (shot.ratio) imageConfig.aspectRatio = shot.ratio;
-  if (shot.tier) imageConfig.imageSize = shot.tier;
+  if (request.ratio) imageConfig.aspectRatio = request.ratio;
+  if (request.tier) imageConfig.imageSize = request.tier;
   return Object.keys(imageConfig).length ? { imageConfig } : null;
 }
 
-/** The path of the call, for the eye and for the code. */
-export function endpoint(shot) {
-  if (shot.surface === "openai") return shot.inputs.length ? "/v1/images/edits" : "/v1/images/generations";
-  return `/v1beta/models/${shot.model}:${shot.stream ? "streamGenerateContent?alt=sse" : "generateContent"}`;
+/** The path of the call. */
+export function endpoint(request) {
+  if (request.surface === "openai") return request.inputs.length ? "/v1/images/edits" : "/v1/images/generations";
+  return `/v1beta/models/${request.model}:${request.stream ? "streamGenerateContent?alt=sse" : "generateContent"}`;
 }
 
 /**
- * Takes the pictures of a shot. `onWords` hears what a streaming model says before its picture.
- * Returns {pictures, words, usage, cost, notes, failures, requestId}; throws a Failure, or an AbortError.
+ * Sends a request. `onWords` is called with the text that a streaming model sends before its picture.
+ * Returns {pictures, words, usage, cost, notes, failures, requestId}; throws a Failure or an AbortError.
  */
-export async function take(shot, signal, onWords) {
-  const response = await call(shot, signal);
+export async function generate(request, signal, onWords) {
+  const response = await call(request, signal);
   const requestId = response.headers.get("x-request-id") ?? "";
   if (!response.ok) throw failureOf(response, await readText(response, signal));
   const answer = {
@@ -58,47 +59,47 @@ export async function take(shot, signal, onWords) {
     requestId,
     notes: notesOf(response),
   };
-  const reader = shot.surface === "openai" ? openaiReader(answer) : geminiReader(answer, shot, onWords);
-  if (shot.stream) await readEvents(response, signal, reader);
+  const reader = request.surface === "openai" ? openaiReader(answer) : geminiReader(answer, request, onWords);
+  if (request.stream) await readEvents(response, signal, reader);
   else reader(parsed(await readText(response, signal), requestId));
-  if (!answer.pictures.length) throw withoutPicture(shot, answer);
-  answer.pictures = await Promise.all(answer.pictures.map((picture) => develop(picture, signal)));
+  if (!answer.pictures.length) throw noPictureFailure(request, answer);
+  answer.pictures = await Promise.all(answer.pictures.map((picture) => loadPicture(picture, signal)));
   return answer;
 }
 
-function call(shot, signal) {
-  const openai = shot.surface === "openai";
-  const headers = openai ? { Authorization: `Bearer ${shot.key}` } : { "x-goog-api-key": shot.key };
+function call(request, signal) {
+  const openai = request.surface === "openai";
+  const headers = openai ? { Authorization: `Bearer ${request.key}` } : { "x-goog-api-key": request.key };
   const send = async () => {
-    const body = openai ? openaiBody(shot) : await geminiBody(shot);
+    const body = openai ? openaiBody(request) : await geminiBody(request);
     if (typeof body === "string") headers["Content-Type"] = "application/json";
-    return fetch(base() + endpoint(shot), { method: "POST", headers, body, signal });
+    return fetch(base() + endpoint(request), { method: "POST", headers, body, signal });
   };
   return send().catch((error) => {
-    throw signal.aborted ? error : new Failure(error.message, { trouble: "offline" });
+    throw signal.aborted ? error : new Failure(error.message, { problem: "offline" });
   });
 }
 
-function openaiBody(shot) {
-  const fields = openaiFields(shot);
-  if (!shot.inputs.length) return JSON.stringify(fields);
+function openaiBody(request) {
+  const fields = openaiFields(request);
+  if (!request.inputs.length) return JSON.stringify(fields);
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
-  for (const input of shot.inputs) form.append("image[]", input.blob, input.name);
-  if (shot.mask) form.append("mask", shot.mask, "mask.png");
+  for (const input of request.inputs) form.append("image[]", input.blob, input.name);
+  if (request.mask) form.append("mask", request.mask, "mask.png");
   return form;
 }
 
-async function geminiBody(shot) {
+async function geminiBody(request) {
   const pictures = await Promise.all(
-    shot.inputs.map(async ({ blob, type }) => ({ inlineData: { mimeType: type, data: await toBase64(blob) } })),
+    request.inputs.map(async ({ blob, type }) => ({ inlineData: { mimeType: type, data: await toBase64(blob) } })),
   );
-  const body = { contents: [{ role: "user", parts: [...pictures, { text: shot.prompt }] }] };
-  const generationConfig = geminiConfig(shot);
+  const body = { contents: [{ role: "user", parts: [...pictures, { text: request.prompt }] }] };
+  const generationConfig = geminiConfig(request);
   return JSON.stringify(generationConfig ? { ...body, generationConfig } : body);
 }
 
-/** What the answer's headers say of the request. */
+/** What the answer's headers say about the request. */
 function notesOf(response) {
   return {
     ignored: response.headers.get("x-twinlens-ignored") ?? "",
@@ -113,26 +114,25 @@ function readText(response, signal) {
 function cutOff(error, response, signal) {
   if (signal.aborted) throw error;
   const requestId = response.headers.get("x-request-id") ?? "";
-  throw new Failure(error.message, { status: response.status, requestId, trouble: "cut" });
+  throw new Failure(error.message, { status: response.status, requestId, problem: "cut" });
 }
 
 function parsed(text, requestId) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Failure(error.message, { requestId, trouble: "broken" });
+    throw new Failure(error.message, { requestId, problem: "broken" });
   }
 }
 
-function withoutPicture(shot, answer) {
+function noPictureFailure(request, answer) {
   if (answer.failures.length) return Object.assign(answer.failures[0], { requestId: answer.requestId });
-  const told = { ...answer.ended, text: answer.words };
-  return failureWithoutPicture(told, answer.requestId);
+  return failureWithoutPicture({ ...answer.ended, text: answer.words }, answer.requestId);
 }
 
 // ---- reading answers ----
 
-/** Reads whole answers and events alike: an event is an answer with one picture, and has its `b64_json` on top. */
+/** Reads answers and events: an event is an answer with one picture, whose `b64_json` is at the top level. */
 function openaiReader(answer) {
   return (body) => {
     if (body.error) {
@@ -159,8 +159,8 @@ function addOpenaiUsage(answer, usage) {
   if (typeof usage.cost === "number") answer.cost = (answer.cost ?? 0) + usage.cost;
 }
 
-/** Reads whole answers and the pieces of a stream alike: a piece is an answer with fewer parts. */
-function geminiReader(answer, shot, onWords) {
+/** Reads answers and the pieces of a stream: a piece is an answer with fewer parts. */
+function geminiReader(answer, request, onWords) {
   return (body) => {
     if (body.error) throw failureOfError(body.error, { requestId: answer.requestId });
     for (const candidate of body.candidates ?? []) {
@@ -168,7 +168,7 @@ function geminiReader(answer, shot, onWords) {
       answer.ended = { ...answer.ended, ...pick(candidate, "finishReason", "finishMessage") };
     }
     answer.ended = { ...answer.ended, ...pick(body.promptFeedback ?? {}, "blockReason", "blockReasonMessage") };
-    if (body.usageMetadata) readGoogleUsage(answer, body.usageMetadata, shot.prices);
+    if (body.usageMetadata) readGoogleUsage(answer, body.usageMetadata, request.prices);
     onWords(answer.words);
   };
 }
@@ -183,7 +183,7 @@ function pick(object, ...names) {
   return Object.fromEntries(names.filter((name) => object[name]).map((name) => [name, object[name]]));
 }
 
-/** Google tells tokens and no price: the price is the one of the model list. */
+/** Google reports tokens without prices: the prices are those of the model list. */
 function readGoogleUsage(answer, usage, prices) {
   const input = usage.promptTokenCount ?? 0;
   const total = usage.totalTokenCount ?? 0;
@@ -196,7 +196,7 @@ function readGoogleUsage(answer, usage, prices) {
   answer.cost = (input * prices.input + texts * prices.text_output + images * prices.image_output) / 1e6;
 }
 
-/** Hands every server-sent event's JSON to the reader as it comes. An error may come as bare JSON between them. */
+/** Passes the JSON of every server-sent event to the reader. Between events there may be an error as plain JSON. */
 async function readEvents(response, signal, reader) {
   const lines = lineReader((line) => {
     if (line.startsWith("data:")) reader(JSON.parse(line.slice(5)));
@@ -212,7 +212,7 @@ async function readEvents(response, signal, reader) {
   if (stray.trim()) reader(parsed(stray, response.headers.get("x-request-id") ?? ""));
 }
 
-/** Cuts text into lines; a picture is one line of megabytes, so nothing is searched twice. `known` takes a line. */
+/** Splits text into lines. A picture is one line of megabytes, so no text is searched twice. `known` accepts a line. */
 function lineReader(known) {
   let pieces = [];
   const stray = [];
@@ -239,18 +239,18 @@ function lineReader(known) {
 
 // ---- pictures ----
 
-/** The picture's bytes, wherever the answer has put them, and its true pixels. */
-async function develop({ base64, url, type }, signal) {
+/** The picture's bytes, from base64 or its URL, and its true pixels. */
+async function loadPicture({ base64, url, type }, signal) {
   const blob = base64 ? fromBase64(base64, type) : await fetchStored(url, signal);
   const bitmap = await createImageBitmap(blob).catch(() => {
-    throw new Failure("The picture cannot be shown by this browser.", { trouble: "broken" });
+    throw new Failure("The picture cannot be shown by this browser.", { problem: "broken" });
   });
   const picture = { blob, type: blob.type, url: URL.createObjectURL(blob), width: bitmap.width, height: bitmap.height };
   bitmap.close();
   return picture;
 }
 
-/** A stored picture; whatever host its URL names, it lies beside this page. */
+/** A stored picture; it is always on this page's server, whatever host its URL names. */
 async function fetchStored(url, signal) {
   const response = await fetch(`${base()}/images/${new URL(url).pathname.split("/").pop()}`, { signal });
   if (!response.ok) throw failureOf(response, await response.text());

@@ -1,8 +1,8 @@
-// The code that does what the form says. Requests and code are written from the same fields: see requests.js.
+// Code that makes the same request. Calls and code are made from the same fields: see requests.js.
 
 import { endpoint, geminiConfig, openaiFields } from "./requests.js";
 
-/** The tabs: which API each speaks, in which language. */
+/** The tabs, with their API and programming language. */
 export const TABS = [
   { id: "openai-python", api: "OpenAI", language: "Python", write: openaiPython },
   { id: "openai-node", api: "OpenAI", language: "Node", write: openaiNode },
@@ -11,126 +11,126 @@ export const TABS = [
   { id: "curl", api: "", language: "curl", write: curl },
 ];
 
-/** The code of a tab. `shot.base` is the proxy's address; the key is a placeholder unless it is everybody's. */
-export function snippet(id, shot) {
-  const key = shot.key === "sandbox" ? "sandbox" : "YOUR_KEY";
-  return TABS.find((tab) => tab.id === id).write({ ...shot, key });
+/** The code of a tab. `request.base` is the proxy's address; any key but the sandbox's is replaced by a placeholder. */
+export function snippet(id, request) {
+  const key = request.key === "sandbox" ? "sandbox" : "YOUR_KEY";
+  return TABS.find((tab) => tab.id === id).write({ ...request, key });
 }
 
-/** What a form asks for and Gemini's API has no word for. */
-export function lacking(id, shot) {
-  if (!id.startsWith("gemini") || shot.surface !== "openai") return [];
-  return [shot.n > 1 && "n", shot.mask && "mask", shot.format && "output_format"].filter(Boolean);
+/** The fields of a request that the Gemini API does not support. */
+export function unsupported(id, request) {
+  if (!id.startsWith("gemini") || request.surface !== "openai") return [];
+  return [request.n > 1 && "n", request.mask && "mask", request.format && "output_format"].filter(Boolean);
 }
 
 const quote = JSON.stringify; // a string that Python and JavaScript both read
-const endingOf = (shot) => shot.format || "png";
+const endingOf = (request) => request.format || "png";
 
 // ---- OpenAI ----
 
-function openaiPython(shot) {
-  const { image_size: tier, ...fields } = openaiFields(shot);
-  const called = shot.inputs.length ? "edit" : "generate";
+function openaiPython(request) {
+  const { image_size: tier, ...fields } = openaiFields(request);
+  const called = request.inputs.length ? "edit" : "generate";
   const lines = Object.entries(fields).map(([name, value]) => `    ${name}=${value === true ? "True" : quote(value)},`);
-  if (shot.inputs.length) lines.splice(2, 0, `    image=[${shot.inputs.map(openedPython).join(", ")}],`);
-  if (shot.mask) lines.splice(3, 0, '    mask=open("mask.png", "rb"),');
+  if (request.inputs.length) lines.splice(2, 0, `    image=[${request.inputs.map(openedPython).join(", ")}],`);
+  if (request.mask) lines.splice(3, 0, '    mask=open("mask.png", "rb"),');
   if (tier) lines.push(`    extra_body={"image_size": ${quote(tier)}},`);
   const call = `client.images.${called}(\n${lines.join("\n")}\n)`;
-  const imports = shot.response === "url" ? "" : "import base64\nfrom pathlib import Path\n\n";
+  const imports = request.response === "url" ? "" : "import base64\nfrom pathlib import Path\n\n";
   return `# pip install openai
 ${imports}from openai import OpenAI
 
 client = OpenAI(
-    base_url=${quote(`${shot.base}/v1`)},
-    api_key=${quote(shot.key)},
+    base_url=${quote(`${request.base}/v1`)},
+    api_key=${quote(request.key)},
 )
-${shot.stream ? openaiPythonStream(call, shot) : openaiPythonWhole(call, shot)}`;
+${request.stream ? openaiPythonStream(call, request) : openaiPythonWhole(call, request)}`;
 }
 
 const openedPython = ({ name }) => `open(${quote(name)}, "rb")`;
 
-function openaiPythonWhole(call, shot) {
+function openaiPythonWhole(call, request) {
   return `response = ${call}
-${shot.response === "url" ? openaiPythonUrls(shot) : openaiPythonFiles(shot)}
+${request.response === "url" ? openaiPythonUrls(request) : openaiPythonFiles(request)}
 print(response.usage.total_tokens, "tokens")
 `;
 }
 
-function openaiPythonUrls(shot) {
-  return shot.n === 1 ? "print(response.data[0].url)" : "for picture in response.data:\n    print(picture.url)";
+function openaiPythonUrls(request) {
+  return request.n === 1 ? "print(response.data[0].url)" : "for picture in response.data:\n    print(picture.url)";
 }
 
-function openaiPythonFiles(shot) {
-  if (shot.n === 1)
+function openaiPythonFiles(request) {
+  if (request.n === 1)
     return `picture = response.data[0]
 data = base64.b64decode(picture.b64_json)
-Path("picture.${endingOf(shot)}").write_bytes(data)`;
+Path("picture.${endingOf(request)}").write_bytes(data)`;
   return `for number, picture in enumerate(response.data, 1):
     data = base64.b64decode(picture.b64_json)
-    Path(f"picture-{number}.${endingOf(shot)}").write_bytes(data)`;
+    Path(f"picture-{number}.${endingOf(request)}").write_bytes(data)`;
 }
 
-function openaiPythonStream(call, shot) {
+function openaiPythonStream(call, request) {
   return `stream = ${call}
 number = 0
 for event in stream:
     if event.type.endswith(".completed"):
         number += 1
         data = base64.b64decode(event.b64_json)
-        Path(f"picture-{number}.${endingOf(shot)}").write_bytes(data)
+        Path(f"picture-{number}.${endingOf(request)}").write_bytes(data)
 `;
 }
 
-function openaiNode(shot) {
-  const fields = openaiFields(shot);
+function openaiNode(request) {
+  const fields = openaiFields(request);
   const lines = Object.entries(fields).map(([name, value]) => `  ${name}: ${quote(value)},`);
-  if (shot.inputs.length) lines.splice(2, 0, `  image: [${shot.inputs.map(openedNode).join(", ")}],`);
-  if (shot.mask) lines.splice(3, 0, '  mask: fs.createReadStream("mask.png"),');
-  const call = `await client.images.${shot.inputs.length ? "edit" : "generate"}({\n${lines.join("\n")}\n});`;
-  const files = shot.inputs.length || shot.response !== "url";
+  if (request.inputs.length) lines.splice(2, 0, `  image: [${request.inputs.map(openedNode).join(", ")}],`);
+  if (request.mask) lines.splice(3, 0, '  mask: fs.createReadStream("mask.png"),');
+  const call = `await client.images.${request.inputs.length ? "edit" : "generate"}({\n${lines.join("\n")}\n});`;
+  const files = request.inputs.length || request.response !== "url";
   return `// npm install openai
 ${files ? 'import fs from "node:fs";\n' : ""}import OpenAI from "openai";
 
 const client = new OpenAI({
-  baseURL: ${quote(`${shot.base}/v1`)},
-  apiKey: ${quote(shot.key)},
+  baseURL: ${quote(`${request.base}/v1`)},
+  apiKey: ${quote(request.key)},
 });
-${shot.stream ? openaiNodeStream(call, shot) : openaiNodeWhole(call, shot)}`;
+${request.stream ? openaiNodeStream(call, request) : openaiNodeWhole(call, request)}`;
 }
 
 const openedNode = ({ name }) => `fs.createReadStream(${quote(name)})`;
 
-function openaiNodeWhole(call, shot) {
+function openaiNodeWhole(call, request) {
   return `const response = ${call}
-${shot.response === "url" ? openaiNodeUrls(shot) : openaiNodeFiles(shot)}
+${request.response === "url" ? openaiNodeUrls(request) : openaiNodeFiles(request)}
 console.log(response.usage.total_tokens, "tokens");
 `;
 }
 
-function openaiNodeUrls(shot) {
-  if (shot.n === 1) return "console.log(response.data[0].url);";
+function openaiNodeUrls(request) {
+  if (request.n === 1) return "console.log(response.data[0].url);";
   return "for (const picture of response.data) {\n  console.log(picture.url);\n}";
 }
 
-function openaiNodeFiles(shot) {
-  if (shot.n === 1)
+function openaiNodeFiles(request) {
+  if (request.n === 1)
     return `const [picture] = response.data;
 const data = Buffer.from(picture.b64_json, "base64");
-fs.writeFileSync("picture.${endingOf(shot)}", data);`;
+fs.writeFileSync("picture.${endingOf(request)}", data);`;
   return `for (const [index, picture] of response.data.entries()) {
   const data = Buffer.from(picture.b64_json, "base64");
-  fs.writeFileSync(\`picture-\${index + 1}.${endingOf(shot)}\`, data);
+  fs.writeFileSync(\`picture-\${index + 1}.${endingOf(request)}\`, data);
 }`;
 }
 
-function openaiNodeStream(call, shot) {
+function openaiNodeStream(call, request) {
   return `const stream = ${call}
 let number = 0;
 for await (const event of stream) {
   if (event.type.endsWith(".completed")) {
     number += 1;
     const data = Buffer.from(event.b64_json, "base64");
-    fs.writeFileSync(\`picture-\${number}.${endingOf(shot)}\`, data);
+    fs.writeFileSync(\`picture-\${number}.${endingOf(request)}\`, data);
   }
 }
 `;
@@ -138,29 +138,29 @@ for await (const event of stream) {
 
 // ---- Gemini ----
 
-function geminiPython(shot) {
-  const pictures = shot.inputs.map(
+function geminiPython(request) {
+  const pictures = request.inputs.map(
     ({ name, type }) => `        types.Part.from_bytes(
             data=Path(${quote(name)}).read_bytes(),
             mime_type=${quote(type)},
         ),\n`,
   );
   const contents = pictures.length
-    ? `[\n${pictures.join("")}        ${quote(shot.prompt)},\n    ]`
-    : quote(shot.prompt);
-  const config = geminiConfig(shot);
+    ? `[\n${pictures.join("")}        ${quote(request.prompt)},\n    ]`
+    : quote(request.prompt);
+  const config = geminiConfig(request);
   const options = config ? `    config=${pythonConfig(config)},\n` : "";
-  const given = `(\n    model=${quote(shot.model)},\n    contents=${contents},\n${options})`;
+  const given = `(\n    model=${quote(request.model)},\n    contents=${contents},\n${options})`;
   return `# pip install google-genai
 from pathlib import Path
 
 from google import genai
 ${pictures.length ? "from google.genai import types\n" : ""}
 client = genai.Client(
-    api_key=${quote(shot.key)},
-    http_options={"base_url": ${quote(shot.base)}},
+    api_key=${quote(request.key)},
+    http_options={"base_url": ${quote(request.base)}},
 )
-${shot.stream ? geminiPythonStream(given) : geminiPythonWhole(given)}`;
+${request.stream ? geminiPythonStream(given) : geminiPythonWhole(given)}`;
 }
 
 function pythonConfig({ imageConfig }) {
@@ -192,8 +192,8 @@ for chunk in stream:
 `;
 }
 
-function geminiNode(shot) {
-  const parts = shot.inputs.map(
+function geminiNode(request) {
+  const parts = request.inputs.map(
     ({ name, type }) =>
       `    {
       inlineData: {
@@ -202,19 +202,19 @@ function geminiNode(shot) {
       },
     },\n`,
   );
-  const contents = parts.length ? `[\n${parts.join("")}    ${quote(shot.prompt)},\n  ]` : quote(shot.prompt);
-  const config = geminiConfig(shot);
+  const contents = parts.length ? `[\n${parts.join("")}    ${quote(request.prompt)},\n  ]` : quote(request.prompt);
+  const config = geminiConfig(request);
   const options = config ? `  config: ${nodeLiteral(config)},\n` : "";
-  const given = `({\n  model: ${quote(shot.model)},\n  contents: ${contents},\n${options}});`;
+  const given = `({\n  model: ${quote(request.model)},\n  contents: ${contents},\n${options}});`;
   return `// npm install @google/genai
 import fs from "node:fs";
 import { GoogleGenAI } from "@google/genai";
 
 const ai = new GoogleGenAI({
-  apiKey: ${quote(shot.key)},
-  httpOptions: { baseUrl: ${quote(shot.base)} },
+  apiKey: ${quote(request.key)},
+  httpOptions: { baseUrl: ${quote(request.base)} },
 });
-${shot.stream ? geminiNodeStream(given) : geminiNodeWhole(given)}`;
+${request.stream ? geminiNodeStream(given) : geminiNodeWhole(given)}`;
 }
 
 function nodeLiteral(value) {
@@ -253,80 +253,80 @@ for await (const chunk of stream) {
 
 // ---- curl ----
 
-function curl(shot) {
-  return shot.surface === "openai" ? openaiCurl(shot) : geminiCurl(shot);
+function curl(request) {
+  return request.surface === "openai" ? openaiCurl(request) : geminiCurl(request);
 }
 
 const shell = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 
-function curlHead(shot, ...headers) {
-  const flags = shot.stream ? "curl -N" : "curl";
-  return [`${flags} ${shell(shot.base + endpoint(shot))}`, ...headers.map((header) => `  -H ${shell(header)}`)];
+function curlHead(request, ...headers) {
+  const flags = request.stream ? "curl -N" : "curl";
+  return [`${flags} ${shell(request.base + endpoint(request))}`, ...headers.map((header) => `  -H ${shell(header)}`)];
 }
 
-function openaiCurl(shot) {
-  const fields = openaiFields(shot);
-  const authorization = `Authorization: Bearer ${shot.key}`;
-  const lines = shot.inputs.length
-    ? [...curlHead(shot, authorization), ...curlForm(shot, fields)]
+function openaiCurl(request) {
+  const fields = openaiFields(request);
+  const authorization = `Authorization: Bearer ${request.key}`;
+  const lines = request.inputs.length
+    ? [...curlHead(request, authorization), ...curlForm(request, fields)]
     : [
-        ...curlHead(shot, authorization, "Content-Type: application/json"),
+        ...curlHead(request, authorization, "Content-Type: application/json"),
         `  -d ${shell(JSON.stringify(fields, null, 2))}`,
       ];
-  return (
-    lines.join(" \\\n") + curlEnd(shot, '"b64_json":"[^"]*"', fields.response_format === "b64_json" && shot.n === 1)
-  );
+  const single = fields.response_format === "b64_json" && request.n === 1;
+  return lines.join(" \\\n") + curlEnd(request, '"b64_json":"[^"]*"', single);
 }
 
-function curlForm(shot, fields) {
+function curlForm(request, fields) {
   return [
-    ...shot.inputs.map(({ name }) => `  -F ${shell(`image[]=@${name}`)}`),
-    ...(shot.mask ? ["  -F 'mask=@mask.png'"] : []),
+    ...request.inputs.map(({ name }) => `  -F ${shell(`image[]=@${name}`)}`),
+    ...(request.mask ? ["  -F 'mask=@mask.png'"] : []),
     ...Object.entries(fields).map(([name, value]) => `  --form-string ${shell(`${name}=${value}`)}`),
   ];
 }
 
-function geminiCurl(shot) {
-  const head = curlHead(shot, `x-goog-api-key: ${shot.key}`, "Content-Type: application/json");
-  const generationConfig = geminiConfig(shot);
-  const parts = [...shot.inputs.map(inlineFile), { text: shot.prompt }];
+function geminiCurl(request) {
+  const head = curlHead(request, `x-goog-api-key: ${request.key}`, "Content-Type: application/json");
+  const generationConfig = geminiConfig(request);
+  const parts = [...request.inputs.map(inlineFile), { text: request.prompt }];
   const body = { contents: [{ parts }], ...(generationConfig ? { generationConfig } : {}) };
   const text = JSON.stringify(body, null, 2);
-  const end = curlEnd(shot, '"data": "[^"]*"', !shot.stream);
-  if (!shot.inputs.length) return `${[...head, `  -d ${shell(text)}`].join(" \\\n")}${end}`;
-  return `${[...head, "  -d @- <<JSON"].join(" \\\n")}${end.replace(/\n$/, "")}\n${hereDocument(text, shot)}\nJSON\n`;
+  const end = curlEnd(request, '"data": "[^"]*"', !request.stream);
+  if (!request.inputs.length) return `${[...head, `  -d ${shell(text)}`].join(" \\\n")}${end}`;
+  const command = [...head, "  -d @- <<JSON"].join(" \\\n") + end.replace(/\n$/, "");
+  return `${command}\n${hereDocument(text, request)}\nJSON\n`;
 }
 
-/** Where a file's base64 will stand: two marks that no prompt can hold as they are, since JSON escapes them. */
+/** A placeholder for a file's base64: control characters, which no prompt can contain unescaped in JSON. */
 const inlineFile = ({ type }, index) => ({ inlineData: { mimeType: type, data: `\u0001${index}\u0001` } });
 
-/** Text between `<<JSON` and `JSON`: the shell fills in the files and leaves everything else as it is. */
-function hereDocument(text, shot) {
+/** Text between `<<JSON` and `JSON`: the shell inserts the files and changes nothing else. */
+function hereDocument(text, request) {
   return text
     .replace(/[\\$`]/g, "\\$&")
-    .replace(/\\\\u0001(\d+)\\\\u0001/g, (mark, index) => fileInside(shot.inputs[index]) ?? mark);
+    .replace(/\\\\u0001(\d+)\\\\u0001/g, (mark, index) => fileInside(request.inputs[index]) ?? mark);
 }
 
 const fileInside = (input) => input && `$(base64 < ${shell(input.name)} | tr -d '\\n')`;
 
-/** What becomes of the answer: a file if there is one picture in it, the answer itself otherwise. */
-function curlEnd(shot, pattern, single) {
+/** Saves the picture as a file if the answer has one, otherwise the answer itself. */
+function curlEnd(request, pattern, single) {
   if (single)
-    return ` \\\n  | grep -o ${shell(pattern)} | cut -d'"' -f4 | base64 --decode > picture.${endingOf(shot)}\n`;
-  if (shot.stream || shot.response === "url") return "\n";
+    return ` \\\n  | grep -o ${shell(pattern)} | cut -d'"' -f4 | base64 --decode > picture.${endingOf(request)}\n`;
+  if (request.stream || request.response === "url") return "\n";
   return " \\\n  -o answer.json\n";
 }
 
-// ---- colours ----
+// ---- highlighting ----
 
 const TOKENS =
   /(#.*|\/\/.*)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\]|\\.|'\\'')*'|`[^`\n]*`)|\b(from|import|for|in|if|elif|else|with|as|await|const|let|new|of|print|True|and|or)\b/g;
 const KINDS = ["comment", "string", "keyword"];
 
-/** The code as lines of pieces, each with the kind of thing it is. */
-export function colourfulLines(code) {
+/** The code as lines of [kind, text] pieces. */
+export function highlightedLines(code) {
   const lines = [[]];
-  for (const [kind, text] of colourful(code)) {
+  for (const [kind, text] of tokens(code)) {
     for (const part of text.split(/(?<=\n)/)) {
       lines.at(-1).push([kind, part]);
       if (part.endsWith("\n")) lines.push([]);
@@ -335,7 +335,7 @@ export function colourfulLines(code) {
   return lines.filter((line) => line.length);
 }
 
-function colourful(code) {
+function tokens(code) {
   const pieces = [];
   let end = 0;
   for (const match of code.matchAll(TOKENS)) {

@@ -1,4 +1,4 @@
-"""Notices that a caller has hung up while his answer is still being made, so that nobody draws for nobody."""
+"""Notices that a caller has hung up before its answer is complete, and ends the request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from proxy.greenlets import interrupt_when_gone
 
 
 def watch_caller() -> None:
-    """From now on, with the body read, the request ends in CallerGone when its connection is closed.
+    """To be called when the body has been read: from then on a closed connection raises CallerGone.
 
-    A connection with TLS of gunicorn's own cannot be looked at without reading from it, and is not watched.
+    A connection with gunicorn's own TLS is not watched: nothing can be seen on it without reading.
     """
     socket = request.environ.get("gunicorn.socket")
     if socket is not None and not isinstance(socket, ssl.SSLSocket):
@@ -20,7 +20,7 @@ def watch_caller() -> None:
 
 
 def stop_watching(response: Response) -> Response:
-    """After a request: the connection belongs to the next one once the response has been sent."""
+    """After a request: ends the watch when the response has been sent, before the next request."""
     if stop := g.pop("stop_watching", None):
         response.call_on_close(stop)
     return response

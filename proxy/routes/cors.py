@@ -1,4 +1,4 @@
-"""Pages of other sites: refused by their browsers unless CORS_ORIGINS allows them."""
+"""Web pages of other origins: their browsers refuse the answers unless CORS_ORIGINS allows the origin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPOSED = ", ".join(
 
 
 def answer_preflight() -> Response | None:
-    """Before a request: answers a browser that asks whether a page may send it."""
+    """Before a request: answers a preflight request."""
     if request.method != "OPTIONS" or not is_allowed() or "Access-Control-Request-Method" not in request.headers:
         return None
     response = Response(status=204)
@@ -34,7 +34,7 @@ def answer_preflight() -> Response | None:
 
 
 def allow_origin(response: Response) -> Response:
-    """After a request: lets the page that sent it read the answer, if it may."""
+    """After a request: lets the page of an allowed origin read the answer."""
     if is_allowed():
         response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
         response.headers["Access-Control-Expose-Headers"] = EXPOSED
@@ -43,7 +43,7 @@ def allow_origin(response: Response) -> Response:
 
 
 def is_allowed() -> bool:
-    """Whether the page that asks is of an allowed origin. Keys are in headers, so no credentials are ever allowed."""
+    """Whether the request comes from an allowed origin. Keys are in headers, so credentials are never allowed."""
     origin = request.headers.get("Origin")
     if origin is None:
         return False

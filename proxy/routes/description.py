@@ -1,4 +1,4 @@
-"""What the service accepts and returns, for machines."""
+"""The OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ blueprint = Blueprint("description", __name__)
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """Both APIs as one OpenAPI document."""
+    """Both APIs in one document."""
     return jsonify(spec.openapi())

@@ -1,4 +1,4 @@
-"""Answers that flow: what goes wrong before the first byte is an error, what goes wrong after it cuts the transfer."""
+"""Streamed answers: an error before the first byte gets a response of its own, one after it cuts the transfer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from flask import Response, request
 from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError
-from compat.openai_images.response import DraftSent
-from proxy.caller import reset_when_closed
-from proxy.greenlets import CallerGone
+from proxy.greenlets import CallerGone, reset_when_closed
 from proxy.observation.record import Observation
-from proxy.routes.observing import observation
+from proxy.routes import the_observation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -25,7 +23,7 @@ log = logging.getLogger("twinlens")
 
 
 class ClosingResponse(Response):
-    """A response that is closed too when it cannot even be started, so that what it holds is given back."""
+    """A response that is also closed when it cannot be started, so that what it holds is given back."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -35,8 +33,8 @@ class ClosingResponse(Response):
             raise
 
 
-class Flowing:
-    """Chunks that are closed with their response. Werkzeug's own would look at each of them once more."""
+class Chunks:
+    """Chunks that are closed with their response. Werkzeug's own iterator would look at each of them again."""
 
     def __init__(self, chunks: Iterable[bytes], close: Callable[[], None]):
         self.chunks = chunks
@@ -55,46 +53,48 @@ class FlowingResponse(ClosingResponse):
         return self.headers
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        return Flowing(cast(Iterable[bytes], self.response), self.close)
+        return Chunks(cast(Iterable[bytes], self.response), self.close)
 
 
 class Cut(ConnectionResetError):
-    """The answer cannot be finished. Gunicorn closes the connection without the chunk that ends a body."""
+    """The answer cannot be finished. Gunicorn closes the connection without the last chunk."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the answer was cut off")
 
 
 def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200) -> Response:
-    """A response of chunks as they come. What the first one raises is raised here, as long as it can be answered."""
-    seen = observation()
-    chunks = seen.chunks(chunks)
+    """A response of chunks as they come. What the first one raises is raised here, where it can be answered."""
+    observation = the_observation()
+    chunks = observation.chunks(chunks)
     first = next(chunks, b"")
-    body = cut_on_trouble(chain([first], chunks), request.environ, seen)
+    body = cut_on_error(chain([first], chunks), request.environ, observation)
     response = FlowingResponse(body, status, headers)
     response.call_on_close(lambda: close(chunks))
     return response
 
 
-def cut_on_trouble(chunks: Iterable[bytes], environ: dict[str, Any], seen: Observation) -> Generator[bytes, None, None]:
-    """The chunks; an error among them ends the transfer so that a client sees that it is broken."""
+def cut_on_error(
+    chunks: Iterable[bytes], environ: dict[str, Any], observation: Observation
+) -> Generator[bytes, None, None]:
+    """The chunks; an error among them breaks the transfer off, so that a client sees that it is incomplete."""
     try:
         yield from chunks
     except (OSError, GeneratorExit):
         raise
     except CallerGone:
         raise Cut from None
-    except (ApiError, DraftSent) as error:
-        log.warning("the answer to %s was cut off: %s", seen.request_id, error)
-        cut(environ, seen)
+    except ApiError as error:
+        log.warning("the answer to %s was cut off: %s", observation.request_id, error)
+        cut(environ, observation)
     except BaseException:
-        log.exception("the answer to %s was cut off", seen.request_id)
-        cut(environ, seen)
+        log.exception("the answer to %s was cut off", observation.request_id)
+        cut(environ, observation)
 
 
-def cut(environ: dict[str, Any], seen: Observation) -> NoReturn:
-    """Ends the transfer. To HTTP/1.0, where the end of the connection is the end of the body, it is a reset."""
-    seen.error = "cut"
+def cut(environ: dict[str, Any], observation: Observation) -> NoReturn:
+    """Breaks the transfer off: for HTTP/1.0, where closing would end the body, with a reset."""
+    observation.error = "cut"
     connection = environ.get("gunicorn.socket")
     if connection is not None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         reset_when_closed(connection)
@@ -102,6 +102,6 @@ def cut(environ: dict[str, Any], seen: Observation) -> NoReturn:
 
 
 def close(chunks: Iterator[bytes]) -> None:
-    """Ends a generator that was left before its end, and with it the call upstream."""
+    """Ends a generator before its end, and with it the call upstream."""
     if isinstance(chunks, Generator):
         chunks.close()

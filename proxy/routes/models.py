@@ -1,27 +1,51 @@
-"""The models that are served, in the words of the API that asks."""
+"""The served models, in the form of the caller's API."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, request
 
-from compat.gemini_content import models as google_words
-from compat.openai_images import models as openai_words
-from proxy.caller import is_googles
-from proxy.routes import gemini_content, openai_images, the_service
-from proxy.routes.observing import observation
+from compat.dialect import Dialect
+from compat.gemini_content import models as gemini_models
+from compat.gemini_content.error import GEMINI
+from compat.image_models import ServedModel
+from compat.openai_images import models as openai_models
+from compat.openai_images.error import OPENAI
+from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes.authentication import require_key
+
+
+@dataclass(frozen=True)
+class Writer:
+    """How an API writes its models."""
+
+    build_models: Callable[
+        [list[ServedModel], Mapping[str, str]], dict[str, Any]
+    ]  # of the query's page, if it has pages
+    build_model: Callable[[ServedModel], dict[str, Any]]
+
+
+WRITERS: Mapping[Dialect, Writer] = {
+    OPENAI: Writer(lambda models, _: openai_models.build_models(models), openai_models.build_model),
+    GEMINI: Writer(
+        lambda models, query: gemini_models.build_models(models, query.get("pageSize"), query.get("pageToken")),
+        gemini_models.build_model,
+    ),
+}
 
 blueprint = Blueprint("models", __name__)
+blueprint.before_request(require_key)  # which is not checked: no call goes to an upstream
 
 
 @blueprint.get("/v1/models")
 @blueprint.get("/v1beta/models")
 @blueprint.get("/v1beta/openai/models")
 def list_models() -> Response:
-    """All of them. Google's list comes in pages."""
-    models = the_service().catalogue.models()
-    if asks_as_google():
-        return jsonify(google_words.build_models(models, request.args.get("pageSize"), request.args.get("pageToken")))
-    return jsonify(openai_words.build_models(models))
+    """All of them."""
+    return jsonify(WRITERS[the_caller().dialect].build_models(the_service().catalogue.models(), request.args))
 
 
 @blueprint.get("/v1/models/<model_name:name>")
@@ -29,14 +53,6 @@ def list_models() -> Response:
 @blueprint.get("/v1beta/openai/models/<model_name:name>")
 def get_model(name: str) -> Response:
     """One of them, by any name it is served under."""
-    googles = asks_as_google()
     model = the_service().catalogue.resolve(name)
-    observation().note_model(model)
-    return jsonify(google_words.build_model(model) if googles else openai_words.build_model(model))
-
-
-def asks_as_google() -> bool:
-    """Whether the caller speaks Google's API. A key must be there and is not checked. Raises MISSING_KEY."""
-    googles = is_googles(request.path, request.headers, lambda: request.args)
-    (gemini_content if googles else openai_images).caller_key()
-    return googles
+    the_observation().note_model(model)
+    return jsonify(WRITERS[the_caller().dialect].build_model(model))

@@ -1,10 +1,11 @@
-"""What an operator's tools ask."""
+"""Health and metrics, for an operator's tools."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
 from proxy.observation import metrics
+from proxy.observation.readiness import OPTIONAL
 from proxy.routes import the_service
 
 blueprint = Blueprint("monitoring", __name__)
@@ -18,11 +19,12 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether pictures can be made now: 503 names what is missing."""
+    """Whether pictures can be made now: 503 names what is missing, and 200 what only some requests need."""
     troubles = the_service().readiness.troubles()
     metrics.note_ready(troubles)
-    response = jsonify({"status": "not ready" if troubles else "ok", **troubles})
-    response.status_code = 503 if troubles else 200
+    is_ready = troubles.keys() <= OPTIONAL
+    response = jsonify({"status": ("degraded" if troubles else "ok") if is_ready else "not ready", **troubles})
+    response.status_code = 200 if is_ready else 503
     return response
 
 

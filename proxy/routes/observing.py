@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from flask import Response, g, request
 
-from proxy.caller import REQUEST_ID, is_googles
 from proxy.observation import metrics
 from proxy.observation.logs import log_request
 from proxy.observation.record import Observation
+from proxy.routes import the_caller, the_observation
+from proxy.routes.buying import when_over
 
-SERVICE = ("stored_images", "description", "health", "monitoring", "playground")  # blueprints of neither API
-
-
-def observation() -> Observation:
-    """What is noted of the current request."""
-    seen: Observation = g.observation
-    return seen
+NO_API = ("stored_images", "description", "monitoring", "playground")  # blueprints that belong to neither API
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
 def begin() -> None:
-    """Before a request: it gets an id, the caller's own if that is a sane one."""
-    told = request.headers.get("x-request-id", "")
-    seen = Observation(told if REQUEST_ID.fullmatch(told) else secrets.token_hex(16), request.method)
-    if request.blueprint not in SERVICE:
-        seen.surface = "gemini" if is_googles(request.path, request.headers, lambda: request.args) else "openai"
+    """Before a request: makes its record, with the caller's request id if that is well-formed, or a new one."""
+    given = request.headers.get("x-request-id", "")
+    observation = Observation(given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16), request.method)
+    if request.blueprint not in NO_API:
+        observation.surface = the_caller().dialect.name
     if request.endpoint:
-        seen.operation = request.endpoint.rpartition(".")[2]
-    g.observation = seen
+        observation.operation = request.endpoint.rpartition(".")[2]
+    g.observation = observation
 
 
 def end(response: Response) -> Response:
-    """After a request: its id is told, and its model's end; when its last byte is sent it is logged and counted."""
-    seen = observation()
-    seen.status = response.status_code
-    response.headers["x-request-id"] = seen.request_id
-    if seen.retires:
-        response.headers["x-twinlens-retires"] = seen.retires.isoformat()
+    """After a request: adds headers, and logs and counts the request when it is answered and its call is over."""
+    observation = the_observation()
+    observation.status = response.status_code
+    response.headers["x-request-id"] = observation.request_id
+    if observation.retires:
+        response.headers["x-twinlens-retires"] = observation.retires.isoformat()
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     body = request.environ["wsgi.input"]
 
     def finish() -> None:
-        seen.bytes_in = getattr(body, "length", 0)
-        if not seen.bytes_out:
-            seen.bytes_out = response.content_length or 0
-        metrics.count(seen)
-        log_request(seen)
+        observation.bytes_in = getattr(body, "length", 0)
+        if not observation.bytes_out:
+            observation.bytes_out = response.content_length or 0
+        metrics.count(observation)
+        log_request(observation)
 
-    response.call_on_close(finish)
+    wait = when_over()
+    response.call_on_close(lambda: wait(finish))
     return response

@@ -1,23 +1,22 @@
-"""Through a window: an upstream's answer as it came, without what belongs to its connection, and without the key."""
+"""Passes an upstream's answer on: without what belongs to its connection, and without the key."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from flask import Response, request
+from flask import request
 
 from compat.errors import broken
 from proxy.caller import without_key
-from proxy.generation.languages import Language
-from proxy.routes.errors import retry_headers
-from proxy.routes.flow import flow
-from proxy.routes.observing import observation
+from proxy.generation.target import Target
+from proxy.observation.record import Observation
+from proxy.purchases.call import Made
 from proxy.upstream.client import UpstreamAnswer
 
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no header may hold it
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # characters that no header may hold (RFC 9110, 5.5)
 FRAMING = {"content-length", "transfer-encoding"}
-HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, or told by our server itself
+HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, or set by our server
     {
         "alt-svc",
         "connection",
@@ -37,40 +36,40 @@ HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, o
 
 
 def headers_up(names: tuple[str, ...], *, gzip: bool = False) -> dict[str, str]:
-    """What the caller's SDK says of itself; nothing that says who he is."""
+    """The caller's headers of these names, which describe its SDK and not the caller itself."""
     names = (*names, "accept-encoding") if gzip else names
     return {name: value for name in names if (value := request.headers.get(name))}
 
 
-def pass_on(answer: UpstreamAnswer, key: str | None, language: Language) -> Response:
-    """The upstream's answer as it came; an error without the key, should it repeat it.
+def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation) -> Made:
+    """The upstream's answer as it came. Raises UPSTREAM_BROKEN for a redirect.
 
-    The delay that an error's body asks for is told in a header too.
+    An error loses the key, should it contain it; the delay in its body is added as a header.
     """
-    headers = headers_down(answer, key)
+    headers = headers_down(answer, target.key)
     if 300 <= answer.status < 400:
         answer.close()
         raise broken(f"The upstream answered with status {answer.status}.")
     if answer.status < 400:
-        framed = FRAMING & answer.headers.keys()
-        chunks = answer.chunks if framed else not_empty(answer.chunks)
-        chunks = observation().native_chunks(chunks, None if "content-encoding" in headers else language.find_usage)
-        return flow(chunks, headers, answer.status)
+        chunks = answer.chunks if FRAMING & answer.headers.keys() else not_empty(answer.chunks)
+        find_usage = None if "content-encoding" in headers else target.language.find_usage
+        return Made(answer.status, headers, observation.native_chunks(chunks, find_usage), flows=True)
     try:
-        body = without_key(answer.read_error().decode("latin-1"), key).encode("latin-1")
+        body = without_key(answer.read_error().decode("latin-1"), target.key).encode("latin-1")
     finally:
         answer.close()
-    observation().error = language.read_error(answer.status, body, answer.headers).kind.name.lower()
+    error = target.language.read_error(answer.status, body, answer.headers)
+    observation.error = error.kind.name.lower()
     for name in ("content-length", "content-encoding"):
         headers.pop(name, None)
-    delay = language.delay_of(body)
+    delay = target.language.delay_of(body)
     if delay is not None and "retry-after" not in headers:
-        headers.update(retry_headers(delay))
-    return flow(iter([body]), headers, answer.status)
+        headers.update(target.dialect.retry_headers(delay))
+    return Made(answer.status, headers, iter([body]), bought=error.bought)
 
 
 def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks of an answer that does not say where it ends: if there are none, its headers were cut off."""
+    """The chunks of an answer without a declared length: an empty one was cut off after its headers."""
     first = next(chunks, b"")
     if not first:
         raise broken("The upstream's answer is empty.")
@@ -79,7 +78,7 @@ def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def headers_down(answer: UpstreamAnswer, key: str | None) -> dict[str, str]:
-    """What the upstream says of its answer, without what belongs to its connection, and without the key."""
+    """The headers of an upstream's answer, without those of its connection, and without the key."""
     named = {name.strip().lower() for name in answer.headers.get("connection", "").split(",")}
     return {
         name: without_key(value, key)

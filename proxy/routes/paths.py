@@ -1,4 +1,4 @@
-"""The two things that stand below `/models/`: a model's name, and a call of it."""
+"""URL converters for paths below `/models/`: a model's name, and a method of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from werkzeug.routing import PathConverter
 
 
 class ModelName(PathConverter):
-    """A name, perhaps with slashes: `google/gemini-2.5-flash-image`."""
+    """A name, which may have slashes: `google/gemini-2.5-flash-image`."""
 
     regex = "[^/:][^:]*?"
 

@@ -1,17 +1,16 @@
-"""Every call that may wait for the upstream holds one place until its answer is sent or given up."""
+"""Every call to the upstream has a place until its answer has been sent or given up."""
 
 from __future__ import annotations
-
-from functools import partial
 
 from flask import Response, g
 
 from proxy.observation import metrics
 from proxy.routes import the_service
+from proxy.routes.buying import when_over
 
 
 def take_places(calls: int = 1) -> None:
-    """Before a request, and once it is known of how many calls it is made: refuses it if others have all places."""
+    """Before a request, and when the number of its calls is known. Raises OVERLOADED if all places are taken."""
     held = g.get("places", 0)
     the_service().places.take(calls, held)
     metrics.IN_FLIGHT.inc(calls - held)
@@ -19,8 +18,13 @@ def take_places(calls: int = 1) -> None:
 
 
 def give_places_back(response: Response) -> Response:
-    """After a request: its places are free once the response has been sent or its connection is gone."""
+    """After a request: frees its places when the response is sent or its connection gone, and its call is over."""
     if calls := g.pop("places", 0):
-        response.call_on_close(partial(the_service().places.give_back, calls))
-        response.call_on_close(partial(metrics.IN_FLIGHT.dec, calls))
+        give_back, wait = the_service().places.give_back, when_over()
+
+        def free() -> None:
+            give_back(calls)
+            metrics.IN_FLIGHT.dec(calls)
+
+        response.call_on_close(lambda: wait(free))
     return response

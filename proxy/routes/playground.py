@@ -1,4 +1,4 @@
-"""The playground: one page at `/`, and the files it is made of."""
+"""The playground: one page at `/`, and its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proxy.playground import PAGE, PageFile, read_page_files
 from proxy.routes import the_service
 
 HEADERS = {
-    "Cache-Control": "no-cache",  # kept, but asked for anew: one page is never made of two releases
+    "Cache-Control": "no-cache",  # checked before each use, so that a page never mixes two releases
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,7 +40,7 @@ def page_file(name: str) -> Response:
 
 
 def send(file: PageFile) -> Response:
-    """The file, compressed for whoever takes it so, or only that it has not changed."""
+    """The file, compressed if the browser accepts that, or a 304."""
     zipped = request.accept_encodings.quality("gzip") > 0
     response = Response(file.compressed if zipped else file.content, mimetype=file.mime_type, headers=HEADERS)
     if zipped:

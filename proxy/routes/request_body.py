@@ -16,6 +16,7 @@ from compat.openai_images.form import Form, FormFile
 from proxy.greenlets import time_limit
 from proxy.limits import MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, seconds_for
 from proxy.routes import the_service
+from proxy.routes.buying import remember_content
 from proxy.routes.caller_watch import watch_caller
 
 
@@ -24,24 +25,24 @@ def refuse_constant(name: str) -> None:
 
 
 DECODER = json.JSONDecoder(parse_constant=refuse_constant)
-CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1")  # that a part may tell for its text
+CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1")  # that a part may declare for its text
 
 
 class TimedInput:
-    """A request's body below Werkzeug: it must keep coming, since gunicorn itself does not limit how long it takes."""
+    """The raw body of a request, with a time limit for each read: gunicorn has none."""
 
     def __init__(self, stream: IO[bytes], length: int | None):
-        """`length` is what Content-Length promises; None if the stream itself knows its end."""
+        """`length` is the Content-Length; None if the stream knows its end."""
         self.stream = stream
         self.left = length
-        self.length = 0  # of what has been read
+        self.length = 0  # bytes that have been read
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes. Raises BODY_TOO_SLOW, and INVALID_ARGUMENT for a body that breaks off."""
+        """The next bytes. Raises BODY_TOO_SLOW, and INVALID_ARGUMENT if the body breaks off."""
         wanted = min(size if 0 < size < MIB else MIB, MIB if self.left is None else self.left)
         if not wanted:
             return b""
-        with time_limit(seconds_for(wanted), too_slow):
+        with time_limit(seconds_for(wanted), too_slow()):
             try:
                 chunk = self.stream.read(wanted)
             except ParseException as error:
@@ -56,22 +57,19 @@ class TimedInput:
         return chunk
 
     def readline(self, size: int = -1) -> bytes:
-        """WSGI asks for it; nobody here does."""
+        """Required by WSGI; not used here."""
         return self.stream.readline(size)
 
 
 def limit_body_time() -> None:
-    """Before a request is read: from now on its body must keep coming."""
+    """Before a request: puts the time limit on its body."""
     environ = request.environ
     unknown = None if environ.get("wsgi.input_terminated") else 0
     environ["wsgi.input"] = TimedInput(environ["wsgi.input"], request.content_length or unknown)
 
 
 def read_body() -> bytes:
-    """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE.
-
-    It is read beside Werkzeug's own stream, which would copy it twice.
-    """
+    """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE. Werkzeug's own stream would copy it twice."""
     stream, most = request.environ["wsgi.input"], the_service().settings.max_request_bytes
     if (stream.left or 0) > most:
         raise too_large()
@@ -85,44 +83,49 @@ def read_body() -> bytes:
 
 
 def read_json_body() -> bytes:
-    """The body of a request in JSON, whatever content type it claims unless that is a form."""
+    """The body of a request in JSON: of any content type except those of forms."""
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise ApiError(
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,
             f"Unsupported content type: '{request.mimetype}'. This method only accepts 'application/json' requests.",
         )
-    return read_body()
+    body = read_body()
+    remember_content(body)
+    return body
 
 
 def read_form() -> tuple[bytes, Form]:
-    """The body as it came, and as a form, its parts in order. Raises INVALID_ARGUMENT for what is no form.
+    """The body as it came, and as a form with its parts in order. Raises INVALID_ARGUMENT if it is not a form.
 
-    The form is parsed when all of it is there, so that what is made of it does not depend on how it arrived.
+    It is parsed when it is complete, so that the result does not depend on how it arrived.
     """
     body = read_body()
     try:
         boundary = request.mimetype_params.get("boundary", "").encode("ascii")
         if not boundary:
             raise ValueError("Missing boundary")
-        return body, parse_form(body, boundary)
+        form = parse_form(body, boundary)
     except ValueError as error:
         reason = error.args[0] if isinstance(error, MultipartError) else error
         raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {reason}.") from None
+    texts = (part.encode("utf-8", "surrogatepass") for text in form.texts for part in text)
+    remember_content(*texts, *(part for file in form.files for part in (file.name.encode(), file.data)))
+    return body, form
 
 
 def parse_form(body: bytes, boundary: bytes) -> Form:
-    """The texts and files of a form. Raises ValueError for what is no form, and BODY_TOO_LARGE."""
+    """The texts and files of a form. Raises ValueError if it is not a form, and BODY_TOO_LARGE."""
     texts: list[tuple[str, str]] = []
     files: list[FormFile] = []
     for segment, data in split_form(body, boundary):
-        # RFC 7578 knows no name*=, but there are clients who write it: Werkzeug reads it, `multipart` passes it over.
-        _, told = parse_options_header(segment.header("Content-Disposition"))
-        name = told.get("name")
+        # RFC 7578 has no name*=, but some clients write it: Werkzeug reads it, `multipart` does not.
+        _, disposition = parse_options_header(segment.header("Content-Disposition"))
+        name = disposition.get("name")
         if not name:
             raise ValueError("a part has no name")
         if len(texts) + len(files) == MOST_FORM_PARTS:
             raise too_large()
-        if "filename" in told:
+        if "filename" in disposition:
             files.append(FormFile(name, data))
         else:
             texts.append((name, data.decode(charset_of(segment), "replace")))
@@ -130,7 +133,7 @@ def parse_form(body: bytes, boundary: bytes) -> Form:
 
 
 def split_form(body: bytes, boundary: bytes) -> Iterator[tuple[MultipartSegment, bytes]]:
-    """The parts of a form: what their headers say, and what they hold."""
+    """The parts of a form: headers and content."""
     with PushMultipartParser(boundary) as parser:
         for event in parser.parse(body):
             if isinstance(event, MultipartSegment):
@@ -139,24 +142,24 @@ def split_form(body: bytes, boundary: bytes) -> Iterator[tuple[MultipartSegment,
                 pieces.append(event)
             else:
                 data = b"".join(pieces)
-                if data.startswith(b"--" + boundary):  # RFC 2046 allows it; `multipart` takes the next parts for data
+                if data.startswith(b"--" + boundary):  # RFC 2046 allows it; `multipart` reads the next parts as data
                     raise ValueError("an empty part has no line end before its delimiter")
                 yield segment, data
 
 
 def charset_of(segment: MultipartSegment) -> str:
-    """How a part's text is written: in UTF-8, unless it tells another of few that a client may use."""
-    told = (segment.charset or "").lower()
-    return told if told in CHARSETS else "utf-8"
+    """The charset of a part's text: the declared one, if it is in CHARSETS, or else UTF-8."""
+    declared = (segment.charset or "").lower()
+    return declared if declared in CHARSETS else "utf-8"
 
 
 def is_form() -> bool:
-    """Whether the body claims to be a form with files."""
+    """Whether the body is declared as a multipart form."""
     return request.mimetype == "multipart/form-data"
 
 
 def parse_json(body: bytes) -> Any:
-    """JSON as it is defined: without NaN and Infinity. Raises INVALID_JSON."""
+    """Parses JSON as RFC 8259 defines it: without NaN and Infinity. Raises INVALID_JSON."""
     try:
         content = DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
@@ -171,7 +174,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether objects and arrays lie more than so many levels within one another."""
+    """Whether objects and arrays are nested deeper than so many levels."""
     level = [value]
     for _ in range(levels + 1):
         level = [
@@ -190,7 +193,7 @@ def unreadable(why: str) -> ApiError:
 
 
 def too_slow() -> ApiError:
-    return ApiError(ErrorKind.BODY_TOO_SLOW, "The request body did not arrive in time.", may_repeat=False)
+    return ApiError(ErrorKind.BODY_TOO_SLOW, "The request body did not arrive in time.")
 
 
 def too_large() -> ApiError:

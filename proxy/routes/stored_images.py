@@ -1,4 +1,4 @@
-"""The pictures that answers with `url` point at."""
+"""The pictures behind the URLs of answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stored_image(name: str) -> Response:
 
 
 def send(picture: Picture, name: str) -> Response:
-    """The picture, or the range of it that is asked for."""
+    """The picture, or the requested range of it."""
     if picture.path:
         return send_file(picture.path, mimetype=picture.mime_type, conditional=True, etag=name)
     response = Response(picture.chunks, mimetype=picture.mime_type)
@@ -46,27 +46,27 @@ def send(picture: Picture, name: str) -> Response:
 
 
 @blueprint.errorhandler(FileNotFoundError)
-def expired_meanwhile(_: FileNotFoundError) -> Response:
+def deleted_meanwhile(_: FileNotFoundError) -> Response:
     """The picture was deleted between being found and being opened."""
     return render(ApiError(ErrorKind.NOT_FOUND, "The picture has expired."))
 
 
 @blueprint.errorhandler(OSError)
 def unreadable(error: OSError) -> Response:
-    """The store is in trouble. Its picture's name, which is a permission, stays out of the log."""
+    """The store failed. The picture's name, which is a permission, is not logged."""
     log.error("a stored picture could not be read: %s", error.strerror)
-    return render(ApiError(ErrorKind.INTERNAL, "The picture could not be read.", may_repeat=False))
+    return render(ApiError(ErrorKind.INTERNAL, "The picture could not be read."))
 
 
 def url_of_image() -> Callable[[str], str]:
-    """How a picture's name becomes its URL, for the host that the current request was sent to."""
+    """A function from a picture's name to its URL, for the host of the current request."""
     settings = the_service().settings
     base = settings.public_base_url or requested_base_url(settings.trusted_proxies)
     return lambda name: f"{base}/images/{name}"
 
 
 def requested_base_url(trusted_proxies: tuple[Network, ...]) -> str:
-    """Scheme and host as the caller used them. A proxy in front is believed only if it is a trusted one."""
+    """Scheme and host as the caller used them. X-Forwarded headers count only from a trusted proxy."""
     scheme, host = request.scheme, request.host
     if is_trusted(request.remote_addr, trusted_proxies):
         scheme = last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
@@ -87,5 +87,5 @@ def is_trusted(address: str | None, trusted_proxies: tuple[Network, ...]) -> boo
 
 
 def last(value: str | None) -> str:
-    """What the nearest proxy says: each appends to what it was told."""
+    """The value of the nearest proxy: each appends its own."""
     return (value or "").rpartition(",")[2].strip()

@@ -1,1 +1,1 @@
-"""How gunicorn runs the service: its worker, its responses, its log."""
+"""How gunicorn runs the service: its worker, responses and log."""

@@ -8,12 +8,12 @@ from proxy.limits import FILES_FOR_A_CALL, FILES_IN_RESERVE
 
 
 def files_needed(max_in_flight: int) -> int:
-    """What one worker has open when it has as many calls as it takes."""
+    """The most files that one worker has open."""
     return FILES_FOR_A_CALL * max_in_flight + FILES_IN_RESERVE
 
 
-def make_room(max_in_flight: int) -> str | None:
-    """Raises the limit of this process, and so of its workers, as far as is needed. Says so if it stays too low."""
+def raise_limit(max_in_flight: int) -> str | None:
+    """Raises the limit of this process and its workers as far as needed. Returns a warning if it stays too low."""
     needed = files_needed(max_in_flight)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if is_enough(soft, needed):

@@ -1,11 +1,11 @@
-"""What a new user is told when the service is up and the sandbox is on."""
+"""What a new user reads when the service is up and the sandbox is on."""
 
 from __future__ import annotations
 
 from proxy.settings import Settings
 
 WELCOME = """
-Twinlens is up: {url}
+Twinlens is up. The playground is at {url}/
 The key `sandbox` gets pictures without a network and without a bill; your own Google key gets real ones.
 
 curl {url}/v1/images/generations -H 'Authorization: Bearer sandbox' \\

@@ -1,4 +1,4 @@
-"""The bytes of a chunked body without the frame around them (RFC 9112, section 7.1), however it is cut."""
+"""The bytes of a chunked body without its framing (RFC 9112, section 7.1), however it is cut."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import re
 from proxy.limits import LONGEST_CHUNK_FRAME
 
 SIZE = rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n"
-FIRST, NEXT = re.compile(SIZE), re.compile(rb"\r\n" + SIZE)  # what stands before a chunk's bytes
+FIRST, NEXT = re.compile(SIZE), re.compile(rb"\r\n" + SIZE)  # what precedes a chunk's bytes
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
 START_OF_SIZE = re.compile(rb"(?:\r\n?)?(?:[0-9A-Fa-f]{1,15}[ \t]*(?:;[^\r\n]*)?\r?)?")
 START_OF_TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*(?:[^\r\n]+)?\r?")
 
 
 class MalformedChunks(ValueError):
-    """The bytes are no chunked body."""
+    """The bytes are not a chunked body."""
 
 
 class ChunkedBody:
-    """Reads what it is fed, until it has `ended`; `overrun` if more came than that.
+    """Parses what it is fed until the body has `ended`; `overrun` if more than the body came.
 
-    It is whole once the chunk of no size has `told_its_end`, though trailers may follow (RFC 9112, section 8).
+    The body is complete once it `has_last_chunk`, the one of size 0; trailers may follow (RFC 9112, section 8).
     """
 
     def __init__(self) -> None:
         self.ended = False
-        self.told_its_end = False
+        self.has_last_chunk = False
         self.overrun = False
-        self.left = 0  # bytes of the current chunk that are still to come
+        self.left = 0  # bytes of the current chunk that have yet to come
         self.frame = FIRST
-        self.held = b""  # the start of a frame whose rest is still to come
+        self.held = b""  # the start of a frame
 
     def feed(self, data: bytes) -> bytes:
-        """The body's bytes among these, in one piece; none if all are frame. Raises MalformedChunks."""
+        """The body's bytes among these, in one piece; empty if all are framing. Raises MalformedChunks."""
         if len(data) <= self.left:
             self.left -= len(data)
             return data
@@ -52,7 +52,7 @@ class ChunkedBody:
         return b"".join(pieces)
 
     def end_of_frame(self, data: bytes, position: int) -> int | None:
-        """Where the frame that begins here ends; None if it is not whole, and is held."""
+        """Where the frame that begins here ends; None if it is incomplete, and is held."""
         size = self.frame.match(data, position)
         if not size:
             self.hold(data, position, position, START_OF_SIZE)
@@ -61,7 +61,7 @@ class ChunkedBody:
         if self.left:
             self.frame = NEXT
             return size.end()
-        self.told_its_end = True
+        self.has_last_chunk = True
         trailers = TRAILERS.match(data, size.end())
         if not trailers:
             self.hold(data, position, size.end(), START_OF_TRAILERS)
@@ -70,7 +70,7 @@ class ChunkedBody:
         return trailers.end()
 
     def hold(self, data: bytes, position: int, unread: int, start: re.Pattern[bytes]) -> None:
-        """Keeps the frame that begins here, if what is unread of it can be the start of what belongs there."""
+        """Keeps the incomplete frame that begins here. Raises MalformedChunks if it cannot become one."""
         if len(data) - position > LONGEST_CHUNK_FRAME or not start.fullmatch(data, unread):
             raise MalformedChunks("a chunk without its size")
         self.held = data[position:]

@@ -1,4 +1,4 @@
-"""The HTTP client: a body goes out with one key, a status and a stream of bytes come back."""
+"""The HTTP client: a body goes out with one key, and a status and a stream of bytes come back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.errors import ApiError, Bought, ErrorKind, broken
 from compat.image_models import Api
 from proxy.limits import CONNECT_SECONDS, LONGEST_ERROR_BODY, READ_CHUNK
 from proxy.observation.record import UpstreamTimes
@@ -24,23 +24,22 @@ from proxy.settings import SANDBOX_KEY
 from proxy.upstream.connections import Adapter
 from proxy.upstream.wait_limit import WaitLimit
 
-SANDBOX = "http://sandbox.invalid"  # an address that no network has
+SANDBOX = "http://sandbox.invalid"  # a name that is never resolved (RFC 6761)
 SANDBOX_URLS = {Api.GEMINI: f"{SANDBOX}/v1beta", Api.OPENAI: f"{SANDBOX}/v1"}
 KEY_HEADERS = {Api.GEMINI: ("x-goog-api-key", ""), Api.OPENAI: ("authorization", "Bearer ")}  # header, before the key
 
 ALWAYS_SENT = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "twinlens"}
 
-# Only a connection that could not be made is tried once more: nothing can have been sent on it.
+# Only the making of a connection is repeated: nothing can have been sent on it.
 RETRY = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
 
-
 KEY = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")  # what a header can hold
-Body = bytes | tuple[bytes | memoryview, ...]  # in one piece, or in several that follow one another
+Body = bytes | tuple[bytes | memoryview, ...]  # in one piece or in several
 
 
 @dataclass
 class UpstreamAnswer:
-    """A status, headers by lower-case name, and the body as a stream that is read once. Always to be closed."""
+    """A status, headers by lower-case name, and the body as a stream that is read once. It must be closed."""
 
     status: int
     headers: Mapping[str, str]
@@ -62,13 +61,13 @@ class UpstreamAnswer:
         return bytes(body[:LONGEST_ERROR_BODY])
 
     def close(self) -> None:
-        """Gives the connection back if the body has been read to its end, and closes it otherwise."""
+        """Gives the connection back if the body has been read to its end; otherwise closes it."""
         self.limit.close()
         self.response.close()
 
 
 class Upstream:
-    """One pooled session to one server. It is made after the fork: a worker's connections are its own."""
+    """A session to one server, with its pool of connections. To be made after the fork."""
 
     def __init__(
         self,
@@ -81,10 +80,9 @@ class Upstream:
         sandbox: BaseAdapter | None = None,
         wait_limit: type[WaitLimit] = WaitLimit,
     ):
-        """`base_url` goes up to and with the API's version; `timeout` is in seconds, for all the waiting of a call.
+        """`base_url` includes the API's version; `timeout` is in seconds, for all the waiting of one call.
 
-        `sandbox` answers the calls that carry the sandbox's key. `wait_limit` may be one that interrupts what takes
-        too long.
+        `sandbox` answers the calls with the sandbox's key. `wait_limit` may be a class that interrupts waits.
         """
         self.base_url = base_url
         self.api = api
@@ -111,28 +109,27 @@ class Upstream:
         content_type: str = "application/json",
         query: str = "",
         headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
         decode: bool = True,
         times: UpstreamTimes | None = None,
     ) -> UpstreamAnswer:
-        """Posts a body to a path below the base URL and returns as soon as the answer's headers are there.
+        """Posts a body to a path below the base URL and returns as soon as the answer's headers have arrived.
 
-        The key travels as the server's API wants it; None for none. `timeout` can shorten the setting; with `decode`
-        a compressed answer is opened, as that of an error always is; in `times` it is noted how long was waited.
-        Raises an ApiError when there is no answer; reading `chunks` raises one when the answer breaks off.
+        The key is sent in the header of the server's API; None sends none. With `decode` a compressed answer is
+        decompressed; errors always are. `times` gets how long was waited. Raises an ApiError when there is no answer;
+        reading `chunks` raises one when the answer breaks off.
         """
         url = f"{self.base_for(key)}/{path}{'?' if query else ''}{query}"
         length = len(body) if isinstance(body, bytes) else sum(map(len, body))
-        told = {"content-type": content_type, "content-length": str(length), **(headers or {})}
-        return self.ask("POST", url, body, {**told, **self.credential(key)}, timeout, decode, times)
+        described = {"content-type": content_type, "content-length": str(length), **(headers or {})}
+        return self.ask("POST", url, body, {**described, **self.credential(key)}, decode, times)
 
     def base_for(self, key: str | None) -> str:
-        """The base URL that a caller's key leads to: the sandbox's own to the sandbox."""
+        """The base URL for a key: the sandbox's key leads to the sandbox."""
         return SANDBOX_URLS[self.api] if self.has_sandbox and key == SANDBOX_KEY else self.base_url
 
-    def get(self, url: str, key: str | None, *, timeout: float | None = None) -> UpstreamAnswer:
-        """What is at an address of this server."""
-        return self.ask("GET", url, None, self.credential(key), timeout)
+    def get(self, url: str, key: str | None) -> UpstreamAnswer:
+        """Gets an address of this server."""
+        return self.ask("GET", url, None, self.credential(key))
 
     def ask(
         self,
@@ -140,18 +137,14 @@ class Upstream:
         url: str,
         body: Body | None,
         headers: Mapping[str, str],
-        timeout: float | None,
         decode: bool = True,
         times: UpstreamTimes | None = None,
     ) -> UpstreamAnswer:
-        seconds, whose = self.timeout, "UPSTREAM_TIMEOUT_SECONDS"
-        if timeout and timeout < seconds:
-            seconds, whose = timeout, "all that the caller's SDK waits"
         sent = {**ALWAYS_SENT, **headers}
-        limit = self.wait_limit(seconds, partial(too_late, seconds, whose))
+        limit = self.wait_limit(self.timeout, partial(too_late, self.timeout))
         try:
             with limit:
-                response = self.send(method, url, body, sent, seconds)
+                response = self.send(method, url, body, sent)
         except BaseException as error:
             limit.close()
             if isinstance(error, requests.RequestException):
@@ -176,31 +169,29 @@ class Upstream:
         name, scheme = KEY_HEADERS[self.api]
         return {name: scheme + key}
 
-    def send(
-        self, method: str, url: str, body: Body | None, headers: Mapping[str, str], seconds: float
-    ) -> requests.Response:
-        """The response as soon as its headers are there. The URL is sent as it is: requests would spell it anew."""
+    def send(self, method: str, url: str, body: Body | None, headers: Mapping[str, str]) -> requests.Response:
+        """The response as soon as its headers have arrived. The URL is sent as it is; requests would normalize it."""
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url, prepared.hooks = method, url, {}
-        prepared.body = body  # type: ignore[assignment]  # urllib3 sends pieces one after another
+        prepared.body = body  # type: ignore[assignment]  # pieces are sent one after another
         prepared.headers = CaseInsensitiveDict(headers)
-        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        timeout = (min(CONNECT_SECONDS, self.timeout), self.timeout)
         return self.session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **self.surroundings)
 
     @cached_property
     def surroundings(self) -> dict[str, Any]:
-        """What the environment says of proxies and certificates; all calls go to one server, so it is asked once."""
+        """What the environment says of proxies and certificates, read once: all calls go to one server."""
         options = self.session.merge_environment_settings(self.base_url, {}, None, None, None)
         return {name: options[name] for name in ("proxies", "verify", "cert")}
 
     def read(
         self, response: requests.Response, limit: WaitLimit, times: UpstreamTimes, decode: bool
     ) -> Iterator[bytes]:
-        """The body as it comes, waited for within the limit: how long the caller takes for it does not count.
+        """The body as it comes. The limit counts the waiting for the upstream, not that for the caller.
 
         Raises an ApiError when it breaks off, takes too long or grows too large.
         """
-        decode = decode and "content-encoding" in response.headers  # or urllib3 would copy what it has nothing to do to
+        decode = decode and "content-encoding" in response.headers  # otherwise urllib3 would only copy the body
         length, read = 0, response.raw.read1
         try:
             while True:
@@ -231,9 +222,9 @@ def leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def without_answer(error: Exception, limit: WaitLimit) -> ApiError:
-    """What it means that a call brought no answer. The error's own words stay here: they may repeat a URL."""
+    """The error of a call without an answer. The original message is dropped: it may contain a URL."""
     if nothing_was_sent(error):
-        return broken("The upstream could not be reached.", may_repeat=None)
+        return ApiError(ErrorKind.UPSTREAM_BROKEN, "The upstream could not be reached.")
     if isinstance(error, requests.Timeout):
         return limit.error()
     if isinstance(error, requests.exceptions.SSLError):
@@ -242,16 +233,16 @@ def without_answer(error: Exception, limit: WaitLimit) -> ApiError:
 
 
 def nothing_was_sent(error: Exception) -> bool:
-    """Whether no connection came about at all, or one whose TLS handshake did not end in time."""
+    """Whether no connection was made, or its TLS handshake did not end in time."""
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
         return True
     cause = error.args[0] if error.args else None
     if isinstance(cause, ReadTimeoutError) and isinstance(cause.__cause__, TimeoutError):
-        # urllib3 tells a handshake that stalls as it tells an answer that does: only where it waited differs.
+        # urllib3 raises the same error for a stalled handshake and a stalled answer: only the traceback differs.
         return any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(cause.__cause__.__traceback__))
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 
-def too_late(seconds: float, whose: str) -> ApiError:
-    message = f"The upstream did not answer within {seconds:g} seconds ({whose})."
-    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, message, may_repeat=False)
+def too_late(seconds: float) -> ApiError:
+    message = f"The upstream did not answer within {seconds:g} seconds (UPSTREAM_TIMEOUT_SECONDS)."
+    return ApiError(ErrorKind.UPSTREAM_TIMEOUT, message, bought=Bought.UNKNOWN)

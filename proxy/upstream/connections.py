@@ -1,7 +1,18 @@
-"""Connections to the upstream on which a call costs little.
+"""Connections to the upstream on which a call costs little CPU.
 
-urllib3 and http.client keep the connections and secure them. What else they do for every call and every piece, in the
-most general way, is done here in the one way that this service needs; whatever is out of the ordinary goes theirs.
+With requests' own adapter a passed answer costs 1.63 times what nginx needs instead of 1.12, and `b64_json` 2.06 times
+instead of 1.45. urllib3 and http.client still open, secure and keep the connections, and handle whatever is unusual.
+What they do for every call and every piece, in the most general way, is done here in the way that this service needs.
+
+Where the rules of HTTP/1.1 are (RFC 9112):
+
+- 3, request line; 3.2, Host and the form of the target: `Connection.request`, `Adapter.add_headers`, `.request_url`.
+- 4, status line; 5, field lines; 2.2, line ends: `HEAD`. What it does not match, such as folded lines (5.2), a space
+  before a colon (5.1) or a bare line feed, goes to http.client. Interim answers (RFC 9110, 15.2): `Answer.begin`.
+- 6.1, Transfer-Encoding; 6.2, Content-Length; 6.3, length of the body: `Answer.read_head` takes `chunked` alone or one
+  plain number. Everything else, and answers that never have a body, go to http.client.
+- 7.1, chunks and trailers: `chunked_body.py`. 8, incomplete bodies: `Answer.read1`, `Answer.read_chunks`.
+- 9.3, whether a connection can be used again: `Answer.is_last`, `Connection.is_connected`. 9.3.1, retries: none here.
 """
 
 from __future__ import annotations
@@ -25,41 +36,41 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from proxy.limits import KIB, MOST_INTERIM_ANSWERS, READ_CHUNK
 from proxy.upstream.chunked_body import ChunkedBody, MalformedChunks
 
-SMALL = 64 * KIB  # bytes of a request that are joined; to copy more costs more than a write
-RECORD = 16 * KIB  # the most bytes that TLS hands out at once
-WORTH_A_PIECE = 64 * KIB  # bytes of an answer that are handed on without looking whether there are more
+SMALL = 64 * KIB  # bytes of a request that are joined: copying more costs more than a second write
+RECORD = 16 * KIB  # the most bytes of a TLS record (RFC 8446, 5.1)
+WORTH_A_PIECE = 64 * KIB  # bytes of an answer that are returned without looking for more
 SERVER = re.compile(r"https?://[^/?]+")
-HEAD = re.compile(  # of an answer that has a body, in lines that are whole
+HEAD = re.compile(  # status line and field lines of an answer that has a body
     rb"HTTP/1\.1 ((?!204|304)[2-5]\d\d)(?: ([ -~]*))?\r\n"
     rb"((?:[A-Za-z0-9!#$%&'*+.^_`|~-]+:[^\x00-\x08\x0a-\x1f]*\r\n){1,100})\r\n"
 )
 PLAIN_NUMBER = re.compile(r"[0-9]{1,18}")
-ESTABLISHED = 1  # what TCP_INFO begins with while neither side has ended the connection
+ESTABLISHED = 1  # tcpi_state, the first byte of TCP_INFO, while neither side has closed the connection
 NOTHING = bytes(4)
 
 
 class Answer(http.client.HTTPResponse):
-    """An answer whose plain head is not read by a parser of e-mails, and whose chunks are not read one by one."""
+    """An answer. Its usual head is not read by the email parser, and its chunks are not read one by one."""
 
     def __init__(self, sock: socket.socket, method: str):
         super().__init__(sock, method=method)
         self.sock = sock
-        self.nothing_buffered = False  # what came with the head is read, and nothing but the socket has more
-        self.trouble: OSError | None = None  # that came after bytes which are still to be handed out
+        self.nothing_buffered = False  # what came with the head has been read: the rest is read from the socket
+        self.trouble: OSError | None = None  # that came after bytes which have yet to be returned
         self.chunks = ChunkedBody()
-        self.is_last = False  # the server has ended the connection, or said more than it was asked
+        self.is_last = False  # the server has closed the connection, or sent more than the answer
 
     def begin(self) -> None:
-        """Reads the status and the headers of the answer that counts. Raises BadStatusLine if none comes."""
+        """Reads the status and the headers of the final answer. Raises BadStatusLine if there is none."""
         for _ in range(MOST_INTERIM_ANSWERS):
-            self.headers = None  # type: ignore[assignment]  # or http.client takes them for read
+            self.headers = None  # type: ignore[assignment]  # or http.client takes it as already read
             self.read_head()
             if self.status >= 200:
                 return
         raise http.client.BadStatusLine("interim answers only")
 
     def read_head(self) -> None:
-        """Reads a status and headers; what is out of the ordinary of them is left to http.client."""
+        """Reads a status and headers; unusual ones are left to http.client."""
         head = HEAD.match(self.fp.peek())
         headers = read_headers(head[3].decode("latin-1")) if head else HTTPHeaderDict()
         length, coding = headers.get("content-length", ""), headers.get("transfer-encoding")
@@ -69,13 +80,13 @@ class Answer(http.client.HTTPResponse):
             return
         self.fp.read(head.end())
         self.version, self.status, self.reason = 11, int(head[1]), (head[2] or b"").decode("ascii")
-        self.headers = headers  # type: ignore[assignment]  # which are read by name, as those of an e-mail are
+        self.headers = headers  # type: ignore[assignment]  # which has the methods of a Message that are used
         self.chunked, self.chunk_left = chunked, None
         self.length = None if chunked else int(length)
         self.will_close = "close" in headers.get("connection", "").lower()
 
     def read1(self, n: int = READ_CHUNK) -> bytes:
-        """The next bytes of the body, up to so many; none at its end. Raises IncompleteRead for broken chunks."""
+        """The next bytes of the body, up to so many; empty at its end. Raises IncompleteRead for broken chunks."""
         if self.fp is None:
             return b""
         if self.chunked:
@@ -87,12 +98,12 @@ class Answer(http.client.HTTPResponse):
         return piece
 
     def read_chunks(self, n: int) -> bytes:
-        """The bytes of all chunks that are there."""
+        """The bytes of all chunks that have arrived."""
         while not self.chunks.ended:
             received = self.receive(n)
-            if not received and not self.chunks.told_its_end:
+            if not received and not self.chunks.has_last_chunk:
                 raise http.client.IncompleteRead(b"")
-            if not received:
+            if not received:  # without the end of the trailers: the body is complete all the same (RFC 9112, 8)
                 self.chunks.ended = self.is_last = True
                 return b""
             try:
@@ -105,7 +116,7 @@ class Answer(http.client.HTTPResponse):
         return b""
 
     def receive(self, most: int) -> bytes:
-        """What the server sends next, first of all what came with the head; nothing once it has ended."""
+        """What the server sends next, starting with what came with the head; empty once it has closed."""
         if not self.nothing_buffered:
             piece = self.fp.read1(most)
             self.nothing_buffered = len(piece) < most
@@ -113,11 +124,11 @@ class Answer(http.client.HTTPResponse):
         return self.receive_records(most) if isinstance(self.sock, ssl.SSLSocket) else self.sock.recv(most)
 
     def receive_records(self, most: int) -> bytes:
-        """The same through TLS: what is there is taken together, since a record is small and each piece is work."""
+        """The same through TLS: the records that have arrived, joined, since each piece costs work further on."""
         if self.trouble:
             raise self.trouble
         pieces = [self.sock.recv(min(most, RECORD))]
-        length, patience = len(pieces[0]), self.sock.gettimeout()
+        length, timeout = len(pieces[0]), self.sock.gettimeout()
         self.sock.settimeout(0)
         try:
             while pieces[-1] and length < min(most, WORTH_A_PIECE):
@@ -129,20 +140,20 @@ class Answer(http.client.HTTPResponse):
         except OSError as error:
             self.trouble, self.is_last = error, True
         finally:
-            self.sock.settimeout(patience)
+            self.sock.settimeout(timeout)
         return b"".join(pieces)
 
 
 class Body(HTTPResponse):
-    """The body of an answer, whose pieces are handed on without looking at each in every way.
+    """The body of an answer, whose pieces are passed on directly.
 
-    Its end, be it early or not, is urllib3's to notice, which then gives the connection back.
+    urllib3 handles the end, early or not, and then gives the connection back.
     """
 
     _original_response: Answer
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
-        """The next bytes, up to so many; none at the end. Raises ProtocolError, and OSError."""
+        """The next bytes, up to so many; empty at the end. Raises ProtocolError and OSError."""
         if decode_content or not amt:
             return super().read1(amt, decode_content)
         try:
@@ -156,7 +167,7 @@ class Body(HTTPResponse):
         return piece
 
     def belong_to(self, pool: HTTPConnectionPool, connection: Connection) -> None:
-        """Where the connection goes back to when the body has been read."""
+        """Sets the pool that the connection goes back to when the body has been read."""
         self._pool, self._connection = pool, connection
 
 
@@ -170,7 +181,7 @@ def read_headers(lines: str) -> HTTPHeaderDict:
 
 
 class Connection(HTTPConnection):
-    """A connection on which a small request leaves in one write, since each write wakes whoever reads."""
+    """A connection that sends a small request in one write, since each write wakes the other side."""
 
     method = ""
     answer: Answer | None = None  # the latest
@@ -183,9 +194,9 @@ class Connection(HTTPConnection):
         headers: Any = None,
         **_: Any,
     ) -> None:
-        """Writes a request whose headers are complete; its body is bytes, pieces of bytes, or None.
+        """Writes a request with complete headers; the body is bytes, pieces of bytes, or None.
 
-        Raises ValueError if a header would be more than one.
+        Raises ValueError if a header has a line break.
         """
         if self.sock is None:
             self.connect()
@@ -199,12 +210,12 @@ class Connection(HTTPConnection):
         if sum(map(len, pieces)) <= SMALL:
             self.sock.sendall(b"".join(pieces))
             return
-        for piece in pieces:  # by slices, each with a time of its own: a slow line is none that stands still
+        for piece in pieces:  # in slices, each with its own timeout: a slow connection is not a dead one
             view = memoryview(piece)
             for start in range(0, len(view), READ_CHUNK):
                 self.sock.sendall(view[start : start + READ_CHUNK])
 
-    def getresponse(self) -> Body:  # type: ignore[override]  # as urllib3 does
+    def getresponse(self) -> Body:  # type: ignore[override]  # as in urllib3
         """The answer as soon as its head has been read."""
         self.sock.settimeout(self.timeout)
         answer = Answer(self.sock, method=self.method)
@@ -232,13 +243,13 @@ class Connection(HTTPConnection):
         )
 
     def close(self) -> None:
-        """Closes the connection, which can be opened anew."""
+        """Closes the connection, which can be opened again."""
         super().close()
         self.answer = None
 
     @property
     def is_connected(self) -> bool:
-        """Whether nothing has come since the last answer, be it the end. urllib3 polls, which gevent makes dear."""
+        """Whether nothing has come since the last answer, not even the end. urllib3 polls: expensive in gevent."""
         if self.answer and self.answer.is_last:
             return False
         if not isinstance(self.sock, socket.socket) or not hasattr(socket, "TCP_INFO"):
@@ -252,7 +263,7 @@ class SecureConnection(Connection, HTTPSConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether nothing has come, deciphered or not."""
+        """Whether nothing has come, decrypted or not."""
         return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
 
@@ -262,7 +273,7 @@ class Pool(HTTPConnectionPool):
     ConnectionCls = Connection
 
     def take_kept(self) -> Connection | None:
-        """A connection that can be used again; None if there is none."""
+        """A kept connection that can be used again; None if there is none."""
         try:
             connection: Connection | None = self.pool.get(block=False) if self.pool else None
         except queue.Empty:
@@ -286,7 +297,7 @@ def server_of(request: requests.PreparedRequest) -> str:
 
 
 class Adapter(HTTPAdapter):
-    """What `requests` asks for connections. All calls to a server are made with the same proxies and certificates."""
+    """The transport adapter for requests. All calls to a server use the same proxies and certificates."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -302,10 +313,9 @@ class Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """The answer as soon as its head is there. `timeout` is a pair: seconds to connect, and for each wait.
+        """The answer as soon as its head has arrived. `timeout` is a pair: seconds to connect, and for each wait.
 
-        On a connection that is kept there is nothing to look up or to try again. Everything else goes urllib3's way.
-        Raises what requests raises.
+        A kept connection is used directly; without one urllib3 makes the call. Raises what requests raises.
         """
         pool = self.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
         connection = None if pool.proxy else pool.take_kept()
@@ -314,7 +324,7 @@ class Adapter(HTTPAdapter):
         self.add_headers(request)
         connection.timeout = timeout[1]
         try:
-            # Who is refused while he still sends has an answer to read, as in urllib3.
+            # A server that refuses a request before all of it was sent has written an answer, as in urllib3.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(request.method, self.request_url(request, proxies), request.body, request.headers)
             answer = connection.getresponse()
@@ -330,25 +340,25 @@ class Adapter(HTTPAdapter):
         return self.build_response(request, answer)
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
-        """The pool of a server, which is looked up once."""
+        """The pool of a server, looked up once."""
         server = server_of(request)
         if server not in self.pools:
             self.pools[server] = super().get_connection_with_tls_context(request, *args, **options)
         return self.pools[server]
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        """What a request line says: a path, or a whole URL to a proxy that reads it."""
+        """The target of the request line: a path, or the whole URL for a proxy."""
         server = server_of(request)
         if self.pools[server].proxy:
             return super().request_url(request, proxies)
         return (request.url or "")[len(server) :] or "/"
 
     def add_headers(self, request: requests.PreparedRequest, **_: Any) -> None:
-        """The server's name, which HTTP wants told."""
+        """Adds the Host header."""
         request.headers["host"] = server_of(request).partition("://")[2]
 
     def build_response(self, request: requests.PreparedRequest, answer: Any) -> requests.Response:
-        """The answer as requests hands it out, without cookies."""
+        """The answer as requests returns it, without cookies."""
         response = requests.Response()
         response.request, response.url = request, request.url or ""
         response.status_code = answer.status

@@ -1,4 +1,4 @@
-"""How long an answer may be waited for, which comes in many pieces."""
+"""How long an answer, which comes in many pieces, may be waited for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from compat.errors import ApiError
 
 
 class WaitLimit:
-    """How long an answer is waited for in all: what is done within counts, however often it is entered.
+    """Adds up the time spent in its `with` blocks, which are the waits for one answer.
 
-    Nothing is interrupted here: each single wait is limited by its socket, which is enough for scripts.
+    It interrupts nothing: each wait is limited by the timeout of its socket, which is enough for scripts.
     """
 
     __slots__ = ("entered", "error", "seconds", "waited")
@@ -28,4 +28,4 @@ class WaitLimit:
         self.waited += time.monotonic() - self.entered
 
     def close(self) -> None:
-        """To be called when nothing is waited for any more."""
+        """To be called after the last wait."""

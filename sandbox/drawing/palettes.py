@@ -1,7 +1,8 @@
-"""Colours that belong together: a sky from its top to the horizon, a light, the haze, the nearest dark, accents."""
+"""Colours that belong together."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,86 +22,32 @@ class Palette:
     haze: Color  # what lies between far things
     near: Color  # the darkest, nearest ground
     accents: tuple[Color, ...]
-    night: bool = False
-
-
-def color(text: str) -> Color:
-    """A colour from its six hexadecimal digits."""
-    return int(text[:2], 16), int(text[2:4], 16), int(text[4:], 16)
+    night: bool
 
 
 def mix(one: Color, other: Color, share: float) -> Color:
-    """The colour `share` of the way from one to the other."""
+    """The colour `share` (0 to 1) of the way from one to the other."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def _palette(sky: str, light: str, haze: str, near: str, accents: str, night: bool = False) -> Palette:
-    return Palette(
-        tuple(color(c) for c in sky.split()),
-        color(light),
-        color(haze),
-        color(near),
-        tuple(color(c) for c in accents.split()),
-        night,
-    )
+def palette(text: str) -> Palette:
+    """A palette from its row: five colours of the sky, light, haze, near, four accents, and `night` if it is night."""
+    colors = [(red, green, blue) for red, green, blue in map(bytes.fromhex, re.findall("[0-9a-f]{6}", text))]
+    light, haze, near = colors[5:8]
+    return Palette(tuple(colors[:5]), light, haze, near, tuple(colors[8:]), night="night" in text)
 
 
-PALETTES: Mapping[str, Palette] = MappingProxyType(
-    {
-        "dawn": _palette(
-            "2b3a67 6b6ca3 d39fb5 f7cfa4 fde8c4", "fff3d6", "f0c8b4", "23263f", "f28482 f6bd60 f7ede2 84a59d"
-        ),
-        "sunset": _palette(
-            "1f1b4d 5b2a6e b83f6b f0744f fdc06f", "ffe9b0", "ee8f6a", "1c1233", "ff6b6b ffd166 f9f871 c34a9b"
-        ),
-        "alpine": _palette(
-            "1d5fa8 4f93cf 93c4e6 cfe6f2 f4f3e8", "fffbe8", "c4dcea", "173531", "e4572e ffc914 fdf6ec 76b041"
-        ),
-        "mint": _palette(
-            "2e7f8f 6bb5b2 b3dcc7 e8efd2 fdf3d7", "fffbe0", "cfe6cf", "143b3c", "ef767a f9c74f fef9ef 43aa8b"
-        ),
-        "lavender": _palette(
-            "241b4b 51408c 9576bd d8a9cf f9d5d3", "fff0ea", "c9a2cc", "1b1436", "ff99c8 fcf6bd d0f4de a9def9"
-        ),
-        "rose": _palette(
-            "5a3d6b a5678e e8a0a7 f9cdb6 fff0d9", "fff7e6", "f2c2b5", "3a233f", "d1495b edae49 fff1e6 9a8c98"
-        ),
-        "golden": _palette(
-            "6a4a3a b77a4b e8b15f f8d78e fff2c8", "fffbe6", "f3d59a", "33211d", "bc4b51 f4a259 f4e285 5b8e7d"
-        ),
-        "moonlit": _palette(
-            "050b23 0d1b45 1d3468 35588c 7396b8",
-            "f4f5ff",
-            "4a6d94",
-            "040816",
-            "ffd97d aaf683 60d394 ee6055",
-            night=True,
-        ),
-        "aurora": _palette(
-            "04121f 0a2a3d 0f4c52 2d8a72 93d8aa",
-            "effff2",
-            "3f927c",
-            "030d14",
-            "80ffdb 72efdd c77dff ffafcc",
-            night=True,
-        ),
-        "neon": _palette(
-            "07051a 1a0b3b 451060 8f1a7a ff5f9c",
-            "ffe3f4",
-            "a02784",
-            "05030f",
-            "00e5ff ff2e88 ffd400 8b5cff",
-            night=True,
-        ),
-        "ember": _palette(
-            "1a0d1f 4a1530 94262f d9552b f8a64b", "fff0c4", "d0603a", "14080f", "ffba08 faa307 f48c06 e85d04"
-        ),
-        "arctic": _palette(
-            "0f2b46 2b5d84 6fa3c4 b5d5e3 edf5f5", "ffffff", "b3d1df", "0c2236", "ff8fa3 ffe066 f8f9fa 70c1b3"
-        ),
-        "coral": _palette(
-            "123a4a 2f6f7a 7db3a5 f2c9a1 f08a6b", "fff1d6", "eab091", "0d2731", "f25f5c ffe066 fff8f0 247ba0"
-        ),
-    }
-)
+_ROWS = {
+    "dawn": "2b3a67 6b6ca3 d39fb5 f7cfa4 fde8c4 | fff3d6 f0c8b4 23263f | f28482 f6bd60 f7ede2 84a59d",
+    "sunset": "1f1b4d 5b2a6e b83f6b f0744f fdc06f | ffe9b0 ee8f6a 1c1233 | ff6b6b ffd166 f9f871 c34a9b",
+    "alpine": "1d5fa8 4f93cf 93c4e6 cfe6f2 f4f3e8 | fffbe8 c4dcea 173531 | e4572e ffc914 fdf6ec 76b041",
+    "mint": "2e7f8f 6bb5b2 b3dcc7 e8efd2 fdf3d7 | fffbe0 cfe6cf 143b3c | ef767a f9c74f fef9ef 43aa8b",
+    "lavender": "241b4b 51408c 9576bd d8a9cf f9d5d3 | fff0ea c9a2cc 1b1436 | ff99c8 fcf6bd d0f4de a9def9",
+    "rose": "5a3d6b a5678e e8a0a7 f9cdb6 fff0d9 | fff7e6 f2c2b5 3a233f | d1495b edae49 fff1e6 9a8c98",
+    "golden": "6a4a3a b77a4b e8b15f f8d78e fff2c8 | fffbe6 f3d59a 33211d | bc4b51 f4a259 f4e285 5b8e7d",
+    "moonlit": "050b23 0d1b45 1d3468 35588c 7396b8 | f4f5ff 4a6d94 040816 | ffd97d aaf683 60d394 ee6055 | night",
+    "neon": "07051a 1a0b3b 451060 8f1a7a ff5f9c | ffe3f4 a02784 05030f | 00e5ff ff2e88 ffd400 8b5cff | night",
+    "arctic": "0f2b46 2b5d84 6fa3c4 b5d5e3 edf5f5 | ffffff b3d1df 0c2236 | ff8fa3 ffe066 f8f9fa 70c1b3",
+}
+PALETTES: Mapping[str, Palette] = MappingProxyType({name: palette(row) for name, row in _ROWS.items()})

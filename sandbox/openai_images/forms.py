@@ -1,4 +1,4 @@
-"""multipart/form-data, read strictly: what is not a form to the letter is refused."""
+"""Reads multipart/form-data strictly: a form that breaks a rule of RFC 7578 is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.openai_images import errors
 
 @dataclass(frozen=True)
 class Part:
-    """One field of a form; a file has a content type."""
+    """One part of a form."""
 
     name: str
     data: bytes
@@ -20,7 +20,7 @@ class Part:
 
 
 def read_form(content_type: str, body: bytes) -> list[Part]:
-    """The parts of a form, in order."""
+    """The parts of a form, in order. Raises OpenAIError if the body is no form."""
     boundary = str(_parameter("content-type", content_type, "boundary") or "").encode("latin-1", "replace")
     if not boundary:
         raise errors.not_a_form()

@@ -1,174 +1,150 @@
-"""Where ordered pictures are made: in exactly the size that was asked for, and kept a while under an address."""
+"""The pictures of an Images API call: in exactly the size that is asked for, and at an address for a while."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 from threading import Lock
 
 from PIL import Image, ImageOps
 
-from sandbox.drawing import change_pictures, draw_picture
-from sandbox.drawing.variations import cut_out, in_another_light, unfinished, variation_of, where_transparent
+from sandbox.call_counter import CallCounter
+from sandbox.drawing import change_pictures, draw_picture, random_source
+from sandbox.drawing.styles import cut_out, variation_of
+from sandbox.input_images import (
+    UnreadableImageError,
+    has_transparency,
+    linked_image,
+    open_image,
+    plain_image,
+    working_copy,
+)
 from sandbox.openai_images import errors
-from sandbox.openai_images.request import MOST_PICTURES, MOST_PIXELS, SIDES, Order, Source
+from sandbox.openai_images.request import MOST_PICTURES, MOST_PIXELS, SIDES, ImageRequest, InputImage
 
 DEFAULT_SIZE = (1024, 1024)
-IMAGINED_SIZE = (1024, 1024)  # a picture that is only an address
-KEPT_BYTES = 64 << 20
-KEPT_PICTURES = MOST_PICTURES  # the latest ones stay, however large they are
-MAX_INPUT_PIXELS = 60_000_000  # more is a decompression bomb
-WORKING_SIDE = 1600  # input pictures are brought down to this, unless a mask protects some of their pixels
+STORED_BYTES = 64 << 20
+STORED_PICTURES = MOST_PICTURES  # the latest ones stay, however large they are
 ENCODINGS: dict[str, dict[str, int]] = {"png": {"compress_level": 1}, "jpeg": {}, "webp": {"method": 2}}
 
 
-@dataclass(frozen=True)
-class Commission:
-    """An order whose given pictures have been opened, so that nothing can be wrong with them any more."""
-
-    order: Order
-    size: tuple[int, int]
-    fingerprint: str
-    inputs: tuple[Image.Image, ...]
-    mask: Image.Image | None
-
-
-class Gallery:
-    """Draws for every order of one app and keeps the latest pictures; safe to use from several threads."""
+class StoredPictures:
+    """The latest pictures by their names; safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
-    def picture(self, commission: Commission, index: int) -> tuple[str, bytes]:
-        """A finished picture of an order: its name and its bytes."""
-        name = f"{commission.fingerprint}-{index}.{commission.order.output_format}"
-        return name, self._made(name, lambda: encoded(drawn(commission, index), commission.order))
-
-    def unfinished_picture(self, commission: Commission, index: int, step: int) -> bytes:
-        """The same picture on its way."""
-        _, finished = self.picture(commission, index)
-        image = Image.open(io.BytesIO(finished))
-        return encoded(unfinished(image.convert("RGB"), step), commission.order)
-
-    def kept(self, name: str) -> bytes | None:
-        """The picture that was handed over under this name, if it is still here."""
+    def store(self, name: str, picture: bytes) -> None:
+        """Keeps a picture, and drops the oldest ones beyond STORED_BYTES."""
         with self._lock:
-            return self._kept.get(name)
-
-    def _made(self, name: str, make: Callable[[], bytes]) -> bytes:
-        known = self.kept(name)
-        made = make() if known is None else known
-        with self._lock:
-            if name not in self._kept:
-                self._kept[name] = made
-                self._bytes += len(made)
-            self._kept.move_to_end(name)
-            while self._bytes > KEPT_BYTES and len(self._kept) > KEPT_PICTURES:
-                _, oldest = self._kept.popitem(last=False)
+            self._bytes += len(picture) - len(self._pictures.pop(name, b""))
+            self._pictures[name] = picture
+            while self._bytes > STORED_BYTES and len(self._pictures) > STORED_PICTURES:
+                _, oldest = self._pictures.popitem(last=False)
                 self._bytes -= len(oldest)
-        return made
+
+    def get(self, name: str) -> bytes | None:
+        """The picture of that name, if it is still here."""
+        with self._lock:
+            return self._pictures.get(name)
 
 
-def commissioned(order: Order, own_size: tuple[int, int] | None = None) -> Commission:
-    """Look at an order's pictures now, so that bad ones are refused; `own_size` is drawn whatever was asked for."""
-    first = _opened(order.inputs[0]) if order.inputs else None
-    mask = _opened(order.mask, mask=True) if order.mask else None
-    if mask and first:
-        if "A" not in mask.getbands() and "transparency" not in mask.info:
-            raise errors.bad_mask("mask image missing alpha channel")
-        if mask.size != first.size:
-            raise errors.bad_mask("mask size does not match image size")
-    size = own_size or order.size or (_within_limits(first.size) if first else DEFAULT_SIZE)
-    inputs = [_working_copy(_opened(source)) for source in order.inputs[1:]]
+@dataclass(frozen=True)
+class PictureJob:
+    """What is drawn for a request whose images have been opened, so that nothing can be wrong with them any more."""
+
+    request: ImageRequest
+    size: tuple[int, int]
+    inputs: tuple[Image.Image, ...]
+    mask: Image.Image | None  # L: light where the first image may change
+    fingerprint: str
+    first: int  # the number of its first picture
+
+    def name(self, index: int) -> str:
+        """The name under which one of its pictures is stored."""
+        return f"{self.fingerprint}-{self.first + index}.{self.request.output_format}"
+
+    def draw(self, index: int) -> Image.Image:
+        """One of its pictures."""
+        request, number = self.request, self.first + index
+        if request.operation == "variations":
+            image = variation_of(self.inputs[0], self.size, random_source("", request.seed, number))
+        elif not self.inputs:
+            image = draw_picture(request.prompt, self.size, request.seed, number)
+        else:  # what a mask protects keeps its own pixels until they are brought into another size
+            size = self.inputs[0].size if self.mask else self.size
+            image = change_pictures(self.inputs, request.prompt, size, self.mask, request.seed, number)
+            image = ImageOps.fit(image, self.size, Image.Resampling.BICUBIC)
+        return cut_out(image) if request.background == "transparent" else image
+
+
+def prepare_job(request: ImageRequest, calls: CallCounter, own_size: tuple[int, int] | None = None) -> PictureJob:
+    """Opens a request's images, so that bad ones are refused now. With `own_size` the pictures have that size.
+
+    All pictures of a request differ, and so do those of a further request with the same content, as a real model's do.
+    With a seed a request always gets the same pictures, which still differ from one another.
+    """
+    first = _opened(request.inputs[0]) if request.inputs else None
+    mask = _opened_mask(request.mask, first) if request.mask and first else None
+    inputs = [working_copy(_opened(one)) for one in request.inputs[1:]]
     if first:
-        inputs.insert(0, first if mask else _working_copy(first))
-    return Commission(order, size, _fingerprint(order, size), tuple(inputs), mask)
+        inputs.insert(0, first if mask else working_copy(first))
+    size = own_size or request.size or (_within_limits(first.size) if first else DEFAULT_SIZE)
+    fingerprint = _fingerprint(request, size)
+    number = calls.before(fingerprint, request.count) if request.seed is None else 0
+    return PictureJob(request, size, tuple(inputs), mask, fingerprint, number)
 
 
-def drawn(commission: Commission, index: int) -> Image.Image:
-    """The picture of that number: the first is the prompt's own, every other one differs from all before it."""
-    order, size, inputs = commission.order, commission.size, commission.inputs
-    r = Random(f"{order.prompt}\0{order.seed}\0{index}".encode("utf-8", "surrogatepass"))
-    if order.operation == "variations":
-        image = variation_of(inputs[0], size, r)
-    elif not inputs:
-        image = draw_picture(order.prompt, size, order.seed if index == 0 else r.getrandbits(60))
-    elif commission.mask is None:
-        image = _changed(commission, size, index, r)
-    else:
-        changed = _changed(commission, inputs[0].size, index, r)
-        image = where_transparent(inputs[0], changed, commission.mask)
-        if image.size != size:
-            image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
-    return cut_out(image) if order.background == "transparent" else image
-
-
-def _changed(commission: Commission, size: tuple[int, int], index: int, r: Random) -> Image.Image:
-    image = change_pictures(commission.inputs, commission.order.prompt, size)
-    first = index == 0 and commission.order.seed is None
-    return image if first else in_another_light(image, r)
-
-
-def encoded(image: Image.Image, order: Order) -> bytes:
-    """A picture in the format that was asked for."""
+def encoded(image: Image.Image, request: ImageRequest) -> bytes:
+    """A picture in the format that a request asks for."""
     file = io.BytesIO()
-    options = dict(ENCODINGS[order.output_format])
-    if order.output_format != "png":
-        options["quality"] = max(1, order.compression)
-    image.save(file, order.output_format.upper(), **options)
+    options = dict(ENCODINGS[request.output_format])
+    if request.output_format != "png":
+        options["quality"] = max(1, request.compression)
+    image.save(file, request.output_format.upper(), **options)
     return file.getvalue()
 
 
-def _opened(source: Source, mask: bool = False) -> Image.Image:
-    """A given picture, upright; in plain colours unless it is a mask."""
-    if source.uri:
-        image = draw_picture(source.uri, IMAGINED_SIZE)
-        return cut_out(image) if mask else image
+def _opened(source: InputImage) -> Image.Image:
+    if source.url:
+        return linked_image(source.url)
     try:
-        image = Image.open(io.BytesIO(source.data), formats=("PNG",) if mask else ("PNG", "JPEG", "WEBP"))
-        if image.width * image.height > MAX_INPUT_PIXELS:
-            raise source.complaint
-        image = ImageOps.exif_transpose(image)
-        return image if mask else _in_plain_colors(image)
-    except errors.OpenAIError:
-        raise
-    except Exception:  # Pillow's decoders raise many kinds
-        raise source.complaint from None
+        return plain_image(open_image(source.data, ("PNG", "JPEG", "WEBP")))
+    except UnreadableImageError:
+        raise source.error from None
 
 
-def _in_plain_colors(image: Image.Image) -> Image.Image:
-    """What is transparent becomes white."""
-    if "A" in image.getbands() or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = Image.new("RGBA", layer.size, "white")
-        image.alpha_composite(layer)
-    return image.convert("RGB")
-
-
-def _working_copy(image: Image.Image) -> Image.Image:
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    return image
+def _opened_mask(source: InputImage, image: Image.Image) -> Image.Image:
+    """The mask of an image as L: light where the mask is transparent."""
+    try:
+        mask = cut_out(linked_image(source.url)) if source.url else open_image(source.data, ("PNG",))
+    except UnreadableImageError:
+        raise source.error from None
+    if not has_transparency(mask):
+        raise errors.bad_mask("mask image missing alpha channel")
+    mask = ImageOps.exif_transpose(mask)
+    if mask.size != image.size:
+        raise errors.bad_mask("mask size does not match image size")
+    return ImageOps.invert(mask.convert("RGBA").getchannel("A"))
 
 
 def _within_limits(size: tuple[int, int]) -> tuple[int, int]:
-    """A picture's own size, as near to it as can be drawn."""
+    """An image's own size, as near to it as can be drawn."""
     low, high = SIDES
     share = min(1.0, high / max(size), (MOST_PIXELS / (size[0] * size[1])) ** 0.5)
     width, height = (min(high, max(low, int(side * share))) for side in size)
     return width, height
 
 
-def _fingerprint(order: Order, size: tuple[int, int]) -> str:
-    seen = hashlib.sha256()
-    looks = (order.operation, order.prompt, order.seed, size, order.background, order.output_format, order.compression)
-    seen.update(repr(looks).encode("utf-8", "surrogatepass"))
-    for source in (*order.inputs, *([order.mask] if order.mask else [])):
-        seen.update(hashlib.sha256(source.data).digest() + source.uri.encode("utf-8", "surrogatepass") + b"\0")
-    seen.update(b"masked" if order.mask else b"whole")
-    return seen.hexdigest()[:32]
+def _fingerprint(request: ImageRequest, size: tuple[int, int]) -> str:
+    """The same for requests that ask for the same pictures."""
+    parts = (request.operation, request.prompt, request.seed, size, request.background, request.compression)
+    found = hashlib.sha256(repr(parts).encode())
+    for image in (*request.inputs, *([request.mask] if request.mask else [])):
+        found.update(hashlib.sha256(image.data).digest() + image.url.encode("utf-8", "surrogatepass") + b"\0")
+    found.update(b"masked" if request.mask else b"whole")
+    return found.hexdigest()[:32]

@@ -1,1 +1,1 @@
-"""Requests made from `spec/`: good ones that show every property and value, and a bad one for every rule."""
+"""Makes requests from `spec/`: valid ones with every property and value, and an invalid one for every rule."""

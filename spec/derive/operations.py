@@ -1,4 +1,4 @@
-"""The cases of each operation: good requests, and bad ones with the answer that is expected."""
+"""The cases of each operation: good requests, and bad ones with the error that is expected."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import spec
-from spec.derive.schemas import Schema, is_file, types_of, whole
+from spec.derive.schemas import Schema, dereferenced, is_file, types_of
 from spec.derive.values import (
     MISSING,
     OF_EACH_TYPE,
     Fault,
     Path,
-    culprit,
     distinct,
     faults,
+    faulty_value,
     good_values,
     of_rule,
     smallest,
@@ -26,20 +26,20 @@ from spec.derive.values import (
 
 Case = dict[str, Any]
 
-# What a field needs beside it: the document says so in words only (x-may-refuse).
+# What a field needs beside it. The documents say so in `x-may-refuse` only.
 COMPANIONS: Mapping[str, Mapping[str, Any]] = {"resize": {"size": "1024x1024"}}
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # transparent
 )
 FILE = {"$file": PIXEL}
-DEMANDS = {"type", "enum", "const", "anyOf", "oneOf"}  # words that say what a value must be
-NOT_A_VALUE = "many"  # as the text of a form where a number or a truth value belongs
+CONSTRAINTS = {"type", "enum", "const", "anyOf", "oneOf"}  # keywords that say what a value must be
+NOT_A_VALUE = "many"  # in a form, where a number or a boolean is expected
 NO_KEY = re.compile(r"No key\b")
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How an API tells a place, and whether its errors have codes."""
+    """How an API names a place in its errors, and whether these have codes."""
 
     name: str
     snake_case: bool
@@ -47,18 +47,18 @@ class Dialect:
 
     def param(self, path: Path) -> str | None:
         """A place as an error names it."""
-        told = ""
+        name = ""
         for step in path:
-            told += f"[{step}]" if isinstance(step, int) else f".{step}" if told else step
-        told = told.removesuffix("[]")  # image[] is one of the spellings of image
+            name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+        name = name.removesuffix("[]")  # image[] is another spelling of image
         if self.snake_case:
-            told = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", told)
-        return told or None
+            name = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+        return name or None
 
     def expected(self, fault: Fault) -> Case:
-        """What is answered to a fault."""
+        """The answer to a fault."""
         code = {"code": fault.code} if self.has_codes else {}
-        return {"status": fault.status, "param": fault.told_param or self.param(fault.path), **code}
+        return {"status": fault.status, "param": fault.declared_param or self.param(fault.path), **code}
 
 
 DIALECTS = {
@@ -68,48 +68,57 @@ DIALECTS = {
 
 
 def derive_all() -> Iterator[tuple[str, str, Case]]:
-    """Every operation: the API, its name, and its cases."""
+    """Every operation: the API, its name, and its cases.
+
+    Of operations with the same body the first has all cases of that body. The others name it in `same_body_as` and
+    have a single bad one, which shows that their body is checked too.
+    """
     for name, dialect in DIALECTS.items():
         document = spec.load(name)
+        first_with: dict[str, str] = {}  # the first operation with a body, by the body
         for path, item in document["paths"].items():
             for method in (one for one in spec.METHODS if one in item):
-                operation = whole(item[method], document)
-                yield name, operation["operationId"], derive(dialect, method, path, operation)
+                operation = dereferenced(item[method], document)
+                first = first_with.setdefault(json.dumps(operation.get("requestBody", path)), operation["operationId"])
+                same = None if first == operation["operationId"] else first
+                head = {"request": f"{method.upper()} {path}", **({"same_body_as": same} if same else {})}
+                yield name, operation["operationId"], {**head, **derive(dialect, operation, whole_body=not same)}
 
 
-def derive(dialect: Dialect, method: str, path: str, operation: spec.Document) -> Case:
-    """The cases of one operation."""
-    good, bad = [], []
-    for make in (json_cases, form_cases, parameter_cases):
-        found = make(dialect, operation)
-        good += found[0]
-        bad += found[1]
+def derive(dialect: Dialect, operation: spec.Document, *, whole_body: bool) -> Case:
+    """The cases of one operation, all of its body or a single bad one."""
+    jsons, forms, parameters = (make(dialect, operation) for make in (json_cases, form_cases, parameter_cases))
+    good, bad = jsons[0] + forms[0], jsons[1] + forms[1]
+    if not whole_body:
+        good, bad = [], bad[:1]
+    good, bad = good + parameters[0], bad + parameters[1]
     bad.append(without_key(dialect, operation, good[0]))
-    number_twins([*good, *bad])
-    return {"request": f"{method.upper()} {path}", "good": good, "bad": bad}
+    number_equal_names([*good, *bad])
+    return {"good": good, "bad": bad}
 
 
-def number_twins(cases: list[Case]) -> None:
+def number_equal_names(cases: list[Case]) -> None:
     """Gives each case a name of its own."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for case in cases:
-        seen[case["case"]] += 1
-        if seen[case["case"]] > 1:
-            case["case"] += f" ({seen[case['case']]})"
+        counts[case["case"]] += 1
+        if counts[case["case"]] > 1:
+            case["case"] += f" ({counts[case['case']]})"
 
 
 Cases = tuple[list[Case], list[Case]]
 
 
 def json_cases(dialect: Dialect, operation: spec.Document) -> Cases:
-    """Bodies of JSON."""
+    """Cases with a JSON body."""
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" not in content:
         return [], []
     schema = content["application/json"]["schema"]
     good = [{"case": name, "json": body} for name, body in good_bodies(schema)]
     bad = [
-        {"case": told(dialect, fault), "json": body_of(fault), **dialect.expected(fault)} for fault in faults(schema)
+        {"case": description(dialect, fault), "json": body_of(fault), **dialect.expected(fault)}
+        for fault in faults(schema)
     ]
     return good, bad
 
@@ -117,28 +126,28 @@ def json_cases(dialect: Dialect, operation: spec.Document) -> Cases:
 def good_bodies(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     """The smallest body, and one for each value of each property."""
     least = smallest(schema)
-    yield "nothing but what is required", least
-    yield from (("an example of the document's own", example) for example in schema.get("examples", []))
-    for name, inner in read_properties(schema).items():
+    yield "only what is required", least
+    yield from (("an example of the document", example) for example in schema.get("examples", []))
+    for name, inner in checked_properties(schema).items():
         for value in good_values(inner):
             yield f"{name}: {brief(value)}", {**least, **COMPANIONS.get(name, {}), name: value}
     for value in (*OF_EACH_TYPE.values(), [7], {"some": "words"}):
-        if unread := unread_properties(schema):
-            yield f"all that is not read: {brief(value)}", {**least, **dict.fromkeys(unread, value)}
+        if ignored := ignored_properties(schema):
+            yield f"all fields that are ignored: {brief(value)}", {**least, **dict.fromkeys(ignored, value)}
 
 
-def read_properties(schema: Schema) -> dict[str, Schema]:
-    """The properties of which something is demanded."""
-    return {name: inner for name, inner in schema["properties"].items() if inner.keys() & DEMANDS}
+def checked_properties(schema: Schema) -> dict[str, Schema]:
+    """The properties whose value is checked."""
+    return {name: inner for name, inner in schema["properties"].items() if inner.keys() & CONSTRAINTS}
 
 
-def unread_properties(schema: Schema) -> list[str]:
+def ignored_properties(schema: Schema) -> list[str]:
     """The properties that may hold anything."""
-    return [name for name, inner in schema["properties"].items() if not inner.keys() & DEMANDS]
+    return [name for name, inner in schema["properties"].items() if not inner.keys() & CONSTRAINTS]
 
 
 def body_of(fault: Fault) -> Any:
-    """The body of a fault, with what the field at fault needs beside it."""
+    """The body of a fault, with what the faulty field needs beside it."""
     first = fault.path[0] if fault.path else None
     if isinstance(fault.value, dict) and isinstance(first, str):
         return {**COMPANIONS.get(first, {}), **fault.value}
@@ -146,32 +155,33 @@ def body_of(fault: Fault) -> Any:
 
 
 def form_cases(dialect: Dialect, operation: spec.Document) -> Cases:
-    """Forms: every value is a text or a file, and an empty text is an absent one."""
+    """Cases with a form, where every value is a text or a file and an empty text is the same as absent."""
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" not in content:
         return [], []
     schema = content["multipart/form-data"]["schema"]
     good = [{"case": f"form, {name}", "form": form} for name, form in good_forms(schema)]
     bad = [
-        {"case": f"form, {told(dialect, fault)}", "form": fault.value, **dialect.expected(fault)}
+        {"case": f"form, {description(dialect, fault)}", "form": fault.value, **dialect.expected(fault)}
         for fault in form_faults(schema)
     ]
     return good, bad
 
 
 def good_forms(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "nothing but what is required", least_form(schema)
+    """The smallest form, and one for each value of each part."""
+    yield "only what is required", least_form(schema)
     for value in ("", "some words"):
-        unread = dict.fromkeys(unread_properties(schema), value)
-        yield f"all that is not read: {brief(value)}", {**least_form(schema), **unread}
-    for name, inner in read_properties(schema).items():
+        ignored = dict.fromkeys(ignored_properties(schema), value)
+        yield f"all fields that are ignored: {brief(value)}", {**least_form(schema), **ignored}
+    for name, inner in checked_properties(schema).items():
         for value in good_parts(inner):
             companions = COMPANIONS.get(name, {})
             yield f"{name}: {brief(value)}", {**least_form(schema, name), **companions, name: value}
 
 
 def least_form(schema: Schema, beside: str = "") -> dict[str, Any]:
-    """A form with what is required; of parts that stand for one another, with the one it is made for."""
+    """A form with only what is required; of parts that stand for one another, with the one that is `beside`."""
     alternatives = [branch["required"] for branch in schema.get("anyOf", [])]
     chosen = next((names for names in alternatives if beside in names), *alternatives[:1]) if alternatives else []
     names = [*schema.get("required", []), *chosen]
@@ -193,7 +203,7 @@ def text_of(value: Any) -> str:
 
 
 def form_faults(schema: Schema) -> Iterator[Fault]:
-    """The faults of a form: what is missing, and what is wrong with one of its parts."""
+    """The faults of a form: a part that is missing, and a part that is wrong."""
     least = least_form(schema)
     for name in least:
         yield of_rule("required", {one: part for one, part in least.items() if one != name}).at(name)
@@ -204,8 +214,8 @@ def form_faults(schema: Schema) -> Iterator[Fault]:
 
 
 def part_faults(schema: Schema) -> Iterator[Fault]:
-    """The faults of one part as texts."""
-    if is_file(schema) or not schema.keys() & DEMANDS:
+    """The faults of one part, as texts."""
+    if is_file(schema) or not schema.keys() & CONSTRAINTS:
         return
     if types_of(schema) == {"array"}:
         yield of_rule("maxItems", good_parts(schema["items"])[:1] * (schema["maxItems"] + 1))
@@ -213,13 +223,13 @@ def part_faults(schema: Schema) -> Iterator[Fault]:
         yield from (replace(one, value=text_of(one.value)) for one in faults(inner) if one.value)
     elif {"integer", "number", "boolean"} & types_of(schema):
         yield of_rule("type", NOT_A_VALUE)
-        yield from (fault for fault in texts_at_fault(schema) if fault.rule in ("minimum", "maximum", "type"))
+        yield from (fault for fault in faulty_texts(schema) if fault.rule in ("minimum", "maximum", "type"))
     else:
-        yield from (fault for fault in texts_at_fault(schema) if fault.rule in ("enum", "maxLength", "refused"))
+        yield from (fault for fault in faulty_texts(schema) if fault.rule in ("enum", "maxLength", "refused"))
 
 
-def texts_at_fault(schema: Schema) -> Iterator[Fault]:
-    """Faults that are still faults once they are written as texts."""
+def faulty_texts(schema: Schema) -> Iterator[Fault]:
+    """Faults that are still faults when they are written as texts."""
     for fault in faults(schema):
         is_scalar = isinstance(fault.value, str | int | float) and not isinstance(fault.value, bool)
         if is_scalar and fault.value != "" and not (fault.rule == "type" and isinstance(fault.value, str)):
@@ -227,7 +237,7 @@ def texts_at_fault(schema: Schema) -> Iterator[Fault]:
 
 
 def parameter_cases(dialect: Dialect, operation: spec.Document) -> Cases:
-    """Parameters of the address and of the query, where there is no body."""
+    """Cases with parameters of the path and the query."""
     if "requestBody" in operation:
         return query_cases(operation), []
     parameters = operation.get("parameters", [])
@@ -239,13 +249,15 @@ def parameter_cases(dialect: Dialect, operation: spec.Document) -> Cases:
         if place == "query":
             for fault in part_faults(one["schema"]):
                 placed = fault.at(name)
-                expected = dialect.expected(placed) | {"param": name}  # a query's names are what they are
-                bad.append({"case": told(dialect, placed), place: {name: fault.value}, **expected})
+                expected = dialect.expected(placed) | {
+                    "param": name
+                }  # names of a query are never changed to snake_case
+                bad.append({"case": description(dialect, placed), place: {name: fault.value}, **expected})
     return good, bad
 
 
 def query_cases(operation: spec.Document) -> list[Case]:
-    """Queries beside the smallest body."""
+    """Cases with a query beside the smallest body."""
     body = smallest(operation["requestBody"]["content"].get("application/json", {"schema": {}})["schema"])
     return [
         {"case": f"{one['name']}: {brief(value)}", "query": {one["name"]: value}, "json": body}
@@ -256,7 +268,7 @@ def query_cases(operation: spec.Document) -> list[Case]:
 
 
 def known_values(parameter: spec.Document) -> list[str]:
-    """Values of a parameter that are served, as texts: those that are written down."""
+    """Values of a parameter that are accepted, as texts: those that the document lists."""
     schema = parameter["schema"]
     examples = [one["value"] for one in parameter.get("examples", {}).values()]
     listed = [value for branch in schema.get("anyOf", []) for value in (*branch.get("enum", ()), *constant(branch))]
@@ -269,7 +281,7 @@ def constant(branch: Schema) -> list[Any]:
 
 
 def without_key(dialect: Dialect, operation: spec.Document, good: Case) -> Case:
-    """A good request of a caller who tells no key: the document says which status that is."""
+    """A good request without a key, and the status that the document gives for it."""
     status = next(
         int(status) for status, answer in operation["responses"].items() if NO_KEY.match(answer["description"])
     )
@@ -277,11 +289,11 @@ def without_key(dialect: Dialect, operation: spec.Document, good: Case) -> Case:
     return {**good, "case": "without a key", "key": None, "status": status, "param": None, **code}
 
 
-def told(dialect: Dialect, fault: Fault) -> str:
+def description(dialect: Dialect, fault: Fault) -> str:
     """A fault in a few words."""
-    value = culprit(fault)
-    shown = "absent" if value is MISSING else brief(value)
-    return f"{dialect.param(fault.path) or 'the body'}: {fault.rule}, {shown}"
+    value = faulty_value(fault)
+    found = "absent" if value is MISSING else brief(value)
+    return f"{dialect.param(fault.path) or 'the body'}: {fault.rule}, {found}"
 
 
 def brief(value: Any) -> str:

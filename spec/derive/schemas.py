@@ -1,4 +1,4 @@
-"""Schemas of the documents without references, and the few questions that are asked of them."""
+"""Schemas of the documents without references, and what they say about values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Schema = dict[str, Any]
 JSON_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
 
-def whole(value: Any, document: spec.Document) -> Any:
-    """The same with what its references stand for in their place; what stands beside a reference is kept."""
+def dereferenced(value: Any, document: spec.Document) -> Any:
+    """The value with every reference replaced by what it refers to. What stands beside a reference is kept."""
     if isinstance(value, list):
-        return [whole(one, document) for one in value]
+        return [dereferenced(one, document) for one in value]
     if not isinstance(value, dict):
         return value
-    beside = {name: whole(inner, document) for name, inner in value.items() if name != "$ref"}
+    beside = {name: dereferenced(inner, document) for name, inner in value.items() if name != "$ref"}
     if "$ref" not in value:
         return beside
-    return {**whole(spec.resolve({"$ref": value["$ref"]}, document), document), **beside}
+    return {**dereferenced(spec.resolve({"$ref": value["$ref"]}, document), document), **beside}
 
 
 def allows(schema: Schema, value: Any) -> bool:
@@ -32,8 +32,8 @@ def allows(schema: Schema, value: Any) -> bool:
 
 def types_of(schema: Schema) -> set[str]:
     """The JSON types that a value may have."""
-    told = schema.get("type", JSON_TYPES)
-    types = {told} if isinstance(told, str) else set(told)
+    declared = schema.get("type", JSON_TYPES)
+    types = {declared} if isinstance(declared, str) else set(declared)
     if "number" in types:
         types.add("integer")
     known = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
@@ -45,7 +45,7 @@ def types_of(schema: Schema) -> set[str]:
 
 
 def branches_of(schema: Schema) -> list[list[Schema]]:
-    """The alternatives that a value must be one of, if they speak of more than of what must be there."""
+    """The lists of alternatives that a value must fit one of, without those that only say what is required."""
     return [schema[word] for word in ("anyOf", "oneOf") if word in schema and not only_requires(schema[word])]
 
 
@@ -71,5 +71,5 @@ def is_file(schema: Schema) -> bool:
 
 
 def is_refused_always(schema: Schema) -> bool:
-    """Whether a field that has a schema is refused all the same, whatever is in it."""
+    """Whether a field is refused whatever is in it, although it has a schema."""
     return str(schema.get("x-may-refuse", "")).startswith("Always")

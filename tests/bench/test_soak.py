@@ -1,4 +1,4 @@
-"""What the soak believes: each of its checks can fail, and none fails without a reason."""
+"""The checks of the soak: each can fail, and none fails without a reason."""
 
 import hashlib
 import os
@@ -9,20 +9,22 @@ import pytest
 
 from bench.pictures import google_answer
 from bench.processes import Process
-from bench.soak.callers import Caller, Scene, Way, end_of, read_events
-from bench.soak.faults import FAULTS, NONE, End, Manner, Reply
-from bench.soak.growth import MIB, Look, changes, lived_through
-from bench.soak.judgement import AWAY, KILL, RELOAD, Blow, Call, Outcome, Unexplained, explain
-from bench.soak.line import Received
-from bench.soak.rest import SWEPT_AFTER, Held, complaints, held_by, overdue
+from bench.soak.callers import Caller, SharedState, Way, end_of, read_events
+from bench.soak.connection import Received
+from bench.soak.faults import ENDS, Delivery, End
+from bench.soak.growth import MIB, Sample, changes, lived_through
+from bench.soak.leftovers import SWEPT_AFTER, Held, held_by, logged_errors, overdue
+from bench.soak.outcomes import KILL, RELOAD, UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
 from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
+from tests.support.upstream import Answer
+from tests.support.upstream_faults import NONE
 
-HELD, FLOWING, WINDOW = Manner.HELD, Manner.FLOWING, Manner.WINDOW
+HELD, STREAMED, PASSTHROUGH = Delivery.HELD, Delivery.STREAMED, Delivery.PASSTHROUGH
 
 
-def explained(call: Call, outcome: Outcome, *blows: Blow) -> bool:
+def explained(call: Call, outcome: Outcome, *disruptions: Disruption) -> bool:
     try:
-        explain(call, outcome, blows)
+        explain(call, outcome, disruptions)
     except Unexplained:
         return False
     return True
@@ -34,42 +36,42 @@ def outcome(end: str, pictures: int = 0, *failures: str, kept: bool = False) -> 
 
 
 @pytest.mark.parametrize(
-    ("manner", "fault", "end"),
+    ("delivery", "fault", "end"),
     [
-        (FLOWING, "cut", End.CUT),
+        (STREAMED, "cut", End.CUT),
         (HELD, "cut", End.BROKEN),
-        (WINDOW, "stall", End.CUT),
+        (PASSTHROUGH, "stall", End.CUT),
         (HELD, "stall", End.LATE),
-        (WINDOW, "refusal", End.AS_SENT),
+        (PASSTHROUGH, "refusal", End.UNCHANGED),
         (HELD, "refusal", End.REFUSED),
-        (FLOWING, "broken-gzip", End.BROKEN),
-        (FLOWING, "broken-gzip", End.CUT),
+        (STREAMED, "broken-gzip", End.BROKEN),
+        (STREAMED, "broken-gzip", End.CUT),
     ],
 )
-def test_a_fault_explains_what_it_leads_to(manner: Manner, fault: str, end: End) -> None:
-    assert explained(Call("a", manner, fault), outcome(end))
+def test_a_fault_explains_what_it_leads_to(delivery: Delivery, fault: str, end: End) -> None:
+    assert explained(Call("a", delivery, fault), outcome(end))
 
 
 @pytest.mark.parametrize(
-    ("manner", "fault", "end"),
+    ("delivery", "fault", "end"),
     [
-        *((FLOWING, fault, End.CUT) for fault in (NONE, "slow", "quota", "html", "refusal", "empty", "mislabelled")),
-        *((manner, "cut", End.DROPPED) for manner in Manner),
+        *((STREAMED, fault, End.CUT) for fault in (NONE, "slow", "quota", "html", "refusal", "empty", "mislabelled")),
+        *((delivery, "cut", End.DROPPED) for delivery in Delivery),
         (HELD, "cut", End.CUT),
         (HELD, NONE, End.BROKEN),
         (HELD, "slow", End.LATE),
         (HELD, "quota", End.BROKEN),
-        (WINDOW, "refusal", "200 application/json b'{}'"),
-        (WINDOW, NONE, "200 application/json b'{\"candidates\": []}'"),
-        (WINDOW, "cut", End.AS_SENT),
+        (PASSTHROUGH, "refusal", "200 application/json b'{}'"),
+        (PASSTHROUGH, NONE, "200 application/json b'{\"candidates\": []}'"),
+        (PASSTHROUGH, "cut", End.UNCHANGED),
         (HELD, NONE, "nothing for 30 s"),
     ],
 )
-def test_a_fault_explains_nothing_else(manner: Manner, fault: str, end: str) -> None:
-    assert not explained(Call("a", manner, fault), outcome(end))
+def test_a_fault_explains_nothing_else(delivery: Delivery, fault: str, end: str) -> None:
+    assert not explained(Call("a", delivery, fault), outcome(end))
 
 
-def test_of_two_pictures_each_comes_or_is_told_to_have_failed() -> None:
+def test_of_two_pictures_each_arrives_or_is_reported_as_failed() -> None:
     two, one_broken = Call("a", HELD, count=2, hit=2), Call("a", HELD, "stall", count=2, hit=1)
     assert explained(two, outcome(End.PICTURES, 2))
     assert not explained(two, outcome(End.PICTURES, 1))
@@ -78,12 +80,12 @@ def test_of_two_pictures_each_comes_or_is_told_to_have_failed() -> None:
     assert explained(one_broken, outcome(End.PICTURES, 1, End.LATE))
     assert not explained(one_broken, outcome(End.PICTURES, 1))
     assert not explained(one_broken, outcome(End.PICTURES, 1, End.BROKEN))
-    assert not explained(one_broken, outcome(End.PICTURES, 2)), "nobody can have drawn the second"
-    assert not explained(one_broken, outcome(End.LATE)), "the other one was there"
+    assert not explained(one_broken, outcome(End.PICTURES, 2)), "the second was never drawn"
+    assert not explained(one_broken, outcome(End.LATE)), "the other one was drawn"
 
 
-def test_a_kill_explains_what_ended_meanwhile_and_never_an_answer() -> None:
-    meanwhile, before, after = (Blow("a kill", KILL, at, at + 1) for at in (15, 8, 21))
+def test_a_kill_explains_what_ended_meanwhile_but_no_error_of_the_server() -> None:
+    meanwhile, before, after = (Disruption("a kill", KILL, at, at + 1) for at in (15, 8, 21))
     assert explained(Call("a", HELD), outcome(End.CUT), meanwhile)
     assert explained(Call("a", HELD), outcome(End.DROPPED), before, meanwhile)
     assert not explained(Call("a", HELD), outcome(End.CUT), before, after)
@@ -92,27 +94,27 @@ def test_a_kill_explains_what_ended_meanwhile_and_never_an_answer() -> None:
 
 
 def test_a_reload_ends_idle_connections_alone() -> None:
-    reload = Blow("a reload", RELOAD, 15)
+    reload = Disruption("a reload", RELOAD, 15)
     assert explained(Call("a", HELD), outcome(End.DROPPED, kept=True), reload)
     assert not explained(Call("a", HELD), outcome(End.DROPPED), reload)
-    assert not explained(Call("a", FLOWING), outcome(End.CUT, kept=True), reload)
+    assert not explained(Call("a", STREAMED), outcome(End.CUT, kept=True), reload)
 
 
-def test_without_an_upstream_a_held_answer_is_told_so() -> None:
-    away = Blow("no upstream", AWAY, 15)
-    assert explained(Call("a", HELD), outcome(End.BROKEN), away)
-    assert explained(Call("a", FLOWING), outcome(End.CUT), away)
-    assert not explained(Call("a", HELD), outcome(End.CUT), away)
-    assert not explained(Call("a", HELD), outcome(End.LATE), away)
-    assert explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1, End.BROKEN), away)
-    assert explained(Call("a", HELD, "quota", count=2, hit=1), outcome(End.QUOTA), away)
-    assert not explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1), away)
+def test_an_upstream_that_is_down_explains_an_error_of_a_held_answer() -> None:
+    down = Disruption("no upstream", UPSTREAM_DOWN, 15)
+    assert explained(Call("a", HELD), outcome(End.BROKEN), down)
+    assert explained(Call("a", STREAMED), outcome(End.CUT), down)
+    assert not explained(Call("a", HELD), outcome(End.CUT), down)
+    assert not explained(Call("a", HELD), outcome(End.LATE), down)
+    assert explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1, End.BROKEN), down)
+    assert explained(Call("a", HELD, "quota", count=2, hit=1), outcome(End.QUOTA), down)
+    assert not explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1), down)
 
 
-def looks(memory: list[float], connections: list[int], files: list[int]) -> list[Look]:
-    """What was seen of the process 1."""
+def samples(memory: list[float], connections: list[int], files: list[int]) -> list[Sample]:
+    """Samples of process 1."""
     rows = zip(memory, connections, files, strict=True)
-    return [Look(at, {1: int(mib * MIB)}, {1: Held(0, calls, 0, file)}) for at, (mib, calls, file) in enumerate(rows)]
+    return [Sample(at, {1: int(mib * MIB)}, {1: Held(0, calls, 0, file)}) for at, (mib, calls, file) in enumerate(rows)]
 
 
 LEVEL = [60] * 40
@@ -121,7 +123,7 @@ RISING = [60 + at for at in range(40)]
 
 
 @pytest.mark.parametrize(
-    ("seen", "grown"),
+    ("values", "grown"),
     [
         ((LEVEL, LEVEL, LEVEL), [False, False, False]),
         ((PEAKS, PEAKS, PEAKS), [False, False, False]),
@@ -130,18 +132,18 @@ RISING = [60 + at for at in range(40)]
         ((LEVEL, LEVEL, RISING), [False, False, True]),
     ],
 )
-def test_what_rises_grows_and_what_peaks_does_not(seen: tuple[list[float], ...], grown: list[bool]) -> None:
-    assert [change.is_growth for change in changes(looks(*seen), "it", 1)] == grown
+def test_what_rises_grows_and_what_peaks_does_not(values: tuple[list[float], ...], grown: list[bool]) -> None:
+    assert [change.is_growth for change in changes(samples(*values), "it", 1)] == grown
 
 
 def test_a_process_that_ended_did_not_live_through() -> None:
-    three = looks([60] * 3, [50] * 3, [50] * 3)
+    three = samples([60] * 3, [50] * 3, [50] * 3)
     assert lived_through(three, 1)
-    assert not lived_through([*three, Look(9, {2: MIB}, {})], 1)
+    assert not lived_through([*three, Sample(9, {2: MIB}, {})], 1)
     assert not lived_through([], 1)
 
 
-def test_what_a_process_holds_is_told_by_what_it_is_for(tmp_path: Path) -> None:
+def test_descriptors_are_counted_by_purpose(tmp_path: Path) -> None:
     with SoakUpstream() as upstream, socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         before = held_by(os.getpid(), port, upstream.port, tmp_path)
@@ -161,27 +163,27 @@ def test_what_a_process_holds_is_told_by_what_it_is_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b'{"data": [{"b64_json": "iVBO', b"{}", b'{"data": [{"b64_json": "iVB"}]}', b"[]"]
 )
-def test_a_whole_answer_that_cannot_be_read_is_a_finding(body: bytes) -> None:
+def test_a_complete_answer_that_cannot_be_read_is_a_finding(body: bytes) -> None:
     with SoakUpstream() as upstream:
-        caller = Caller(1, Scene(0, upstream))
-        way = Way("short", lambda one, call: one.look_at(call, Received(200, "application/json", body)), FLOWING)
+        caller = Caller(1, SharedState(0, upstream))
+        way = Way("short", lambda one, call: one.check(call, Received(200, "application/json", body)), STREAMED)
         with pytest.raises(Unexplained):
-            caller.outcome_of(Call("a", FLOWING), way)
+            caller.outcome_of(Call("a", STREAMED), way)
 
 
-def test_a_picture_is_overdue_when_no_sweep_has_taken_it(tmp_path: Path) -> None:
+def test_a_picture_that_no_sweep_removed_is_overdue(tmp_path: Path) -> None:
     (tmp_path / f"{1000:08x}-name.png").touch()
     assert overdue(tmp_path, 1000 + SWEPT_AFTER) == 0
     assert overdue(tmp_path, 1001 + SWEPT_AFTER) == 1
 
 
-def test_the_log_may_tell_of_a_kill_and_of_no_other_end(tmp_path: Path) -> None:
+def test_the_log_may_report_a_kill_but_no_other_error(tmp_path: Path) -> None:
     log = tmp_path / "log"
     killed = "[2026-11-28 14:36:05 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?\n"
     ours = "2026-11-28 14:54:04,242 ERROR unforeseen error\nTraceback (most recent call last):\n  File\nE\n"
     log.write_text(f"2026-11-28 14:36:21,546 INFO request status=502\n{killed}{ours}")
-    assert len(complaints(Process(7, log), {8})) == 2
-    assert len(complaints(Process(7, log), set())) == 3
+    assert len(logged_errors(Process(7, log), {8})) == 2
+    assert len(logged_errors(Process(7, log), set())) == 3
 
 
 def test_every_answer_has_a_picture_of_its_own() -> None:
@@ -194,15 +196,19 @@ def in_parts(picture: bytes) -> list[bytes]:
     return [picture[at : at + 2 * PART] for at in range(0, len(picture), 2 * PART)]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_befalls_as_many_answers_as_it_says(fault: str) -> None:
+@pytest.mark.parametrize("fault", ENDS)
+def test_a_fault_affects_as_many_answers_as_the_prompt_says(fault: str) -> None:
     prompt = Call("a", HELD, fault, count=2, hit=1).prompt
-    assert reply_to("generateContent", prompt, 2) == Reply(google_answer(picture_of(prompt, 2)))
-    assert reply_to("generateContent", prompt) == reply_to("generateContent", prompt), "a window is compared with it"
+    assert reply_to("generateContent", prompt, 2) == Answer(
+        google_answer(picture_of(prompt, 2)), content_type="application/json", chunked=False
+    )
+    assert reply_to("generateContent", prompt) == reply_to("generateContent", prompt), (
+        "a passthrough answer is compared with it"
+    )
 
 
-def test_a_stream_comes_as_events() -> None:
-    words, picture = read_events(reply_to(STREAM, Call("a", WINDOW).prompt).body.replace(b"\r\n", b"\n"))
+def test_a_stream_is_sent_as_events() -> None:
+    words, picture = read_events(reply_to(STREAM, Call("a", PASSTHROUGH).prompt).body.replace(b"\r\n", b"\n"))
     assert words["candidates"][0]["content"]["parts"][0]["text"]
     assert picture["candidates"][0]["content"]["parts"][0]["inlineData"]["mimeType"] == "image/png"
 
@@ -215,7 +221,7 @@ def test_a_stream_comes_as_events() -> None:
         (429, b'{"error": {"type": "rate_limit_error", "code": "rate_limit_exceeded"}}', End.QUOTA),
     ],
 )
-def test_an_error_says_what_it_means(status: int, body: bytes, end: End) -> None:
+def test_an_error_is_a_known_end(status: int, body: bytes, end: End) -> None:
     assert end_of(Received(status, "application/json", body)) == end
 
 
@@ -229,5 +235,5 @@ def test_an_error_says_what_it_means(status: int, body: bytes, end: End) -> None
         (502, b'{"error": null}'),
     ],
 )
-def test_any_other_answer_has_no_explanation(status: int, body: bytes) -> None:
+def test_any_other_answer_is_no_known_end(status: int, body: bytes) -> None:
     assert end_of(Received(status, "application/json", body)) not in tuple(End)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.replaying_upstream import ReplayingUpstream
+from tests.support.upstream import ScriptedUpstream
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[ReplayingUpstream]:
+def upstream() -> Iterator[ScriptedUpstream]:
     """A server that plays Google."""
-    with ReplayingUpstream().running() as upstream:
+    with ScriptedUpstream() as upstream:
         yield upstream

@@ -1,6 +1,5 @@
 """The test suite that OpenAI ships with its Python SDK, run against our server as it is run against theirs."""
 
-import hashlib
 import os
 import re
 import subprocess
@@ -14,13 +13,9 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from tests.conformance.environments import CACHE, environment, one_at_a_time, pip
+from tests.support.environments import CACHE, OPENAI_RELEASE, one_at_a_time, openai_archive, python_of
 from tests.support.proxy_server import ProxyServer
 from tests.support.sandbox_process import running_sandbox
-
-RELEASE = "openai-3.54.0"
-SHA256 = "2e393e63f8a38be6452806f9ef0b6534fecd6d41ab3b2165180dfce3599249cd"
-REQUIREMENTS = Path(__file__).with_name("openai_suite_requirements.txt")
 
 # The suite's "pictures" are the words `Example data`, which whoever reads pictures must refuse.
 PLACEHOLDER = 'b"Example data"'
@@ -38,18 +33,14 @@ TESTS = {(f"Test{kind}{what}", mode): count for kind, mode in MODES for what, co
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The interpreter that has what the suite needs."""
-    return environment("openai-suite-venv", REQUIREMENTS) / "python"
+    return python_of("openai-suite")
 
 
 @pytest.fixture(scope="module")
-def suite(python: Path) -> Path:
+def suite() -> Path:
     """The tests of the release, unpacked, with pictures in place of words."""
-    archive, folder = CACHE / f"{RELEASE}.tar.gz", CACHE / f"{RELEASE}-tests"
+    archive, folder = openai_archive(), CACHE / f"{OPENAI_RELEASE}-tests"
     with one_at_a_time(folder.name):
-        if not archive.exists():
-            build = ("--no-binary", "openai", "--no-deps", "--no-build-isolation")
-            pip(python, "download", *build, "--dest", str(CACHE), RELEASE.replace("-", "=="))
-        assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256, f"{archive} is not what was released"
         if not folder.exists():
             unpack(archive, folder)
     return folder
@@ -58,9 +49,9 @@ def suite(python: Path) -> Path:
 def unpack(archive: Path, folder: Path) -> None:
     """The tests of the archive alone: the SDK itself is the installed one."""
     with TemporaryDirectory(dir=CACHE) as draft, tarfile.open(archive) as packed:
-        kept = (f"{RELEASE}/tests/", f"{RELEASE}/pyproject.toml")
+        kept = (f"{OPENAI_RELEASE}/tests/", f"{OPENAI_RELEASE}/pyproject.toml")
         packed.extractall(draft, [one for one in packed if one.name.startswith(kept)], filter="data")
-        images = Path(draft) / RELEASE / "tests/api_resources/test_images.py"
+        images = Path(draft) / OPENAI_RELEASE / "tests/api_resources/test_images.py"
         text = images.read_text()
         assert PLACEHOLDER in text
         images.write_text(text.replace(PLACEHOLDER, f'bytes.fromhex("{PICTURE}")'))

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 import spec
-from tests.conformance.environments import environment
 from tests.support import pictures
+from tests.support.environments import python_of
 from tests.support.keys import new_key
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import SSE, Answer, Call, ReplayingUpstream, knows_only
+from tests.support.upstream import SSE, Answer, Call, ScriptedUpstream, knows_only
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
@@ -53,7 +53,7 @@ def answer_any(call: Call) -> Answer:
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The interpreter that has schemathesis."""
-    return environment("schemathesis-venv", HERE / "schemathesis_requirements.txt") / "python"
+    return python_of("schemathesis")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def google_key() -> str:
 
 @pytest.fixture(scope="module")
 def server(
-    upstream: ReplayingUpstream, google_key: str, tmp_path_factory: pytest.TempPathFactory
+    upstream: ScriptedUpstream, google_key: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProxyServer]:
     """A proxy whose upstream draws most of the time, and tells wrong keys so."""
     upstream.answers(knows_only(google_key, answer_any))

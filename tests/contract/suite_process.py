@@ -1,4 +1,4 @@
-"""The contract suite as its users start it: a process of its own."""
+"""Runs the contract suite as a process, as its users do."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ SECONDS = 170
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the suite, and where its report lies."""
+    """One run of the suite, and the folder of its report."""
 
     exit_code: int
     output: str
@@ -31,19 +31,19 @@ class Run:
         return (self.folder / "contract-report.html").read_text(encoding="utf-8")
 
     def not_passed(self) -> list[str]:
-        """The rows that are anything but passed, and why."""
+        """The rows that did not pass, with their reasons."""
         return [f"{row['state']} {row['id']}: {row['reason']}" for row in self.report["rows"] if row["state"] != "pass"]
 
 
 def run_suite(folder: Path, *arguments: str) -> Run:
-    """Run it and wait for its end."""
+    """Run it and wait until it ends."""
     command = [sys.executable, "-m", "contract", *arguments, "--out", str(folder)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
     return Run(done.returncode, done.stdout + done.stderr, folder)
 
 
 def run_compare(*arguments: str) -> Run:
-    """Lay two reports side by side."""
+    """Compare two reports."""
     command = [sys.executable, "-m", "contract.compare", *arguments]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
     return Run(done.returncode, done.stdout + done.stderr, Path())

@@ -16,12 +16,12 @@ def report(server: str, **states: str) -> dict[str, Any]:
         for name, state in states.items()
     ]
     counts = {state: list(states.values()).count(state) for state in ("pass", "fail", "unsupported", "skipped")}
-    return {"server": server, "mode": "as it is", "ended": "", "counts": counts, "rows": rows}
+    return {"server": server, "mode": "as a plain server", "ended": "", "counts": counts, "rows": rows}
 
 
 @pytest.fixture
 def reports(tmp_path: Path) -> list[str]:
-    """Two reports that differ in one row, and of which each has one alone."""
+    """Two reports that differ in one row, and have one row each that the other lacks."""
     first = report("http://one", same="pass", other="pass", alone="fail")
     second = report("http://two", same="pass", other="fail", new="pass")
     paths = [tmp_path / "a.json", tmp_path / "b.json"]
@@ -30,10 +30,10 @@ def reports(tmp_path: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
-def test_the_page_shows_every_row_of_both_and_where_they_differ(reports: list[str], tmp_path: Path) -> None:
+def test_the_page_shows_every_row_of_both_and_the_differences(reports: list[str], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     run = run_compare(*reports, "--out", str(page))
-    assert (run.exit_code, "4 rows, 3 of them end differently" in run.output) == (0, True)
+    assert (run.exit_code, "4 rows, 3 with different results" in run.output) == (0, True)
     text = page.read_text(encoding="utf-8")
     assert text.count('data-state="differs"') == 3
     assert text.count('data-state="same"') == 1
@@ -43,7 +43,7 @@ def test_the_page_shows_every_row_of_both_and_where_they_differ(reports: list[st
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"rows": [{"id": 1}]}'])
-def test_a_file_that_is_no_report_is_refused(reports: list[str], tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_report_is_refused(reports: list[str], tmp_path: Path, content: str) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text(content)
     run = run_compare(reports[0], str(wrong))

@@ -1,4 +1,4 @@
-"""Both SDKs as they are, but for their patience: they note how long they would wait, and do not."""
+"""OpenAI's SDK without its waiting: clients that record the delay before a retry instead of sleeping."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import openai
-from google import genai
-from google.genai import types
 
 
 @dataclass
 class Noted:
-    """What a client did in the course of one call."""
+    """The attempts of one call, and the delays before its retries."""
 
     attempts: int = 0
     delays: list[float] = field(default_factory=list)
 
 
-class HastyOpenAI(openai.OpenAI):
-    """OpenAI's client, which asks again at once."""
+class PatientOpenAI(openai.OpenAI):
+    """OpenAI's client with recorded delays."""
 
     noted: Noted
 
@@ -30,8 +28,8 @@ class HastyOpenAI(openai.OpenAI):
         return 0.001
 
 
-class HastyAsyncOpenAI(openai.AsyncOpenAI):
-    """OpenAI's asynchronous client, which asks again at once."""
+class PatientAsyncOpenAI(openai.AsyncOpenAI):
+    """OpenAI's asynchronous client with recorded delays."""
 
     noted: Noted
 
@@ -41,9 +39,9 @@ class HastyAsyncOpenAI(openai.AsyncOpenAI):
 
 
 def ask_openai(kind: str, base_url: str, key: str, call: Callable[[Any], Any], **options: Any) -> tuple[Any, Noted]:
-    """What a call of the synchronous or the asynchronous client gives; a stream as the list of its events.
+    """The result of a call of the synchronous or asynchronous client; a stream as the list of its events.
 
-    An exception of the SDK's is returned, not raised.
+    An exception is returned, not raised.
     """
     noted = Noted()
     if kind == "sync":
@@ -52,7 +50,7 @@ def ask_openai(kind: str, base_url: str, key: str, call: Callable[[Any], Any], *
             noted.attempts += 1
 
         http_client = openai.DefaultHttpxClient(event_hooks={"request": [count]})
-        with HastyOpenAI(base_url=base_url, api_key=key, http_client=http_client, **options) as client:
+        with PatientOpenAI(base_url=base_url, api_key=key, http_client=http_client, **options) as client:
             client.noted = noted
             return outcome(lambda: listed(call(client))), noted
 
@@ -61,7 +59,7 @@ def ask_openai(kind: str, base_url: str, key: str, call: Callable[[Any], Any], *
             noted.attempts += 1
 
         http_client = openai.DefaultAsyncHttpxClient(event_hooks={"request": [count]})
-        async with HastyAsyncOpenAI(base_url=base_url, api_key=key, http_client=http_client, **options) as client:
+        async with PatientAsyncOpenAI(base_url=base_url, api_key=key, http_client=http_client, **options) as client:
             client.noted = noted
             answer = await call(client)
             return [event async for event in answer] if isinstance(answer, openai.AsyncStream) else answer
@@ -73,42 +71,8 @@ def listed(answer: Any) -> Any:
     return list(answer) if isinstance(answer, openai.Stream) else answer
 
 
-def ask_google(
-    kind: str, base_url: str, key: str, call: Callable[[Any], Any], api_version: str = "v1"
-) -> tuple[Any, Noted]:
-    """What a call of `client.models` or `client.aio.models` gives; a stream as the list of its answers."""
-    noted = Noted()
-
-    def count(_: Any) -> None:
-        noted.attempts += 1
-
-    async def count_asynchronously(_: Any) -> None:
-        noted.attempts += 1
-
-    options = types.HttpOptions(
-        base_url=base_url,
-        api_version=api_version,
-        client_args={"event_hooks": {"request": [count]}},
-        async_client_args={"event_hooks": {"request": [count_asynchronously]}},
-    )
-
-    def ask() -> Any:
-        client = genai.Client(api_key=key, http_options=options)
-        if kind == "sync":
-            answer = call(client.models)
-            return list(answer) if hasattr(answer, "__next__") else answer
-        return asyncio.run(ask_asynchronously(client))
-
-    async def ask_asynchronously(client: genai.Client) -> Any:
-        async with client.aio as asynchronous:
-            answer = await call(asynchronous.models)
-            return [part async for part in answer] if hasattr(answer, "__anext__") else answer
-
-    return outcome(ask), noted
-
-
 def outcome(ask: Callable[[], Any]) -> Any:
-    """What is returned, or what is raised."""
+    """What a call returns, or the exception that it raises."""
     try:
         return ask()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Values that a schema allows or forbids, for hypothesis: for the words that the documents in `spec/` use."""
+"""Hypothesis strategies for values that a schema allows or forbids; they know the keywords that `spec/` uses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from spec.derive.operations import DEMANDS
+from spec.derive.operations import CONSTRAINTS
 from spec.derive.schemas import Schema, allows, branches_of, types_of
 
 Values = SearchStrategy[Any]
@@ -21,11 +21,11 @@ ANYTHING = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
     max_leaves=4,
 )
-LONGEST_LIST = 3  # above what an array has at least: long ones find nothing that short ones do not
+LONGEST_LIST = 3  # members beyond `minItems`: longer arrays find nothing more
 
 
 def allowed(schema: Schema, *, inventive: bool = False) -> Values:
-    """Values that the schema allows. Where some are refused all the same, only examples, unless it is `inventive`."""
+    """Values that the schema allows. Where some of these may be refused, only its examples, unless `inventive`."""
     return allowed_by(json.dumps(schema), inventive)
 
 
@@ -36,7 +36,7 @@ def allowed_by(text: str, inventive: bool) -> Values:
 
 
 def made_for(schema: Schema, inventive: bool) -> Values:
-    if not schema.keys() & DEMANDS:
+    if not schema.keys() & CONSTRAINTS:
         return ANYTHING
     if "Always" in schema.get("x-may-refuse", "") and not inventive:
         return st.nothing()
@@ -80,7 +80,7 @@ def arrays(schema: Schema, members: Values) -> Values:
 
 
 def objects(schema: Schema, inventive: bool) -> Values:
-    """Objects with what is required, some of what is not, and now and then a name that nobody knows."""
+    """Objects with what is required, some of what is optional, and sometimes an unknown name."""
     values = {
         name: allowed(inner, inventive=inventive)
         for name, inner in schema.get("properties", {}).items()
@@ -94,7 +94,7 @@ def objects(schema: Schema, inventive: bool) -> Values:
 
 
 def forbidden(schema: Schema) -> Values:
-    """Values that the schema forbids: something else altogether, or a good value with one fault somewhere in it."""
+    """Values that the schema forbids: anything else, or a good value with one fault somewhere in it."""
     return wrong(schema).filter(lambda value: not allows(schema, value))
 
 
@@ -110,16 +110,18 @@ def wrong_by(text: str) -> Values:
 
 
 def nearly(schema: Schema) -> list[Values]:
-    """Values that are mostly wrong, each wrong in another place."""
-    if not schema.keys() & DEMANDS:
+    """Strategies for values that are mostly wrong, each at another place."""
+    if not schema.keys() & CONSTRAINTS:
         return []
     found = [ANYTHING]
     for branches in branches_of(schema):
         found += [wrong(branch) for branch in branches if branch.keys() & {"properties", "items", "minLength"}]
     if "properties" in schema:
-        found += [with_fault(schema, name) for name, inner in schema["properties"].items() if inner.keys() & DEMANDS]
+        found += [
+            with_fault(schema, name) for name, inner in schema["properties"].items() if inner.keys() & CONSTRAINTS
+        ]
         found += [without(schema, name) for name in schema.get("required", ())]
-    if "items" in schema and schema["items"].keys() & DEMANDS:
+    if "items" in schema and schema["items"].keys() & CONSTRAINTS:
         before = st.lists(allowed(schema["items"]), max_size=2)
         found.append(st.builds(lambda good, bad: [*good, bad], before, wrong(schema["items"])))
     for word, step in (("minimum", -1), ("maximum", 1)):

@@ -1,4 +1,4 @@
-"""The requests that were made from the spec: the running app accepts the good ones and refuses the bad ones as told."""
+"""The requests made from the spec: the app accepts the good ones and answers the bad ones with the expected error."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import spec
 from app import create_app
 from proxy.settings import Settings
 from spec.derive.__main__ import main
-from spec.derive.files import FOLDER, folded, load, unfolded
-from spec.derive.schemas import whole
+from spec.derive.files import FOLDER, abbreviated, expanded, load
+from spec.derive.schemas import dereferenced
 from tests.support import pictures
 
 UPSTREAM = "https://gemini.test"
@@ -35,7 +35,7 @@ def cases(kind: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    """A caller of the app."""
+    """A client of the app."""
     folder = tmp_path_factory.mktemp("pictures")
     environ = {"GEMINI_BASE_URL": UPSTREAM, "IMAGE_STORE_URL": str(folder)}
     return create_app(Settings.from_environ(environ)).test_client()
@@ -43,7 +43,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
 
 @pytest.fixture(autouse=True)
 def google() -> Iterator[responses.RequestsMock]:
-    """An upstream that draws and counts whatever it is asked."""
+    """An upstream that answers every generation and every count."""
     drawn = pictures.drawn(pictures.picture_part(pictures.plain_png(32, 32)))
     answers = {
         "generateContent": drawn,
@@ -84,7 +84,7 @@ def bearer(path: Path) -> str:
 
 
 def parts_of(form: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The parts of a form as urllib3 takes them: Werkzeug's own client leaves out a line end after an empty text."""
+    """The parts of a form for urllib3: Werkzeug's client forgets the line end after an empty text."""
     for name, value in form.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, ("picture.png", base64.b64decode(one["$file"])) if isinstance(one, dict) else one
@@ -101,26 +101,26 @@ def test_a_bad_request_is_refused_by_name(
     client: FlaskClient, google: responses.RequestsMock, path: Path, case: dict[str, Any]
 ) -> None:
     response = send(client, path, case)
-    told = response.get_json()["error"]
+    error = response.get_json()["error"]
     expected = {name: case[name] for name in ("status", "param", "code") if name in case}
-    found = {"status": response.status_code, "param": param_of(told), "code": told["code"]}
-    assert {name: found[name] for name in expected} == expected, told
-    assert not google.calls, "what is wrong is not sent on"
+    found = {"status": response.status_code, "param": param_of(error), "code": error["code"]}
+    assert {name: found[name] for name in expected} == expected, error
+    assert not google.calls, "a bad request is not sent on"
 
 
 def param_of(error: dict[str, Any]) -> str | None:
-    """The field that an error names first, in either dialect."""
+    """The field that an error names first, on either surface."""
     if "param" in error:
         return error["param"]
     violations = [one for detail in error["details"] for one in detail.get("fieldViolations", [])]
     return violations[0].get("field") if violations else None
 
 
-def test_the_files_are_what_the_documents_give() -> None:
-    assert main(["--check"]) == 0, "`make derive` writes them anew"
+def test_the_files_are_up_to_date() -> None:
+    assert main(["--check"]) == 0, "run `make derive`"
 
 
-def test_check_tells_what_is_out_of_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_names_the_files_that_are_out_of_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--folder", str(tmp_path)]) == 0
     assert main(["--folder", str(tmp_path), "--check"]) == 0
     (tmp_path / "openai_images" / "createImage.json").write_text("{}")
@@ -134,8 +134,8 @@ def test_check_tells_what_is_out_of_date(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("value", ["a" * 500, ["x"] * 17, {"a": [1, 2], "b": ["y" * 300] * 4}, [], "", [None] * 3])
-def test_what_is_folded_is_unfolded(value: Any) -> None:
-    assert unfolded(json.loads(json.dumps(folded(value)))) == value
+def test_what_is_abbreviated_is_expanded(value: Any) -> None:
+    assert expanded(json.loads(json.dumps(abbreviated(value)))) == value
 
 
 OPERATIONS = [
@@ -153,27 +153,31 @@ def test_every_operation_has_its_file() -> None:
 
 
 BODIES = [
-    pytest.param(f"{name}/{operation['operationId']}.json", kind, whole(content["schema"], spec.load(name)), id=path)
+    pytest.param(
+        f"{name}/{operation['operationId']}.json", kind, dereferenced(content["schema"], spec.load(name)), id=path
+    )
     for name, path, _, operation in OPERATIONS
     for kind, content in operation.get("requestBody", {}).get("content", {}).items()
 ]
 
 
 @pytest.mark.parametrize(("file", "kind", "schema"), BODIES)
-def test_every_property_every_listed_value_and_null_is_shown(file: str, kind: str, schema: dict[str, Any]) -> None:
-    """Looks at the schema by itself: what the generator does not understand would be missing here."""
+def test_every_property_every_listed_value_and_null_is_in_a_case(file: str, kind: str, schema: dict[str, Any]) -> None:
+    """Reads the schema by itself, so that it finds what the generator does not understand."""
     field = "form" if kind == "multipart/form-data" else "json"
-    bodies = [case[field] for case in load(FOLDER / file)["good"] if field in case]
+    cases = load(FOLDER / file)
+    if "same_body_as" in cases:
+        cases = load((FOLDER / file).with_stem(cases["same_body_as"]))
+    bodies = [case[field] for case in cases["good"] if field in case]
     missing = [
         f"{'.'.join(place)}: {value!r}"
         for place, value in wanted(schema, ())
-        if not any(shows(body, place, value, is_text=field == "form") for body in bodies)
+        if not any(has(body, place, value, is_text=field == "form") for body in bodies)
     ]
     assert missing == []
 
 
 ANY = object()
-NOT_SHOWN = ("contents",)  # of `google`: always refused
 
 
 def wanted(schema: dict[str, Any], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -193,10 +197,10 @@ def wanted(schema: dict[str, Any], place: tuple[str, ...]) -> Iterator[tuple[tup
         yield from wanted(schema["items"], place)
 
 
-def shows(body: Any, place: tuple[str, ...], value: Any, *, is_text: bool) -> bool:
-    """Whether a body has the value at the place, in whatever array."""
+def has(body: Any, place: tuple[str, ...], value: Any, *, is_text: bool) -> bool:
+    """Whether a body has the value at the place, in any member of an array."""
     if isinstance(body, list):
-        return any(shows(one, place, value, is_text=is_text) for one in body)
+        return any(has(one, place, value, is_text=is_text) for one in body)
     if place:
-        return isinstance(body, dict) and place[0] in body and shows(body[place[0]], place[1:], value, is_text=is_text)
+        return isinstance(body, dict) and place[0] in body and has(body[place[0]], place[1:], value, is_text=is_text)
     return value is ANY or body == (value if isinstance(value, str) or not is_text else json.dumps(value))

@@ -1,4 +1,4 @@
-"""Each fault is noticed by the rows that should notice it; without a fault the same rows are green."""
+"""Each fault is noticed by the rows that should notice it; without a fault the same rows pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AT_ONCE = 3
 
 @pytest.fixture(scope="module")
 def trials() -> dict[str, Trial]:
-    """Every fault against the rows that should notice it, several at once, and all these rows without a fault."""
+    """Every fault with the rows that should notice it, several at once, and all these rows without a fault."""
     rows = {name: expected_rows(name) for name in NOTICED}
     rows[""] = list({row.id: row for found in rows.values() for row in found}.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -33,8 +33,8 @@ def test_a_fault_is_noticed_by_the_rows_that_should_notice_it(trials: dict[str, 
     assert trials[name].unnoticed == []
 
 
-def test_without_a_fault_the_same_rows_are_green(trials: dict[str, Trial]) -> None:
-    assert trials[""].red == []
+def test_without_a_fault_the_same_rows_pass(trials: dict[str, Trial]) -> None:
+    assert trials[""].failed == []
 
 
 def test_there_are_enough_faults() -> None:
@@ -42,34 +42,34 @@ def test_there_are_enough_faults() -> None:
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_the_line_of_a_fault_is_still_there(name: str) -> None:
+def test_the_service_contains_the_line_of_a_fault(name: str) -> None:
     mutant = MUTANTS[name]
     source = (PROJECT / Path(*mutant.module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
     compile(mutant.mutated(source), mutant.module, "exec")
 
 
-def test_a_line_that_is_gone_is_told() -> None:
-    with pytest.raises(ValueError, match=r"proxy\.upstream\.client has 0 times"):
+def test_a_missing_line_is_reported() -> None:
+    with pytest.raises(ValueError, match=r"proxy\.upstream\.client contains 0 times"):
         MUTANTS["key sent twice"].mutated("nothing")
 
 
 def test_a_module_that_is_already_imported_cannot_be_changed() -> None:
     importlib.import_module("compat.sizes")
     with pytest.raises(ImportError, match="already imported"):
-        install(MUTANTS["aspect ratio of the row beside"])
+        install(MUTANTS["aspect ratio of the previous row"])
 
 
-def test_the_fault_is_in_the_imported_module_and_nowhere_else() -> None:
+def test_the_fault_is_in_the_imported_module_only() -> None:
     program = (
         "from tests.mutants.loading import install\n"
         "from tests.mutants.mutants import MUTANTS\n"
-        "install(MUTANTS['wrong size told'])\n"
+        "install(MUTANTS['wrong size reported'])\n"
         "from compat.images import ImageStart\n"
         "from compat.openai_images.response import size_of\n"
         "print(size_of(ImageStart('image/png', 3, 4)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "4x3\n"
-    program = program.replace("install(MUTANTS['wrong size told'])\n", "")
+    program = program.replace("install(MUTANTS['wrong size reported'])\n", "")
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "3x4\n"

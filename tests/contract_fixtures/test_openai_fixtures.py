@@ -1,4 +1,4 @@
-"""Every answer in contract_fixtures/openai_images, played to OpenAI's own SDK and held against the spec."""
+"""Every answer in contract_fixtures/openai_images: OpenAI's SDK gets what it expects, and it conforms to the spec."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from PIL import Image
 import spec
 from tests.contract_fixtures.patient_clients import Noted, ask_openai
 from tests.spec.spec_validators import answer_complaints, complaints, events, operation, request_complaints
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import Answer, ScriptedUpstream
 
 FOLDER = Path(__file__).resolve().parents[2] / "contract_fixtures" / "openai_images"
 FILES = sorted(FOLDER.rglob("*.json"))
 DOCUMENT = spec.load("openai_images")
 KEY = "sk-key-of-a-reader"
-KINDS = ("sync", "async")
-NOT_OURS = {"gif_preview", "null_fields"}  # what others may be asked and may answer, and we never do
+NOT_DESCRIBED = {"gif_preview", "null_fields"}  # which other servers may answer, but our spec does not describe
 ERROR_FIELDS = ("code", "type", "param")
 
 
@@ -44,14 +43,14 @@ def text_of(response: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[ReplayingUpstream]:
+def upstream() -> Iterator[ScriptedUpstream]:
     """The server that plays OpenAI."""
-    with ReplayingUpstream().running() as upstream:
+    with ScriptedUpstream() as upstream:
         yield upstream
 
 
-def play(upstream: ReplayingUpstream, fixture: dict[str, Any], kind: str, **options: Any) -> tuple[Any, Noted]:
-    """What the SDK makes of the answer."""
+def play(upstream: ScriptedUpstream, fixture: dict[str, Any], kind: str, **options: Any) -> tuple[Any, Noted]:
+    """The result of the SDK's call, which the upstream answers with the fixture."""
     response = fixture["response"]
     headers = {name.lower(): value for name, value in response["headers"].items()}
     content_type = headers.pop("content-type", "application/json")
@@ -64,83 +63,83 @@ def play(upstream: ReplayingUpstream, fixture: dict[str, Any], kind: str, **opti
 
 
 def ask(client: Any, request: dict[str, Any]) -> Any:
-    """The call that a request is made by; wishes that the SDK has no word for travel as it lets them."""
+    """Make the call of a fixture's request; parameters go into `extra_body`, so that the SDK need not know them."""
     path = request["path"].removeprefix("/v1")
     if path == "/models":
         return client.models.list()
     if path.startswith("/models/"):
         return client.models.retrieve(path.removeprefix("/models/"))
-    wishes = dict(request.get("body") or request.get("form") or {})
+    fields = dict(request.get("body") or request.get("form") or {})
     if path == "/images/generations":
-        return client.images.generate(prompt=wishes.pop("prompt", "a hill"), **streaming(wishes), extra_body=wishes)
+        return client.images.generate(prompt=fields.pop("prompt", "a hill"), **streaming(fields), extra_body=fields)
     if path == "/images/edits":
-        image = base64.b64decode(wishes.pop("image", {}).get("$file", ""))
-        return client.images.edit(image=image, prompt=wishes.pop("prompt"), **streaming(wishes), extra_body=wishes)
+        image = base64.b64decode(fields.pop("image", {}).get("$file", ""))
+        return client.images.edit(image=image, prompt=fields.pop("prompt"), **streaming(fields), extra_body=fields)
     if path == "/images/variations":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            image = base64.b64decode(wishes.pop("image")["$file"])
-            return client.images.create_variation(image=image, extra_body=wishes)
-    return client.post(path, body=wishes, cast_to=object)
+            image = base64.b64decode(fields.pop("image")["$file"])
+            return client.images.create_variation(image=image, extra_body=fields)
+    return client.post(path, body=fields, cast_to=object)
 
 
-def streaming(wishes: dict[str, Any]) -> dict[str, bool]:
-    return {"stream": True} if wishes.pop("stream", False) else {}
+def streaming(fields: dict[str, Any]) -> dict[str, bool]:
+    return {"stream": True} if fields.pop("stream", False) else {}
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_the_sdk_makes_of_it_what_the_fixture_says(upstream: ReplayingUpstream, path: Path, kind: str) -> None:
+def test_the_sdk_gets_what_the_fixture_expects(upstream: ScriptedUpstream, path: Path) -> None:
+    kind = ("sync", "async")[FILES.index(path) % 2]  # the two clients take turns
     fixture = load(path)
     expect = fixture["expect"]
-    told, noted = play(upstream, fixture, kind)
+    result, noted = play(upstream, fixture, kind)
     sdk = expect.get("sdk", {})
     if "exception" in sdk:
-        assert type(told).__name__ == sdk["exception"], told
-        found = {name: getattr(told, name) for name in ERROR_FIELDS if name in sdk}
+        assert type(result).__name__ == sdk["exception"], result
+        found = {name: getattr(result, name) for name in ERROR_FIELDS if name in sdk}
         assert found == {name: sdk[name] for name in found}
-        assert getattr(told, "status_code", None) == sdk.get("status")
-    elif isinstance(told, Exception):
-        raise told
+        assert getattr(result, "status_code", None) == sdk.get("status")
+    elif isinstance(result, Exception):
+        raise result
     else:
-        check_answer(told, expect, text_of(fixture["response"]))
+        check_answer(result, expect, text_of(fixture["response"]))
     assert noted.attempts == len(upstream.calls) == sdk.get("attempts", 1)
     if "retry_after" in expect:
         assert noted.delays == [expect["retry_after"]] * (noted.attempts - 1)
 
 
-def check_answer(told: Any, expect: dict[str, Any], body: str) -> None:
-    """The fields of an answer that is no exception."""
+def check_answer(answer: Any, expect: dict[str, Any], body: str) -> None:
+    """The fields of an answer."""
     if "models" in expect:
-        assert [one.id for one in getattr(told, "data", [told])] == expect["models"]
+        assert [one.id for one in getattr(answer, "data", [answer])] == expect["models"]
         return
-    if isinstance(told, list):
-        whole = [event for event in told if event.type.endswith(".completed")]
-        assert len(told) - len(whole) == expect.get("partial_pictures", 0)
+    if isinstance(answer, list):
+        whole = [event for event in answer if event.type.endswith(".completed")]
+        assert len(answer) - len(whole) == expect.get("partial_pictures", 0)
         usages = [event.usage for event in whole]
     else:
-        whole, usages = told.data, [told.usage] if told.usage else []
+        whole, usages = answer.data, [answer.usage] if answer.usage else []
         for name in ("size", "quality", "background", "output_format"):
-            assert name not in expect or getattr(told, name) == expect[name]
+            assert name not in expect or getattr(answer, name) == expect[name]
     assert [shown(one, body) for one in whole] == expect.get("pictures", [])
     assert summed(usages) == expect.get("usage")
 
 
 def shown(item: Any, body: str) -> dict[str, Any]:
-    """A picture as a fixture tells it; its base64 is the very one that was sent."""
-    told: dict[str, Any] = {"url": item.url} if getattr(item, "url", None) else {}
+    """A picture as a fixture describes it; its base64 must be unchanged."""
+    picture: dict[str, Any] = {"url": item.url} if getattr(item, "url", None) else {}
     if item.b64_json:
         assert f'"{item.b64_json}"' in body
         with Image.open(io.BytesIO(base64.b64decode(item.b64_json, validate=True))) as image:
             image.load()
-            told = {"mime_type": Image.MIME[str(image.format)], "width": image.width, "height": image.height}
+            picture = {"mime_type": Image.MIME[str(image.format)], "width": image.width, "height": image.height}
     if getattr(item, "revised_prompt", None):
-        told["revised_prompt"] = item.revised_prompt
-    return told
+        picture["revised_prompt"] = item.revised_prompt
+    return picture
 
 
 def summed(usages: list[Any]) -> dict[str, int] | None:
-    """The tokens of all answers; what is not told apart made pictures."""
+    """The tokens of all answers; output tokens without details are of pictures."""
     if not usages:
         return None
     total = {"input_text_tokens": 0, "input_image_tokens": 0, "output_text_tokens": 0, "output_image_tokens": 0}
@@ -158,13 +157,13 @@ ANSWERS = [path for path in FILES if "exception" not in load(path)["expect"].get
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=name_of)
-def test_the_sdk_accepts_it_in_its_strict_mode(upstream: ReplayingUpstream, path: Path) -> None:
-    told, _ = play(upstream, load(path), "sync", _strict_response_validation=True)
-    assert not isinstance(told, Exception), told
+def test_the_sdk_accepts_it_in_its_strict_mode(upstream: ScriptedUpstream, path: Path) -> None:
+    result, _ = play(upstream, load(path), "sync", _strict_response_validation=True)
+    assert not isinstance(result, Exception), result
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in NOT_OURS], ids=name_of)
-def test_it_is_described(path: Path) -> None:
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in NOT_DESCRIBED], ids=name_of)
+def test_it_conforms_to_the_spec(path: Path) -> None:
     fixture = load(path)
     request, response = fixture["request"], fixture["response"]
     method = "GET" if request.get("body", ...) is None else "POST"
@@ -177,13 +176,13 @@ def test_it_is_described(path: Path) -> None:
     if "body" in request and method == "POST" and response["status"] == 200:
         assert request_complaints(DOCUMENT, method, request["path"], request["body"]) == []
     if fixture["expect"].get("error") in ("UPSTREAM_BROKEN", "NO_IMAGE") or path.stem == "bare_error":
-        return  # an answer that is meant to be none
+        return  # meant to be a broken answer
     content_type = str(response["headers"].get("content-type"))
     if content_type.startswith("text/event-stream"):
         schema = spec.resolve(described["responses"]["200"]["content"]["text/event-stream"]["schema"], DOCUMENT)
         data = schema["properties"]["data"]["contentSchema"]
-        told = [event for event in events(text.replace("data: [DONE]\n\n", "")) if "partial" not in event["type"]]
-        assert [found for event in told for found in complaints(DOCUMENT, data, event)] == []
+        sent = [event for event in events(text.replace("data: [DONE]\n\n", "")) if "partial" not in event["type"]]
+        assert [found for event in sent for found in complaints(DOCUMENT, data, event)] == []
         return
     found = answer_complaints(DOCUMENT, method, request["path"], response["status"], response["headers"], text)
     assert found == []
@@ -199,8 +198,8 @@ def test_each_fixture_explains_itself() -> None:
     assert len(set(names)) == len(names), "no name occurs twice"
 
 
-# The rows of facts that a fixture must show, as status and code.
-ROWS = {
+# The errors of OpenAI that must have a fixture, as status and code.
+ERRORS = {
     *((400, code) for code in ("missing_required_parameter", "invalid_type", "integer_above_max_value")),
     *((400, code) for code in ("integer_below_min_value", "string_above_max_length", "invalid_value")),
     *((400, code) for code in ("unknown_parameter", None, "invalid_image_file", "moderation_blocked")),
@@ -220,5 +219,5 @@ ROWS = {
 
 
 def test_every_known_error_has_a_fixture() -> None:
-    told = [load(path)["expect"].get("sdk", {}) for path in FILES]
-    assert {(one["status"], one["code"]) for one in told if "status" in one} >= ROWS
+    raised = [load(path)["expect"].get("sdk", {}) for path in FILES]
+    assert {(one["status"], one["code"]) for one in raised if "status" in one} >= ERRORS

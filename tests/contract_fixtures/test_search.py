@@ -1,4 +1,4 @@
-"""Between the derived requests: hypothesis looks for one that the documents and the schemas see differently."""
+"""Hypothesis looks for a request that the documents allow and the service refuses, or the other way round."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from compat.image_models import ModelCatalogue
 from compat.openai_images.form import Form, FormFile
 from compat.openai_images.request import parse_edit, parse_edit_form, parse_generation, parse_variation_form
 from spec.derive.operations import DIALECTS, Dialect, text_of
-from spec.derive.schemas import Schema, is_file, types_of, whole
+from spec.derive.schemas import Schema, dereferenced, is_file, types_of
 from tests.contract_fixtures.schema_strategies import allowed, forbidden
 from tests.support.pictures import plain_png
 
@@ -34,7 +34,7 @@ Check = Callable[[Any], Any]
 
 
 def schema_of(document: spec.Document, name: str) -> Schema:
-    found: Schema = whole(document["components"]["schemas"][name], document)
+    found: Schema = dereferenced(document["components"]["schemas"][name], document)
     return found
 
 
@@ -99,7 +99,7 @@ def test_what_may_be_refused_is_refused_by_name(name: str) -> None:
 
 
 def refusal(check: Check, body: Any) -> ApiError | None:
-    """What a body is refused with, if it is."""
+    """The error that a body is refused with, if it is."""
     try:
         check(body)
     except ApiError as error:
@@ -122,8 +122,8 @@ def test_what_the_document_forbids_is_refused_at_its_place(name: str) -> None:
     def search(body: Any) -> None:
         with pytest.raises(ApiError) as caught:
             check(body)
-        told = [path for path, _ in caught.value.violations] or [caught.value.param]
-        assert {path or None for path in told} <= set(places(dialect, schema, body)), caught.value
+        params = [path for path, _ in caught.value.violations] or [caught.value.param]
+        assert {path or None for path in params} <= set(places(dialect, schema, body)), caught.value
 
     search()
 
@@ -139,7 +139,7 @@ def places(dialect: Dialect, schema: Schema, body: Any) -> Iterator[str | None]:
 
 
 def missing(error: ValidationError) -> list[str]:
-    """The members that are required and not there."""
+    """The members that are required and absent."""
     if error.validator != "required" or not isinstance(error.instance, dict):
         return []
     return [name for name in error.validator_value if name not in error.instance]
@@ -160,12 +160,12 @@ def test_a_form_that_the_document_allows_is_accepted(name: str) -> None:
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_that_the_document_forbids_is_refused_at_its_place(name: str) -> None:
     schema, check = FORMS[name]
-    judged = {one: inner for one, inner in schema["properties"].items() if can_be_wrong(inner)}
+    checked = {one: inner for one, inner in schema["properties"].items() if can_be_wrong(inner)}
 
     @SEARCH
-    @given(good_form(schema), st.sampled_from(sorted(judged)), st.data())
+    @given(good_form(schema), st.sampled_from(sorted(checked)), st.data())
     def search(parts: dict[str, Any], field: str, data: st.DataObject) -> None:
-        bad = data.draw(forbidden(judged[field]).filter(lambda value: is_wrong_as_text(judged[field], value)))
+        bad = data.draw(forbidden(checked[field]).filter(lambda value: is_wrong_as_text(checked[field], value)))
         with pytest.raises(ApiError) as caught:
             check(as_form({"image": PICTURE, **parts, "size": "1024x1024", field: bad}))
         assert caught.value.param == field, caught.value
@@ -174,12 +174,12 @@ def test_a_form_that_the_document_forbids_is_refused_at_its_place(name: str) -> 
 
 
 def can_be_wrong(schema: Schema) -> bool:
-    """Whether a part may be wrong as a text: one that must be a number, a truth value or one of a few words."""
+    """Whether a part may be wrong as a text: a number, a boolean or one of an enum."""
     return "enum" in schema or ("anyOf" in schema and bool({"integer", "boolean", "number"} & types_of(schema)))
 
 
 def is_wrong_as_text(schema: Schema, value: Any) -> bool:
-    """Whether no reading of the text is allowed: 7 and "7" are the same in a form, and so are 1 and true."""
+    """Whether the schema allows the value in none of its readings: in a form 7 is the same as "7"."""
     if not isinstance(value, str | int | float):
         return False
     text = text_of(value)
@@ -193,7 +193,7 @@ def is_wrong_as_text(schema: Schema, value: Any) -> bool:
 
 
 def good_form(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
-    """The texts of good forms: of fields whose examples are all accepted."""
+    """The texts of good forms, without the fields of which some allowed values are refused."""
     parts = {
         name: allowed(inner).filter(lambda value: value is not None)
         for name, inner in schema["properties"].items()

@@ -1,12 +1,10 @@
 """A service started by `confine.py`, and stopped by its process id."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +12,8 @@ from pathlib import Path
 
 import requests
 
-from tests.deploy.needs import missing
-from tests.support.proxy_server import free_port
-
-START_SECONDS = 30
-STOP_SECONDS = 15
+from tests.support.installed import missing
+from tests.support.processes import STOP_SECONDS, answers, free_port, running
 
 
 @dataclass
@@ -75,27 +70,10 @@ def confined(
         "calls": list(calls),
         "families": list(families),
     }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("confine.py"), json.dumps(order)],
-            cwd=folder,
-            env=full,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    service = Confined(process, f"http://127.0.0.1:{port}", full, log)
-    try:
-        wait_until_healthy(service)
-        yield service
-    finally:
-        if process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                service.stop()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    command = [sys.executable, Path(__file__).with_name("confine.py"), json.dumps(order)]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, log, lambda: answers(f"{url}/healthz"), environment=full, folder=folder) as process:
+        yield Confined(process, url, full, log)
 
 
 def may_confine() -> None:
@@ -103,14 +81,3 @@ def may_confine() -> None:
     probe = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare({0x20000}) != 0)"
     if os.geteuid() or subprocess.run([sys.executable, "-c", probe]).returncode:
         missing("only root may start a service in a read-only file system")
-
-
-def wait_until_healthy(service: Confined) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        assert service.process.poll() is None, f"it ended at its start:\n{service.log.read_text()}"
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(f"{service.url}/healthz", timeout=2).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no /healthz within {START_SECONDS} s:\n{service.log.read_text()}")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.environments import AT_THE_START, UNREACHABLE
-from tests.deploy.needs import missing
+from tests.support.environments import ENVIRONMENT_AT_START, UNREACHABLE
+from tests.support.installed import missing
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Image:
 
     def really(self, text: str) -> str:
         """The text with the image's own folders replaced by where they really are."""
-        return re.sub(r"(?<![\w.:/-])/(app|var/lib/twinlens)\b", rf"{self.root}/\1", text)
+        return re.sub(r"(?:(?<![\w.:/-])|(?<=sqlite:///))/(app|var/lib/twinlens)\b", rf"{self.root}/\1", text)
 
     @property
     def programs(self) -> Path:
@@ -127,7 +127,7 @@ def run(image: Image, command: str) -> None:
     """RUN in the image's working folder, with its Python first in the path."""
     if os.geteuid():
         command = re.sub(r"--(owner|group)=\d+ ", "", command)
-    ours = {name: value for name, value in AT_THE_START.items() if not name.startswith("PYTHON")}
+    ours = {name: value for name, value in ENVIRONMENT_AT_START.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         ["sh", "-euc", image.really(command)],
         cwd=image.at("."),

@@ -18,9 +18,10 @@ import yaml
 from jsonschema.validators import validator_for
 
 from proxy.settings import Settings
-from tests.deploy.needs import package
-from tests.support.object_store import wait_for
-from tests.support.proxy_server import ProxyServer, end_with_the_tests, free_port
+from tests.support.installed import package
+from tests.support.postgres import PostgresServer
+from tests.support.processes import free_port, listens, running
+from tests.support.proxy_server import ProxyServer
 
 RCLONE = Path(sys.executable).parent / "rclone"
 
@@ -68,36 +69,31 @@ def test_pictures_live_as_long_as_promised_and_calls_may_end(compose: dict[str, 
         assert grace > settings.upstream_timeout_seconds + 30
 
 
-def test_the_store_works_with_the_settings_beside_it(compose: dict[str, Any], tmp_path: Path):
+def test_the_store_works_with_the_settings_beside_it(
+    compose: dict[str, Any], tmp_path: Path, postgres_server: PostgresServer
+):
     """Its very commands, on a folder and a port of ours: a picture is stored, served, and swept when it is old."""
     services, secret, port = compose["services"], "a-secret-of-the-store", free_port()
     bucket = tmp_path / "pictures"
     bucket.mkdir()
 
     def here(text: str) -> str:
+        text = text.replace("twinlens@database/twinlens", postgres_server.url().partition("//")[2])
         return text.replace(":9000", f":{port}").replace("/data", str(tmp_path)).replace("store:", "127.0.0.1:")
 
     def filled(environment: dict[str, str]) -> dict[str, str]:
         return {name: here(value).replace("${STORE_SECRET}", secret) for name, value in environment.items()}
 
     settings = filled(services["twinlens"]["environment"]) | {"AWS_SECRET_ACCESS_KEY": secret, "LOG_SALT": "salt"}
-    store = subprocess.Popen(
-        [RCLONE, *shlex.split(here(services["store"]["command"]))],
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **filled(services["store"]["environment"])},
-        stderr=subprocess.DEVNULL,
-        preexec_fn=end_with_the_tests,
-    )
-    try:
-        wait_for(port)
+    command = [RCLONE, *shlex.split(here(services["store"]["command"]))]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **filled(services["store"]["environment"])}
+    with running(command, tmp_path / "log", lambda: listens(port), environment=environment):
         assert requests.get(f"http://127.0.0.1:{port}/pictures", timeout=5).status_code in (400, 403)  # who has no key
         with ProxyServer(tmp_path / "service", SANDBOX="1", **settings) as server:
             assert requests.get(f"{server.url}/readyz", timeout=10).json() == {"status": "ok"}
             client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="sandbox", max_retries=0)
             url = client.images.generate(prompt="a cat").data[0].url
             assert requests.get(url, timeout=10).content.startswith(b"\x89PNG")
-    finally:
-        store.terminate()
-        store.wait(10)
     [picture] = bucket.iterdir()
     old = bucket / "old.png"
     old.write_bytes(picture.read_bytes())

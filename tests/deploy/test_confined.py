@@ -5,13 +5,14 @@ import socket
 import subprocess
 from pathlib import Path
 
+import requests
 from PIL import Image as Pictures
 
 from tests.deploy.confined import confined
 from tests.deploy.dockerfile import Image, sent_files
-from tests.deploy.needs import program
+from tests.support.installed import program
 from tests.support.openai_calls import painted
-from tests.support.replaying_upstream import ReplayingUpstream
+from tests.support.upstream import ScriptedUpstream
 
 SYSTEMD_USER = 61184  # the first of those that DynamicUser takes
 
@@ -19,7 +20,7 @@ SYSTEMD_USER = 61184  # the first of those that DynamicUser takes
 def test_only_what_runs_is_sent_to_the_engine(project: Path):
     sent = {path.relative_to(project) for path in sent_files(project)}
     assert {path.parts[0] for path in sent} == {
-        *("app.py", "gunicorn.conf.py", "requirements.txt"),
+        *("app.py", "cli.py", "gunicorn.conf.py", "requirements.txt"),
         *("compat", "proxy", "sandbox", "spec", "contract_fixtures"),
     }
     assert not [path for path in sent if path.suffix == ".pyc"]
@@ -35,7 +36,7 @@ def test_the_image_serves_from_a_read_only_root(image: Image, open_folder: Path)
         image.at("."),
         open_folder / "log",
         {"PATH": f"{image.programs}:/usr/bin:/bin", "TMPDIR": str(temporary), "SANDBOX": "1", **environment},
-        writable=[volume, temporary],
+        writable=[*image.volumes, temporary],
         user=image.user,
     ) as service:
         assert image.user > 0
@@ -44,6 +45,7 @@ def test_the_image_serves_from_a_read_only_root(image: Image, open_folder: Path)
         [stored] = volume.iterdir()
         assert stored.stat().st_uid == image.user
         assert Pictures.open(stored).size == (1024, 1024)
+        assert "database" not in requests.get(f"{service.url}/readyz", timeout=20).json()
         assert subprocess.run(check, env=service.environment).returncode == 0
         assert service.stop() == 0, service.log.read_text()
         assert subprocess.run(check, env=service.environment, capture_output=True).returncode == 1
@@ -64,9 +66,10 @@ def test_the_service_runs_under_its_restrictions(
         folder.chmod(0o777)
     environment = dict(line.split("=", 1) for line in unit["Environment"])
     environment |= dict(re.findall(r"(?m)^([A-Z_]+)=(.*)$", (deploy / "twinlens.env.example").read_text()))
-    environment["IMAGE_STORE_URL"] = environment["IMAGE_STORE_URL"].replace("/var/lib/twinlens", str(state))
+    for name in ("IMAGE_STORE_URL", "DATABASE_URL"):
+        environment[name] = environment[name].replace("/var/lib/twinlens", str(state))
     notify = temporary / "notify"
-    with ReplayingUpstream().running() as google, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+    with ScriptedUpstream().running() as google, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         environment["GEMINI_BASE_URL"] = google.url.replace("127.0.0.1", "localhost")
         systemd.bind(str(notify))
         notify.chmod(0o777)
@@ -88,6 +91,8 @@ def test_the_service_runs_under_its_restrictions(
             google.answers(painted())
             assert service.picture(key="a-key-of-somebody").startswith(b"\x89PNG")
             assert len(list((state / "pictures").iterdir())) == 2
+            assert requests.get(f"{service.url}/readyz", timeout=20).json() == {"status": "ok"}
+            assert (state / "twinlens.sqlite3").stat().st_size
             assert service.stop() == 0
             assert "Traceback" not in service.log.read_text()
 

@@ -8,7 +8,7 @@ import yaml
 
 from app import create_app
 from proxy.settings import Settings
-from tests.deploy.needs import package
+from tests.support.installed import package
 
 VERSIONS = ("1.30", "1.37")
 

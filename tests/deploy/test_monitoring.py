@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from compat.errors import ErrorKind
 from proxy.settings import Settings
-from tests.deploy.needs import package
+from tests.support.installed import package
 from tests.support.proxy_server import ProxyServer
 
 OF_PROMETHEUS = {"job": {"twinlens"}, "instance": {"127.0.0.1:8000"}}  # what it adds to everything that it reads

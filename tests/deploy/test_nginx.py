@@ -25,11 +25,11 @@ from compat.gemini_content import error as google_dialect
 from compat.openai_images import error as openai_dialect
 from proxy.limits import HEADER_WAIT_SECONDS, MIB
 from proxy.settings import Settings
-from tests.deploy.nginx_server import Nginx, order, prepared, running
 from tests.support.keys import keys_in, new_key
+from tests.support.nginx import Nginx, order, prepared, running_nginx
 from tests.support.openai_calls import MODEL, painted
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream
+from tests.support.upstream import SSE, Answer, ScriptedUpstream, Wire, chunk, hang_up
 
 OPENAI_PATH = "/v1/images/generations"
 GOOGLE_PATH = "/v1beta/models/gemini-2.5-flash-image:generateContent"
@@ -37,14 +37,14 @@ PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
-def google() -> Iterator[ReplayingUpstream]:
+def google() -> Iterator[ScriptedUpstream]:
     """The server that plays Google."""
-    with ReplayingUpstream().running() as upstream:
+    with ScriptedUpstream() as upstream:
         yield upstream
 
 
 @pytest.fixture(scope="module")
-def server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """The service, which believes what the nginx on its machine says."""
     settings = {"SANDBOX": "1", "GEMINI_BASE_URL": google.url, "TRUSTED_PROXIES": "127.0.0.1"}
     with ProxyServer(tmp_path_factory.mktemp("service"), **settings) as server:
@@ -54,7 +54,7 @@ def server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def nginx(deploy: Path, server: ProxyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     """nginx in front of it; when all is over, no key and no picture's name is in its logs."""
-    with running(prepared(deploy / "nginx.conf", tmp_path_factory.mktemp("nginx"), server.port)) as nginx:
+    with running_nginx(prepared(deploy / "nginx.conf", tmp_path_factory.mktemp("nginx"), server.port)) as nginx:
         yield nginx
         assert_nothing_secret(nginx)
 
@@ -139,7 +139,7 @@ def test_forwarded_headers_of_a_caller_are_not_believed(nginx: Nginx, server: Pr
     assert answer.json()["data"][0]["url"].startswith(f"{nginx.url}/images/")
 
 
-def test_an_event_is_not_held_back_for_the_next(nginx: Nginx, google: ReplayingUpstream):
+def test_an_event_is_not_held_back_for_the_next(nginx: Nginx, google: ScriptedUpstream):
     held = threading.Event()
     google.answers(painted(), painted(hold=held))
     with openai_client(nginx, new_key()).images.generate(model=MODEL, prompt="a cat", n=2, stream=True) as stream:
@@ -150,16 +150,23 @@ def test_an_event_is_not_held_back_for_the_next(nginx: Nginx, google: ReplayingU
         assert len(list(events)) == 1
 
 
-def test_a_stream_of_googles_flows_and_its_end_is_told(nginx: Nginx, google: ReplayingUpstream):
+def test_a_stream_of_googles_flows_and_its_end_is_told(nginx: Nginx, google: ScriptedUpstream):
     """The first event is read while the upstream is silent; when it breaks off the caller sees a broken transfer."""
     first = b'data: {"candidates": [{"content": {"parts": [{"text": "soon"}]}}]}\r\n\r\n'
-    google.answers(Answer(first + b"data: {", content_type=SSE, cut_after=len(first), stall=3))
+    read = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield Answer(content_type=SSE).head() + chunk(first)
+        read.wait(5)
+
+    google.answers(Wire(pieces(), hang_up))
     path = GOOGLE_PATH.replace(":generate", ":streamGenerate") + "?alt=sse"
     with post(nginx, path, new_key(), stream=True) as answer:
         chunks = answer.iter_content(None)
         began = answer.elapsed.total_seconds()
         assert next(chunks) == first
         assert began < 2.5
+        read.set()
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             list(chunks)
 
@@ -220,19 +227,19 @@ def test_what_is_no_request_is_told_in_json(nginx: Nginx, request_: str, tls: bo
 
 
 def test_a_call_outlives_the_stop_of_the_service_and_then_nobody_is_there(
-    deploy: Path, google: ReplayingUpstream, tmp_path: Path
+    deploy: Path, google: ScriptedUpstream, tmp_path: Path
 ):
     held = threading.Event()
     google.answers(painted(hold=held))
     (tmp_path / "nginx").mkdir()
     with (
         ProxyServer(tmp_path / "service", GEMINI_BASE_URL=google.url, TRUSTED_PROXIES="127.0.0.1") as server,
-        running(prepared(deploy / "nginx.conf", tmp_path / "nginx", server.port)) as nginx,
+        running_nginx(prepared(deploy / "nginx.conf", tmp_path / "nginx", server.port)) as nginx,
         ThreadPoolExecutor() as threads,
     ):
         post(nginx, OPENAI_PATH, "", {"n": 0})  # leaves an idle connection to the service
         call = threads.submit(post, nginx, OPENAI_PATH, new_key())
-        google.wait_for_calls(1)
+        google.wait_for(1)
         server.terminate()
         held.set()
         assert call.result().json()["data"][0]["url"].startswith(nginx.url)
@@ -266,7 +273,7 @@ def test_a_call_that_may_have_bought_a_picture_is_not_to_be_repeated(deploy: Pat
                 connection.close()
 
         threading.Thread(target=hang_up, daemon=True).start()
-        with running(prepared(deploy / "nginx.conf", tmp_path, service.getsockname()[1])) as nginx:
+        with running_nginx(prepared(deploy / "nginx.conf", tmp_path, service.getsockname()[1])) as nginx:
             answer = post(nginx, OPENAI_PATH, new_key())
         assert (answer.status_code, answer.headers["x-should-retry"]) == (502, "false")
         assert len(calls) == 1

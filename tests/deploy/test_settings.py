@@ -10,7 +10,7 @@ import yaml
 from proxy.settings import Settings, SettingsError
 
 NAMES = {one.name.upper() for one in fields(Settings) if one.metadata}
-FOREIGN = re.compile(r"AWS_[A-Z_]+|PYTHONUNBUFFERED")  # of the bucket's tools, and of Python
+FOREIGN = re.compile(r"AWS_[A-Z_]+|PGPASSWORD|PYTHONUNBUFFERED")  # of the store's, libpq's and Python's
 
 
 @pytest.fixture

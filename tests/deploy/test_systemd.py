@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from proxy.settings import Settings
-from tests.deploy.needs import program
+from tests.support.installed import program
 
 SCORE = 15  # of systemd's 100, where 0 is no exposure at all
 SHUT_DOWN = 30  # seconds that gunicorn.conf.py gives above UPSTREAM_TIMEOUT_SECONDS

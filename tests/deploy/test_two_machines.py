@@ -25,12 +25,12 @@ from google import genai
 from google.genai import errors, types
 
 from proxy.pictures.store import NAME
-from tests.deploy.nginx_server import Nginx, prepared, running
 from tests.support import pictures
 from tests.support.keys import new_key
+from tests.support.nginx import Nginx, prepared, running_nginx
 from tests.support.object_store import BUCKET, object_store
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream
+from tests.support.upstream import Answer, Call, ScriptedUpstream
 
 CALLERS = 24
 DYING = 1.0  # seconds until the last of its processes has ended
@@ -60,20 +60,20 @@ class Pair:
     one: ProxyServer
     other: ProxyServer
     nginx: Nginx
-    google: ReplayingUpstream
+    google: ScriptedUpstream
     bucket: Path
 
 
 @pytest.fixture
 def pair(deploy: Path, tmp_path: Path) -> Iterator[Pair]:
     (tmp_path / "nginx").mkdir()
-    with ReplayingUpstream().running() as google, object_store(tmp_path / "s3") as environment:
+    with ScriptedUpstream() as google, object_store(tmp_path / "s3") as environment:
         google.answers(lambda call: Answer(DRAWN[number_of(prompt_of(call))], delay=DRAWING))
         shared = {**environment, "IMAGE_STORE_URL": f"s3://{BUCKET}/twinlens", "TRUSTED_PROXIES": "127.0.0.1"}
         with (
             ProxyServer(tmp_path / "one", GEMINI_BASE_URL=f"{google.url}/one", **shared) as one,
             ProxyServer(tmp_path / "other", GEMINI_BASE_URL=f"{google.url}/other", **shared) as other,
-            running(prepared(deploy / "nginx.conf", tmp_path / "nginx", one.port, other.port)) as nginx,
+            running_nginx(prepared(deploy / "nginx.conf", tmp_path / "nginx", one.port, other.port)) as nginx,
         ):
             yield Pair(one, other, nginx, google, tmp_path / "s3" / BUCKET / "twinlens")
 

@@ -1,6 +1,7 @@
 """Every Python, Node and curl block of the documentation does what it shows, against a running server."""
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.environments import CLIENT_IMPORTS, needed, node_folder, python_with_clients
 from tests.docs.pages import PROJECT, RUN, SHOWN, Block, blocks_of, pages
+from tests.support.environments import environment, python_of
+from tests.support.installed import program
 from tests.support.proxy_server import ProxyServer
 
 SHOWN_URL = "http://127.0.0.1:8000"
 SECONDS = 90
+CLIENT_IMPORTS = re.compile(r"^\s*(?:from|import) (?:langchain|litellm)", re.MULTILINE)
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -32,19 +35,21 @@ def to_run(language: str) -> list[Block]:
 
 @pytest.mark.parametrize("block", to_run("python"), ids=str)
 def test_python(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
-    python = python_with_clients() if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
+    python = python_of("langchain-litellm") if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
     script = tmp_path / "block.py"
     script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
-    environment = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
-    run([str(python), str(script)], tmp_path, environment)
+    search_path = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
+    run([str(python), str(script)], tmp_path, search_path)
 
 
 @pytest.mark.parametrize("block", to_run("js"), ids=str)
 def test_node(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
-    script = node_folder() / f"block-{uuid.uuid4().hex}.mjs"  # beside its packages, or Node would not find them
+    script = (
+        environment("docs-node") / f"block-{uuid.uuid4().hex}.mjs"
+    )  # beside its packages, or Node would not find them
     script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
     try:
-        run([needed("node"), str(script)], tmp_path)
+        run([str(program("node")), str(script)], tmp_path)
     finally:
         script.unlink()
 
@@ -52,7 +57,7 @@ def test_node(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
 @pytest.mark.parametrize("block", [block for block in to_run("sh") if "curl" in block.text], ids=str)
 def test_curl(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
     """Other commands install and start things, and are not run."""
-    needed("curl")
+    program("curl")
     text = block.text.replace(SHOWN_URL, sandbox_server.url)
     said = run(["bash", "-euo", "pipefail", "-c", text], tmp_path)
     said += "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.json"))
@@ -69,12 +74,12 @@ def test_blocks_that_are_not_run_are_few():
     assert len(marked) <= 3, marked
 
 
-def run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+def run(command: list[str], folder: Path, more: dict[str, str] | None = None) -> str:
     """What a command says; it must end well."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**ENVIRONMENT, "HOME": str(folder), **(environment or {})},
+        env={**ENVIRONMENT, "HOME": str(folder), **(more or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

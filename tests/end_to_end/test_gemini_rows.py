@@ -11,7 +11,7 @@ from google.genai import types
 from tests.support import pictures
 from tests.support.keys import new_key
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import Answer, ScriptedUpstream
 
 HOUSE_KEY = new_key()
 PICTURE = pictures.plain_png()
@@ -29,7 +29,7 @@ prices = {{ input = 2, text_output = 12, image_output = 120 }}
 
 
 @pytest.fixture(scope="module")
-def mirror(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def mirror(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with such a row beside the built-in model, whose own server is not there."""
     folder = tmp_path_factory.mktemp("mirror")
     file = folder / "models.toml"
@@ -39,7 +39,7 @@ def mirror(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) 
         yield server
 
 
-def test_both_surfaces_ask_its_server_with_the_key_of_the_house(mirror: ProxyServer, upstream: ReplayingUpstream):
+def test_both_surfaces_ask_its_server_with_the_key_of_the_house(mirror: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(pictures.drawn(pictures.picture_part(PICTURE))))
     google = genai.Client(api_key=new_key(), http_options=types.HttpOptions(base_url=mirror.url))
     assert google.models.generate_content(model="mirror", contents="x").parts[0].inline_data.data == PICTURE
@@ -49,11 +49,11 @@ def test_both_surfaces_ask_its_server_with_the_key_of_the_house(mirror: ProxySer
     assert answer.usage.model_extra["cost"] > 0
     for call in upstream.calls:
         assert call.target == "/v1beta/models/gemini-3-pro-image:generateContent"
-        assert call.header("x-goog-api-key") == HOUSE_KEY
-        assert call.header("Authorization") is None
+        assert call.headers.get("x-goog-api-key") == HOUSE_KEY
+        assert call.headers.get("authorization") is None
 
 
-def test_the_built_in_model_still_has_its_own_server(mirror: ProxyServer, upstream: ReplayingUpstream):
+def test_the_built_in_model_still_has_its_own_server(mirror: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(pictures.drawn(pictures.picture_part(PICTURE))))
     client = openai.OpenAI(base_url=f"{mirror.url}/v1", api_key=new_key(), max_retries=0)
     assert [model.id for model in client.models.list().data] == ["gemini-2.5-flash-image", "mirror"]

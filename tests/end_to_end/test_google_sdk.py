@@ -10,7 +10,7 @@ from google.genai import errors, types
 
 from tests.support import pictures
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import SSE, Answer, ReplayingUpstream
+from tests.support.upstream import SSE, Answer, ScriptedUpstream, wait
 
 MODEL = "gemini-2.5-flash-image"
 GENERATE = f"/v1beta/models/{MODEL}:generateContent"
@@ -77,7 +77,7 @@ def pictures_of(answer: types.GenerateContentResponse) -> list[bytes]:
     return [part.inline_data.data or b"" for part in answer.parts or [] if part.inline_data]
 
 
-def test_a_picture_arrives_as_the_upstream_drew_it(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_a_picture_arrives_as_the_upstream_drew_it(caller: Caller, upstream: ScriptedUpstream) -> None:
     picture = pictures.heavy_png()
     upstream.answers(painted(picture))
     answer = caller.generate(model=MODEL, contents="a cat")
@@ -90,7 +90,7 @@ def test_a_picture_arrives_as_the_upstream_drew_it(caller: Caller, upstream: Rep
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_every_spelling_of_the_model_reaches_the_same_upstream_path(
-    caller: Caller, upstream: ReplayingUpstream, name: str
+    caller: Caller, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(painted())
     caller.generate(model=name, contents="a cat")
@@ -98,7 +98,7 @@ def test_every_spelling_of_the_model_reaches_the_same_upstream_path(
     assert call.target == GENERATE
 
 
-def test_the_configuration_of_the_caller_reaches_the_upstream(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_the_configuration_of_the_caller_reaches_the_upstream(caller: Caller, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     config = types.GenerateContentConfig(
         response_modalities=["IMAGE"], image_config=types.ImageConfig(aspect_ratio="21:9"), seed=3
@@ -110,17 +110,17 @@ def test_the_configuration_of_the_caller_reaches_the_upstream(caller: Caller, up
     assert call.json["generationConfig"]["seed"] == 3
     assert call.json["generationConfig"]["responseModalities"] == ["IMAGE"]
     assert len(call.json["contents"][0]["parts"]) == 2
-    assert "google-genai-sdk" in (call.header("x-goog-api-client") or "")
+    assert "google-genai-sdk" in (call.headers.get("x-goog-api-client") or "")
 
 
-def test_a_jpeg_stays_a_jpeg(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_a_jpeg_stays_a_jpeg(caller: Caller, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted(pictures.plain_jpeg(), "image/jpeg"))
     answer = caller.generate(model=MODEL, contents="a cat")
     assert pictures_of(answer) == [pictures.plain_jpeg()]
     assert [part.inline_data.mime_type for part in answer.parts or [] if part.inline_data] == ["image/jpeg"]
 
 
-def test_a_refusal_stays_an_answer_with_a_finish_reason(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_a_refusal_stays_an_answer_with_a_finish_reason(caller: Caller, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.refused("IMAGE_SAFETY")))
     answer = caller.generate(model=MODEL, contents="a cat")
     assert answer.parts is None
@@ -141,7 +141,7 @@ def test_a_refusal_stays_an_answer_with_a_finish_reason(caller: Caller, upstream
     ],
 )
 def test_an_error_of_the_upstream_has_all_its_fields(
-    caller: Caller, upstream: ReplayingUpstream, code: int, status: str, exception: type[errors.APIError]
+    caller: Caller, upstream: ScriptedUpstream, code: int, status: str, exception: type[errors.APIError]
 ) -> None:
     body = pictures.error(code, status, f"It was {status}.", pictures.retry_info("7s"))
     upstream.answers(Answer(body, status=code))
@@ -152,7 +152,7 @@ def test_an_error_of_the_upstream_has_all_its_fields(
     assert len(upstream.calls) == 1
 
 
-def test_another_model_is_not_found_and_the_message_names_ours(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_another_model_is_not_found_and_the_message_names_ours(caller: Caller, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     with pytest.raises(errors.ClientError) as caught:
         caller.generate(model="gemini-3-pro-image", contents="a cat")
@@ -161,7 +161,7 @@ def test_another_model_is_not_found_and_the_message_names_ours(caller: Caller, u
     assert upstream.calls == []
 
 
-def test_a_stream_brings_the_texts_and_the_whole_picture(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_a_stream_brings_the_texts_and_the_whole_picture(caller: Caller, upstream: ScriptedUpstream) -> None:
     picture = pictures.heavy_png()
     events = [pictures.drawn(part) for part in ({"text": "Here"}, {"text": " you go"}, pictures.picture_part(picture))]
     upstream.answers(Answer(pictures.as_events(*events), content_type=SSE))
@@ -172,11 +172,10 @@ def test_a_stream_brings_the_texts_and_the_whole_picture(caller: Caller, upstrea
 
 
 def test_the_first_event_of_a_stream_does_not_wait_for_the_last(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     first, last = (pictures.as_events(pictures.drawn({"text": text})) for text in ("first", "last"))
-    # The upstream sends the first event, and then for a second nothing at all.
-    upstream.answers(Answer(first + last, content_type=SSE, cut_after=len(first), stall=1))
+    upstream.answers(Answer(first + last, content_type=SSE, cut_after=len(first), then=wait))
     path = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
     body = {"contents": [{"parts": [{"text": "a cat"}]}]}
     with requests.post(
@@ -185,7 +184,7 @@ def test_the_first_event_of_a_stream_does_not_wait_for_the_last(
         assert next(answer.iter_content(None)) == first
 
 
-def test_an_error_on_a_stream_has_all_its_fields(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_an_error_on_a_stream_has_all_its_fields(caller: Caller, upstream: ScriptedUpstream) -> None:
     # The error's own status, the content type of a stream, a plain JSON body: so does Google.
     body = pictures.error(503, "UNAVAILABLE", "This model is currently experiencing high demand.")
     upstream.answers(Answer(body, status=503, content_type=SSE))
@@ -195,7 +194,7 @@ def test_an_error_on_a_stream_has_all_its_fields(caller: Caller, upstream: Repla
     assert "high demand" in (caught.value.message or "")
 
 
-def test_tokens_are_counted(caller: Caller, upstream: ReplayingUpstream) -> None:
+def test_tokens_are_counted(caller: Caller, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer({"totalTokens": 8, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}]}))
     assert caller.count(model=f"google/{MODEL}", contents="a cat").total_tokens == 8
     assert upstream.calls[0].target == f"/v1beta/models/{MODEL}:countTokens"
@@ -242,9 +241,7 @@ def test_v1beta_models_is_googles_even_with_a_bearer_token(server: ProxyServer, 
     assert [model["name"] for model in answer.json()["models"]] == [f"models/{MODEL}"]
 
 
-def test_the_body_and_the_query_travel_byte_for_byte(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
-) -> None:
+def test_the_body_and_the_query_travel_byte_for_byte(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(painted())
     body = b'{ "contents" : {"parts":[{"text":"\\uace0\xec\x96\x91\xec\x9d\xb4", "unknown":1.50}]} ,\n "new_field":[] }'
     requests.post(
@@ -259,7 +256,7 @@ def test_the_body_and_the_query_travel_byte_for_byte(
 
 
 def test_a_call_without_a_key_gets_googles_403_and_nobody_is_asked(
-    server: ProxyServer, upstream: ReplayingUpstream
+    server: ProxyServer, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
     body = {"contents": [{"parts": [{"text": "a cat"}]}]}
@@ -272,7 +269,7 @@ def test_a_call_without_a_key_gets_googles_403_and_nobody_is_asked(
 
 @pytest.mark.parametrize("body", [{}, {"contents": []}, {"contents": "a cat"}, {"contents": [{"parts": 5}]}], ids=str)
 def test_a_body_that_google_would_refuse_is_refused_in_its_words(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, body: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, body: dict[str, Any]
 ) -> None:
     upstream.answers(painted())
     answer = requests.post(server.url + GENERATE, json=body, headers={"x-goog-api-key": key}, timeout=10)

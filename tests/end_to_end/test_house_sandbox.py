@@ -11,8 +11,8 @@ from google import genai
 from google.genai import errors, types
 from PIL import Image
 
-from tests.end_to_end.house_models import models_file
 from tests.support import pictures
+from tests.support.models_file import models_file
 from tests.support.proxy_server import ProxyServer
 
 MODEL = "gemini-2.5-flash-image"

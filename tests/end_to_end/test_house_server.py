@@ -18,11 +18,12 @@ from google.genai import errors, types
 from PIL import Image
 from werkzeug.formparser import MultiPartParser
 
-from tests.end_to_end.house_models import models_file
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.proxy_server import PROJECT, ProxyServer
-from tests.support.replaying_upstream import JSON, Answer, Call, ReplayingUpstream
+from tests.support.models_file import models_file
+from tests.support.processes import PROJECT
+from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import JSON, Answer, Call, ScriptedUpstream
 
 MODEL = "gemini-2.5-flash-image"
 RECIPE = (PROJECT / "docs" / "own-models.md").read_text()
@@ -56,7 +57,7 @@ def vllm_omni(call: Call) -> Answer:
 def fields_of(call: Call) -> dict[str, Any]:
     """The fields of a call: of its JSON, or the texts of its form."""
     header = Message()
-    header["content-type"] = call.header("Content-Type") or JSON
+    header["content-type"] = call.headers.get("content-type") or JSON
     if header.get_content_type() != "multipart/form-data":
         fields: dict[str, Any] = call.json
         return fields
@@ -66,7 +67,7 @@ def fields_of(call: Call) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def house(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with the recipe's row."""
     folder = tmp_path_factory.mktemp("recipe")
     file = models_file(folder, f"{google.url}/v1", *recipe_columns())
@@ -75,7 +76,7 @@ def house(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def server(house: ProxyServer, upstream: ReplayingUpstream) -> ProxyServer:
+def server(house: ProxyServer, upstream: ScriptedUpstream) -> ProxyServer:
     """The proxy, with the server behind it."""
     upstream.answers(vllm_omni)
     return house
@@ -93,18 +94,18 @@ def from_openai(server: ProxyServer) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key=new_key(), max_retries=0)
 
 
-def test_google_genai_draws_in_the_shape_that_is_asked_for(from_google: genai.Client, upstream: ReplayingUpstream):
+def test_google_genai_draws_in_the_shape_that_is_asked_for(from_google: genai.Client, upstream: ScriptedUpstream):
     config = types.GenerateContentConfig(image_config=types.ImageConfig(aspect_ratio="16:9"), seed=7, top_k=3)
     response = from_google.models.generate_content(model=MODEL, contents="a fox", config=config)
     [part] = response.parts
     assert Image.open(io.BytesIO(part.inline_data.data)).size == (1664, 928)
     (call,) = upstream.calls
     assert call.json == {"model": "Qwen/Qwen-Image", "prompt": "a fox", "size": "1664x928", "seed": 7}
-    assert call.header("Authorization") is None, "the row says that no key travels"
+    assert call.headers.get("authorization") is None, "the row says that no key travels"
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_openai_gets_addresses_of_our_own_store(from_openai: openai.OpenAI, upstream: ReplayingUpstream, n: int):
+def test_openai_gets_addresses_of_our_own_store(from_openai: openai.OpenAI, upstream: ScriptedUpstream, n: int):
     response = from_openai.images.generate(prompt="a fox", n=n, size="1664x928", model=MODEL)
     assert len(response.data) == n
     for item in response.data:
@@ -117,7 +118,7 @@ def test_openai_gets_base64_whether_or_not_the_server_knows_the_field(from_opena
     assert Image.open(io.BytesIO(base64.b64decode(response.data[0].b64_json))).format == "PNG"
 
 
-def test_our_own_fields_are_told_in_the_servers_words(from_openai: openai.OpenAI, upstream: ReplayingUpstream):
+def test_our_own_fields_are_told_in_the_servers_words(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
     extra = {"aspect_ratio": "9:16", "guidance_scale": 2.5}
     response = from_openai.images.generate(prompt="a fox", extra_body=extra, response_format="b64_json")
     assert response.size == "928x1664"
@@ -128,7 +129,7 @@ def test_our_own_fields_are_told_in_the_servers_words(from_openai: openai.OpenAI
 
 @pytest.mark.parametrize("surface", ["google", "openai"])
 def test_pictures_are_refused_for_a_server_that_does_not_edit(
-    from_google: genai.Client, from_openai: openai.OpenAI, upstream: ReplayingUpstream, surface: str
+    from_google: genai.Client, from_openai: openai.OpenAI, upstream: ScriptedUpstream, surface: str
 ):
     photo = pictures.plain_png(64, 64, "orange")
     if surface == "google":
@@ -142,13 +143,13 @@ def test_pictures_are_refused_for_a_server_that_does_not_edit(
     assert not upstream.calls
 
 
-def test_what_the_server_complains_of_is_told(from_google: genai.Client, upstream: ReplayingUpstream):
+def test_what_the_server_complains_of_is_told(from_google: genai.Client, upstream: ScriptedUpstream):
     upstream.answers(Answer({"detail": "Invalid size format: '1024x'."}, status=400, content_type="application/json"))
     with pytest.raises(errors.ClientError, match="Invalid size format"):
         from_google.models.generate_content(model=MODEL, contents="a fox")
 
 
-def test_a_server_that_is_not_ready_yet_is_unavailable(from_google: genai.Client, upstream: ReplayingUpstream):
+def test_a_server_that_is_not_ready_yet_is_unavailable(from_google: genai.Client, upstream: ScriptedUpstream):
     upstream.answers(Answer({"detail": "Diffusion engine not initialized."}, status=503))
     with pytest.raises(errors.ServerError) as caught:
         from_google.models.generate_content(model=MODEL, contents="a fox")

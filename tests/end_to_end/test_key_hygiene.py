@@ -11,7 +11,7 @@ import requests
 from tests.support import pictures
 from tests.support.keys import keys_in, new_key
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream, knows_only
+from tests.support.upstream import NO_ANSWER, NO_ANSWER_BUT_A_RESET, Answer, Call, ScriptedUpstream, knows_only
 
 GENERATIONS = "/v1/images/generations"
 GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"
@@ -37,7 +37,7 @@ PLACES: dict[str, tuple[dict[str, str], str]] = {
 
 def echoes_the_key(call: Call) -> Answer:
     """What Google does for a suspended consumer: the key stands in the message, and here in a detail too."""
-    key = call.header("x-goog-api-key")
+    key = call.headers.get("x-goog-api-key")
     message = f"Permission denied: Consumer 'api_key:{key}' has been suspended."
     detail = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "metadata": {"consumer": f"api_key:{key}"}}
     body = pictures.error(403, "PERMISSION_DENIED", message, detail)
@@ -47,8 +47,8 @@ def echoes_the_key(call: Call) -> Answer:
 OUTCOMES: dict[str, Any] = {
     "a picture": Answer(pictures.drawn(pictures.picture_part(pictures.plain_png()))),
     "an echo of the key": echoes_the_key,
-    "no answer": Answer(silent=True),
-    "a reset": Answer(silent=True, reset=True),
+    "no answer": NO_ANSWER,
+    "a reset": NO_ANSWER_BUT_A_RESET,
     "HTML": Answer(b"<html></html>", content_type="text/html"),
     "a refusal": Answer(pictures.refused()),
     "a server error": Answer(pictures.error(500, "INTERNAL", "An internal error has occurred."), status=500),
@@ -56,7 +56,7 @@ OUTCOMES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def told_server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def told_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy of these tests' own, so that its output speaks of them alone."""
     with ProxyServer(tmp_path_factory.mktemp("told"), GEMINI_BASE_URL=google.url) as server:
         yield server
@@ -89,7 +89,7 @@ def ask(server: ProxyServer, path: str, headers: dict[str, str]) -> requests.Res
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_key_is_in_no_response_and_in_no_output(
-    told_server: ProxyServer, upstream: ReplayingUpstream, place: str, path: str, outcome: str
+    told_server: ProxyServer, upstream: ScriptedUpstream, place: str, path: str, outcome: str
 ) -> None:
     upstream.answers(OUTCOMES[outcome])
     keys = new_key(), new_key("AQ.")
@@ -100,20 +100,19 @@ def test_a_key_is_in_no_response_and_in_no_output(
     assert keys_in(told_server.output()) == []
     goes_up = bearer_of(filled) if path == GENERATIONS else keys[0]
     for call in upstream.calls:
-        credentials = [value for name, value in call.headers if name.lower() == "x-goog-api-key"]
-        assert credentials == [goes_up], "one of two keys goes up, alone"
-        others = [(name, value) for name, value in call.headers if name.lower() != "x-goog-api-key"]
+        assert call.all("x-goog-api-key") == [goes_up], "one of two keys goes up, alone"
+        others = [(name, value) for name, value in call.header_lines if name != "x-goog-api-key"]
         assert keys_in(json.dumps(others)) == []
         assert keys_in(call.target) == []
         assert "key=" not in call.target
-        assert call.header("authorization") is None
-        assert call.header("cookie") is None
+        assert call.headers.get("authorization") is None
+        assert call.headers.get("cookie") is None
     assert bool(upstream.calls) == bool(goes_up), "a key was given, so somebody was asked"
     assert upstream.calls or answer.status_code == 401
 
 
 def test_an_echoed_key_is_replaced_and_the_rest_of_the_message_is_kept(
-    told_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    told_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(echoes_the_key)
     for answer in (
@@ -126,7 +125,7 @@ def test_an_echoed_key_is_replaced_and_the_rest_of_the_message_is_kept(
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_key_that_the_upstream_repeats_in_a_header_is_not_passed_on(
-    told_server: ProxyServer, upstream: ReplayingUpstream, key: str, path: str
+    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str
 ) -> None:
     body = pictures.error(403, "PERMISSION_DENIED", "Permission denied.")
     upstream.answers(Answer(body, status=403, headers=(("X-Debug-Consumer", f"api_key:{key}"),)))
@@ -145,7 +144,7 @@ def test_a_key_that_the_upstream_repeats_in_a_header_is_not_passed_on(
     ],
 )
 def test_a_key_is_not_repeated_by_any_path_or_method(
-    told_server: ProxyServer, upstream: ReplayingUpstream, key: str, method: str, path: str
+    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, method: str, path: str
 ) -> None:
     upstream.answers(OUTCOMES["a picture"])
     headers = {"x-goog-api-key": key, "Authorization": f"Bearer {key}"}
@@ -159,7 +158,7 @@ def test_a_key_is_not_repeated_by_any_path_or_method(
 )
 @pytest.mark.parametrize("path", PATHS)
 def test_a_key_is_not_repeated_when_the_body_is_malformed(
-    told_server: ProxyServer, upstream: ReplayingUpstream, key: str, path: str, body: bytes
+    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, body: bytes
 ) -> None:
     upstream.answers(OUTCOMES["a picture"])
     headers = {"x-goog-api-key": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -203,7 +202,7 @@ def test_a_key_is_not_repeated_when_the_request_itself_is_malformed(
 @pytest.mark.parametrize("suffix", ["%0d%0aX-Evil:1", "%00", "%ed%82%a4", "%ff", "%22", "%5c%5c"])
 @pytest.mark.parametrize("path", [GENERATE_CONTENT, STREAM, COUNT])
 def test_a_key_that_no_header_can_carry_is_told_as_an_error_of_the_callers(
-    told_server: ProxyServer, upstream: ReplayingUpstream, key: str, path: str, suffix: str
+    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, suffix: str
 ) -> None:
     upstream.answers(knows_only(key, OUTCOMES["a picture"]))
     written_before = len(told_server.output())
@@ -216,7 +215,7 @@ def test_a_key_that_no_header_can_carry_is_told_as_an_error_of_the_callers(
 
 
 def test_a_key_is_in_no_file_and_on_no_page_of_the_service(
-    told_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    told_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(OUTCOMES["a picture"])
     answer = ask(told_server, GENERATIONS, {"Authorization": f"Bearer {key}"})

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.support import pictures
 from tests.support.openai_calls import CLIENTS, MODEL, Ask, asking, bytes_of, inline_pictures, painted, parts_of
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import ReplayingUpstream
+from tests.support.upstream import ScriptedUpstream
 
 PNG = pictures.plain_png(64, 48)
 JPEG = pictures.plain_jpeg(64, 48)
@@ -77,7 +77,7 @@ def error_of(answer: requests.Response) -> dict[str, Any]:
 # What the SDK sends
 
 
-def test_an_open_file_is_edited(ask: Ask, upstream: ReplayingUpstream, file: Path) -> None:
+def test_an_open_file_is_edited(ask: Ask, upstream: ScriptedUpstream, file: Path) -> None:
     upstream.answers(painted())
     with file.open("rb") as opened:
         answer = ask("edit", model=MODEL, prompt="make it blue", image=opened)
@@ -94,7 +94,7 @@ def test_an_open_file_is_edited(ask: Ask, upstream: ReplayingUpstream, file: Pat
     [PNG, io.BytesIO(PNG), ("cat.jpg", PNG), ("cat", PNG, "application/octet-stream"), ("cat.gif", PNG, "image/gif")],
     ids=["bytes", "BytesIO", "a wrong ending", "no type", "a wrong type"],
 )
-def test_the_bytes_tell_the_type_and_not_the_client(ask: Ask, upstream: ReplayingUpstream, given: Any) -> None:
+def test_the_bytes_tell_the_type_and_not_the_client(ask: Ask, upstream: ScriptedUpstream, given: Any) -> None:
     upstream.answers(painted())
     if isinstance(given, io.BytesIO):
         given.seek(0)
@@ -102,13 +102,13 @@ def test_the_bytes_tell_the_type_and_not_the_client(ask: Ask, upstream: Replayin
     assert inline_pictures(upstream.calls[0]) == [("image/png", PNG)]
 
 
-def test_a_path_is_edited(ask: Ask, upstream: ReplayingUpstream, file: Path) -> None:
+def test_a_path_is_edited(ask: Ask, upstream: ScriptedUpstream, file: Path) -> None:
     upstream.answers(painted())
     ask("edit", model=MODEL, prompt="make it blue", image=file)
     assert inline_pictures(upstream.calls[0]) == [("image/png", PNG)]
 
 
-def test_a_list_of_pictures_of_all_types_keeps_its_order(ask: Ask, upstream: ReplayingUpstream, file: Path) -> None:
+def test_a_list_of_pictures_of_all_types_keeps_its_order(ask: Ask, upstream: ScriptedUpstream, file: Path) -> None:
     upstream.answers(painted())
     with file.open("rb") as opened:
         ask("edit", model=MODEL, prompt="join them", image=[JPEG, opened, WEBP, HEIC])
@@ -120,13 +120,13 @@ def test_a_list_of_pictures_of_all_types_keeps_its_order(ask: Ask, upstream: Rep
     ]
 
 
-def test_a_list_of_one_is_one_picture(ask: Ask, upstream: ReplayingUpstream) -> None:
+def test_a_list_of_one_is_one_picture(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     ask("edit", model=MODEL, prompt="make it blue", image=[PNG])
     assert inline_pictures(upstream.calls[0]) == [("image/png", PNG)]
 
 
-def test_sixteen_pictures_are_taken_and_seventeen_are_not(ask: Ask, upstream: ReplayingUpstream) -> None:
+def test_sixteen_pictures_are_taken_and_seventeen_are_not(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     ask("edit", model=MODEL, prompt="join them", image=[PNG] * 16)
     assert len(inline_pictures(upstream.calls[0])) == 16
@@ -137,7 +137,7 @@ def test_sixteen_pictures_are_taken_and_seventeen_are_not(ask: Ask, upstream: Re
 
 
 def test_a_mask_goes_along_with_an_instruction_and_the_answer_says_what_it_is_worth(
-    ask: Ask, client: openai.OpenAI, upstream: ReplayingUpstream
+    ask: Ask, client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
     answer = ask("edit", model=MODEL, prompt="make it blue", image=PNG, mask=MASK)
@@ -151,7 +151,7 @@ def test_a_mask_goes_along_with_an_instruction_and_the_answer_says_what_it_is_wo
     assert raw.headers["x-twinlens-advisory"] == "mask"
 
 
-def test_everything_at_once_is_taken_in_a_form(ask: Ask, upstream: ReplayingUpstream) -> None:
+def test_everything_at_once_is_taken_in_a_form(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     answer = ask(
         "edit",
@@ -190,7 +190,7 @@ def test_everything_at_once_is_taken_in_a_form(ask: Ask, upstream: ReplayingUpst
 
 @pytest.mark.parametrize("name", ["image", "image[]", "image[0]"])
 def test_one_file_may_have_any_of_the_names_that_clients_use(
-    client: openai.OpenAI, upstream: ReplayingUpstream, name: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(painted())
     answer = edit(client, data={"prompt": "make it blue"}, files=[(name, ("cat.png", PNG))])
@@ -200,7 +200,7 @@ def test_one_file_may_have_any_of_the_names_that_clients_use(
 
 @pytest.mark.parametrize("names", [("image", "image"), ("image[]", "image[]"), ("image[0]", "image[1]")], ids=str)
 def test_two_files_may_have_any_of_the_names_that_clients_use(
-    client: openai.OpenAI, upstream: ReplayingUpstream, names: tuple[str, str]
+    client: openai.OpenAI, upstream: ScriptedUpstream, names: tuple[str, str]
 ) -> None:
     upstream.answers(painted())
     files = [(names[0], ("cat.png", PNG)), (names[1], ("cat.jpg", JPEG))]
@@ -220,14 +220,14 @@ def test_two_files_may_have_any_of_the_names_that_clients_use(
     ],
     ids=["data URL", "data URL of no type", "base64", "URL-safe base64", "base64 in lines"],
 )
-def test_a_picture_may_come_as_a_text_part(client: openai.OpenAI, upstream: ReplayingUpstream, text: str) -> None:
+def test_a_picture_may_come_as_a_text_part(client: openai.OpenAI, upstream: ScriptedUpstream, text: str) -> None:
     upstream.answers(painted())
     answer = edit(client, files={"prompt": (None, "make it blue"), "image": (None, text)})
     assert answer.status_code == 200, answer.text
     assert inline_pictures(upstream.calls[0]) == [("image/jpeg", JPEG)]
 
 
-def test_a_text_part_may_be_as_large_as_a_body(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_a_text_part_may_be_as_large_as_a_body(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     large = PNG + bytes(6_000_000)  # many times what form parsers allow a text
     answer = edit(client, files={"prompt": (None, "make it blue"), "image": (None, data_url(large))})
@@ -235,7 +235,7 @@ def test_a_text_part_may_be_as_large_as_a_body(client: openai.OpenAI, upstream: 
     assert inline_pictures(upstream.calls[0]) == [("image/png", large)]
 
 
-def test_an_address_is_passed_on_and_never_opened(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_an_address_is_passed_on_and_never_opened(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     address = f"{upstream.url}/secret.png"
     answer = edit(client, json={"prompt": "make it blue", "images": [{"image_url": address}]})
@@ -255,7 +255,7 @@ def chunks_of_a_form(parts: list[tuple[str, bytes]], boundary: str) -> Iterator[
 
 
 def test_a_form_without_a_length_is_read_as_openais_node_client_sends_it(
-    client: openai.OpenAI, upstream: ReplayingUpstream
+    client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
     heavy = pictures.heavy_png()
@@ -279,9 +279,7 @@ def test_a_form_without_a_length_is_read_as_openais_node_client_sends_it(
     assert parts_of(upstream.calls[0])[-1] == {"text": "make it blue, 파란색"}
 
 
-def test_json_is_taken_with_pictures_and_a_mask_as_data_urls(
-    client: openai.OpenAI, upstream: ReplayingUpstream
-) -> None:
+def test_json_is_taken_with_pictures_and_a_mask_as_data_urls(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     body = {
         "model": MODEL,
@@ -312,7 +310,7 @@ def test_json_is_taken_with_pictures_and_a_mask_as_data_urls(
     ids=["only", "second", "beside a picture", "mask"],
 )
 def test_a_file_id_is_refused_by_name(
-    client: openai.OpenAI, upstream: ReplayingUpstream, fields: dict[str, Any], param: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, fields: dict[str, Any], param: str
 ) -> None:
     upstream.answers(painted())
     error = error_of(edit(client, json={"prompt": "make it blue", **fields}))
@@ -337,7 +335,7 @@ def test_a_file_id_is_refused_by_name(
     ids=lambda value: str(value)[:24],
 )
 def test_a_json_edit_names_what_is_wrong_with_its_pictures(
-    client: openai.OpenAI, upstream: ReplayingUpstream, images: Any, code: str, param: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, images: Any, code: str, param: str
 ) -> None:
     upstream.answers(painted())
     error = error_of(edit(client, json={"prompt": "make it blue", "images": images}))
@@ -356,7 +354,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
 def test_a_picture_that_cannot_be_used_is_refused_and_named(
-    ask: Ask, upstream: ReplayingUpstream, unusable: bytes
+    ask: Ask, upstream: ScriptedUpstream, unusable: bytes
 ) -> None:
     upstream.answers(painted())
     for given, name in ((unusable, "image"), ([PNG, JPEG, unusable], "image[2]"), ([unusable, PNG], "image[0]")):
@@ -370,7 +368,7 @@ def test_a_picture_that_cannot_be_used_is_refused_and_named(
 
 
 def test_a_picture_of_more_than_fifty_megabytes_is_refused_and_named(
-    client: openai.OpenAI, upstream: ReplayingUpstream
+    client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
     heavy = PNG + bytes(50 * 1024 * 1024)
@@ -392,7 +390,7 @@ MASKS = {
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_a_mask_that_is_none_is_refused(
-    ask: Ask, client: openai.OpenAI, upstream: ReplayingUpstream, mask: bytes
+    ask: Ask, client: openai.OpenAI, upstream: ScriptedUpstream, mask: bytes
 ) -> None:
     upstream.answers(painted())
     with pytest.raises(openai.BadRequestError) as caught:
@@ -410,14 +408,14 @@ def test_a_mask_that_is_none_is_refused(
     ids=["grey with alpha", "a palette with a transparent colour", "grey with a transparent value"],
 )
 def test_every_kind_of_transparency_makes_a_mask(
-    client: openai.OpenAI, upstream: ReplayingUpstream, mask: bytes
+    client: openai.OpenAI, upstream: ScriptedUpstream, mask: bytes
 ) -> None:
     upstream.answers(painted())
     client.images.edit(model=MODEL, prompt="make it blue", image=PNG, mask=mask)
     assert inline_pictures(upstream.calls[0])[1] == ("image/png", mask)
 
 
-def test_the_size_of_a_mask_is_that_of_the_first_picture(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_the_size_of_a_mask_is_that_of_the_first_picture(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     other = pictures.plain_png(10, 10)
     client.images.edit(model=MODEL, prompt="make it blue", image=[PNG, other], mask=MASK)
@@ -440,7 +438,7 @@ def test_the_size_of_a_mask_is_that_of_the_first_picture(client: openai.OpenAI, 
     ids=["no prompt", "no picture", "an empty text", "an empty file", "an empty prompt"],
 )
 def test_a_form_that_lacks_something_is_told_what(
-    client: openai.OpenAI, upstream: ReplayingUpstream, files: Any, code: str, param: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, files: Any, code: str, param: str
 ) -> None:
     upstream.answers(painted())
     error = error_of(edit(client, files=files))
@@ -476,7 +474,7 @@ BROKEN_FORMS = {
 @pytest.mark.parametrize(("content_type", "body"), BROKEN_FORMS.values(), ids=BROKEN_FORMS)
 @pytest.mark.parametrize("path", ["edits", "variations"])
 def test_a_form_that_cannot_be_read_is_the_callers_error(
-    client: openai.OpenAI, upstream: ReplayingUpstream, path: str, content_type: str, body: bytes
+    client: openai.OpenAI, upstream: ScriptedUpstream, path: str, content_type: str, body: bytes
 ) -> None:
     upstream.answers(painted())
     address = urlsplit(str(client.base_url))
@@ -491,7 +489,7 @@ def test_a_form_that_cannot_be_read_is_the_callers_error(
     assert upstream.calls == []
 
 
-def test_a_form_of_another_kind_is_refused(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_a_form_of_another_kind_is_refused(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     answer = edit(client, data={"prompt": "make it blue", "image": data_url(PNG)})
     assert answer.status_code == 415, answer.text
     assert answer.json()["error"]["code"] == "unsupported_media_type"
@@ -499,7 +497,7 @@ def test_a_form_of_another_kind_is_refused(client: openai.OpenAI, upstream: Repl
 
 
 def test_a_missing_key_is_told_before_the_pictures_are_looked_at(
-    server: ProxyServer, upstream: ReplayingUpstream
+    server: ProxyServer, upstream: ScriptedUpstream
 ) -> None:
     answer = requests.post(f"{server.url}/v1/images/edits", files={"image": b"no picture"}, timeout=10)
     assert answer.status_code == 401, answer.text

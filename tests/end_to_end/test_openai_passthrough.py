@@ -12,11 +12,11 @@ from google import genai
 from google.genai import errors, types
 from PIL import Image
 
-from tests.end_to_end.house_models import models_file
 from tests.support import pictures
 from tests.support.keys import new_key
+from tests.support.models_file import models_file
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import NO_ANSWER, NO_ANSWER_BUT_A_RESET, Answer, ScriptedUpstream
 
 MODEL = "gemini-2.5-flash-image"
 PICTURE = pictures.plain_png(1024, 1024, "teal")
@@ -30,7 +30,7 @@ FORM = (
 
 
 @pytest.fixture(scope="module")
-def house(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with the house's own key for a server whose name of the model is another one, and small limits."""
     folder = tmp_path_factory.mktemp("window")
     columns = ('upstream_name = "flux"', 'key = "env:HOUSE_KEY"')
@@ -61,7 +61,7 @@ def post(house: ProxyServer, path: str, body: bytes, content_type: str = "applic
     return requests.post(f"{house.url}/v1/images/{path}", data=body, headers=headers, timeout=20)
 
 
-def test_json_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, upstream: ReplayingUpstream):
+def test_json_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(json.dumps(DRAWN).encode(), headers=(("x-of-the-server", "yes"),)))
     body = b'{ "prompt":"\\uace0", "model" : "%b","response_format":"b64_json", "steps": 1.50 }'
     answer = post(house, "generations", body % MODEL.encode())
@@ -69,22 +69,22 @@ def test_json_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, ups
     assert answer.headers["x-of-the-server"] == "yes"
     (call,) = upstream.calls
     assert call.body == b'{ "prompt":"\\uace0", "model" :"flux","response_format":"b64_json", "steps": 1.50 }'
-    assert call.header("Authorization") == f"Bearer {HOUSE_KEY}"
+    assert call.headers.get("authorization") == f"Bearer {HOUSE_KEY}"
 
 
-def test_a_form_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, upstream: ReplayingUpstream):
+def test_a_form_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(DRAWN))
     content_type = "multipart/form-data; boundary=it-came-so"
     assert post(house, "edits", FORM % (PICTURE, MODEL.encode()), content_type).ok
     (call,) = upstream.calls
     assert call.target == "/v1/images/edits"
-    assert call.header("Content-Type") == content_type
+    assert call.headers.get("content-type") == content_type
     assert call.body == FORM % (PICTURE, b"flux")
 
 
 @pytest.mark.parametrize("link", ["{url}/drawn/a.png", "/drawn/a.png"])
 def test_base64_is_what_the_caller_wants_also_where_the_server_tells_an_address(
-    from_openai: openai.OpenAI, upstream: ReplayingUpstream, link: str
+    from_openai: openai.OpenAI, upstream: ScriptedUpstream, link: str
 ):
     item = {"url": link.format(url=upstream.url), "revised_prompt": "a teal square"}
     upstream.answers(Answer({"created": 1, "data": [item]}), Answer(PICTURE, content_type="image/png"))
@@ -92,10 +92,10 @@ def test_base64_is_what_the_caller_wants_also_where_the_server_tells_an_address(
     assert base64.b64decode(answer.data[0].b64_json) == PICTURE
     assert answer.data[0].revised_prompt == "a teal square"
     assert [call.target for call in upstream.calls] == ["/v1/images/generations", "/drawn/a.png"]
-    assert upstream.calls[1].header("Authorization") == f"Bearer {HOUSE_KEY}"
+    assert upstream.calls[1].headers["authorization"] == f"Bearer {HOUSE_KEY}"
 
 
-def test_a_stream_passes_as_it_came(from_openai: openai.OpenAI, upstream: ReplayingUpstream):
+def test_a_stream_passes_as_it_came(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
     event = {
         "type": "image_generation.completed",
         "b64_json": DRAWN["data"][0]["b64_json"],
@@ -113,7 +113,7 @@ def test_a_stream_passes_as_it_came(from_openai: openai.OpenAI, upstream: Replay
     assert upstream.calls[0].json == {"prompt": "x", "stream": True, "partial_images": 0, "model": "flux"}
 
 
-def test_pixels_of_any_size_are_made_here(from_openai: openai.OpenAI, upstream: ReplayingUpstream):
+def test_pixels_of_any_size_are_made_here(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
     upstream.answers(Answer(DRAWN))
     extra = {"resize": "cover", "quality": "high"}
     answer = from_openai.images.generate(prompt="x", size="300x200", response_format="b64_json", extra_body=extra)
@@ -122,7 +122,7 @@ def test_pixels_of_any_size_are_made_here(from_openai: openai.OpenAI, upstream: 
     assert upstream.calls[0].json["quality"] == "high"
 
 
-def test_an_error_passes_without_the_key_of_the_house(from_openai: openai.OpenAI, upstream: ReplayingUpstream):
+def test_an_error_passes_without_the_key_of_the_house(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
     told = {"error": {"message": f"Bad key {HOUSE_KEY}.", "type": "invalid_request_error", "param": None, "code": "x"}}
     upstream.answers(Answer(told, status=401, headers=(("retry-after", "7"),)))
     with pytest.raises(openai.AuthenticationError) as caught:
@@ -133,7 +133,7 @@ def test_an_error_passes_without_the_key_of_the_house(from_openai: openai.OpenAI
 
 @pytest.mark.parametrize("way", ["address", "base64"])
 def test_a_field_that_is_wrong_is_named_in_the_callers_words(
-    from_google: genai.Client, from_openai: openai.OpenAI, upstream: ReplayingUpstream, way: str
+    from_google: genai.Client, from_openai: openai.OpenAI, upstream: ScriptedUpstream, way: str
 ):
     told = {"error": {"message": "No.", "type": "invalid_request_error", "param": "prompt", "code": "invalid_value"}}
     upstream.answers(Answer(told, status=400))
@@ -146,7 +146,7 @@ def test_a_field_that_is_wrong_is_named_in_the_callers_words(
     assert [one["field"] for one in violations] == ["contents"]
 
 
-def test_too_many_requests_are_told_with_the_delay(from_google: genai.Client, upstream: ReplayingUpstream):
+def test_too_many_requests_are_told_with_the_delay(from_google: genai.Client, upstream: ScriptedUpstream):
     told = {"error": {"message": "Slow down.", "type": "x", "param": None, "code": "rate_limit_exceeded"}}
     upstream.answers(Answer(told, status=429, headers=(("retry-after", "7"),)))
     with pytest.raises(errors.ClientError) as caught:
@@ -158,8 +158,8 @@ def test_too_many_requests_are_told_with_the_delay(from_google: genai.Client, up
 
 BODY = json.dumps(DRAWN).encode()
 BAD = {
-    "silent": (Answer(silent=True), 502),
-    "reset": (Answer(silent=True, reset=True), 502),
+    "silent": (NO_ANSWER, 502),
+    "reset": (NO_ANSWER_BUT_A_RESET, 502),
     "html": (Answer(b"<html>no</html>", status=502, content_type="text/html"), 502),
     "html 200": (Answer(b"<html>no</html>", content_type="text/html"), 502),
     "empty": (Answer(b""), 502),
@@ -172,7 +172,7 @@ BAD = {
 
 @pytest.mark.parametrize("fault", BAD)
 def test_a_fault_of_the_server_is_told_in_googles_words(
-    from_google: genai.Client, upstream: ReplayingUpstream, fault: str
+    from_google: genai.Client, upstream: ScriptedUpstream, fault: str
 ):
     answer, status = BAD[fault]
     upstream.answers(answer)
@@ -182,7 +182,7 @@ def test_a_fault_of_the_server_is_told_in_googles_words(
     assert len(upstream.calls) == 1
 
 
-def test_a_picture_that_breaks_off_is_a_broken_transfer(from_google: genai.Client, upstream: ReplayingUpstream):
+def test_a_picture_that_breaks_off_is_a_broken_transfer(from_google: genai.Client, upstream: ScriptedUpstream):
     heavy = {"created": 1, "data": [{"b64_json": base64.b64encode(pictures.heavy_png()).decode()}]}
     upstream.answers(Answer(heavy, cut_after=600_000))
     with pytest.raises(Exception) as caught:  # noqa: PT011  # of the transfer: which one depends on the SDK
@@ -191,7 +191,7 @@ def test_a_picture_that_breaks_off_is_a_broken_transfer(from_google: genai.Clien
 
 
 def test_one_of_several_that_fails_costs_no_other(
-    house: ProxyServer, from_google: genai.Client, upstream: ReplayingUpstream
+    house: ProxyServer, from_google: genai.Client, upstream: ScriptedUpstream
 ):
     told = f"Blocked for {HOUSE_KEY}."
     failed = {"message": told, "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
@@ -205,7 +205,7 @@ def test_one_of_several_that_fails_costs_no_other(
     assert answer.json()["candidates"][1]["finishMessage"] == "Blocked for [key]."
 
 
-def test_what_is_left_out_is_named(house: ProxyServer, upstream: ReplayingUpstream):
+def test_what_is_left_out_is_named(house: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(DRAWN))
     body = {
         "contents": [{"parts": [{"text": "x"}]}],
@@ -232,7 +232,7 @@ def test_models_are_listed_on_both_surfaces(from_google: genai.Client, from_open
     assert (model.id, model.owned_by, model.model_extra["upstream_model"]) == (MODEL, "twinlens", "flux")
 
 
-def test_tokens_cannot_be_counted(from_google: genai.Client, upstream: ReplayingUpstream):
+def test_tokens_cannot_be_counted(from_google: genai.Client, upstream: ScriptedUpstream):
     upstream.answers(Answer(DRAWN))
     with pytest.raises(errors.ServerError, match="countTokens") as caught:
         from_google.models.count_tokens(model=MODEL, contents="x")

@@ -18,11 +18,12 @@ from google import genai
 from google.genai import errors, types
 from PIL import Image
 
-from tests.end_to_end.house_models import models_file
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.proxy_server import PROJECT, ProxyServer
-from tests.support.replaying_upstream import JSON, Answer, ReplayingUpstream
+from tests.support.models_file import models_file
+from tests.support.processes import PROJECT
+from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import JSON, Answer, ScriptedUpstream
 
 FOLDER = PROJECT.parent / "shared" / "recordings"
 MODEL = "gemini-2.5-flash-image"
@@ -87,7 +88,7 @@ def recorded_picture(name: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def house(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy whose only model is drawn by the replaying server, in OpenAI's API."""
     folder = tmp_path_factory.mktemp("house")
     file = models_file(folder, f"{google.url}/v1", "image_urls = true", "urls = true")
@@ -124,7 +125,7 @@ def mime_type(picture: bytes) -> str:
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_google_genai_gets_the_recorded_picture_and_its_usage(
-    client: genai.Client, upstream: ReplayingUpstream, name: str, key: str
+    client: genai.Client, upstream: ScriptedUpstream, name: str, key: str
 ):
     upstream.answers(replay(name))
     response = client.models.generate_content(model=MODEL, contents="an axolotl")
@@ -143,13 +144,13 @@ def test_google_genai_gets_the_recorded_picture_and_its_usage(
         assert usage is None
     (call,) = upstream.calls
     assert call.target == "/v1/images/generations"
-    assert call.header("Authorization") == f"Bearer {key}"
-    assert call.header("x-goog-api-key") is None
+    assert call.headers.get("authorization") == f"Bearer {key}"
+    assert call.headers.get("x-goog-api-key") is None
     assert call.json == {"model": MODEL, "prompt": "an axolotl", "response_format": "b64_json"}
 
 
 @pytest.mark.parametrize("name", PICTURED)
-def test_google_genai_streams_the_recorded_picture(client: genai.Client, upstream: ReplayingUpstream, name: str):
+def test_google_genai_streams_the_recorded_picture(client: genai.Client, upstream: ScriptedUpstream, name: str):
     upstream.answers(replay(name))
     responses = list(client.models.generate_content_stream(model=MODEL, contents="an axolotl"))
     assert [picture for response in responses for picture in pictures_in(response)] == [recorded_picture(name)]
@@ -158,7 +159,7 @@ def test_google_genai_streams_the_recorded_picture(client: genai.Client, upstrea
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_asynchronous_google_genai_gets_the_recorded_picture(
-    client: genai.Client, upstream: ReplayingUpstream, name: str
+    client: genai.Client, upstream: ScriptedUpstream, name: str
 ):
     async def both() -> tuple[list[bytes], list[bytes]]:
         response = await client.aio.models.generate_content(model=MODEL, contents="an axolotl")
@@ -169,7 +170,7 @@ def test_asynchronous_google_genai_gets_the_recorded_picture(
     assert asyncio.run(both()) == ([recorded_picture(name)], [recorded_picture(name)])
 
 
-def test_an_array_of_responses_holds_the_recorded_picture(house: ProxyServer, upstream: ReplayingUpstream, key: str):
+def test_an_array_of_responses_holds_the_recorded_picture(house: ProxyServer, upstream: ScriptedUpstream, key: str):
     upstream.answers(replay(PICTURED[0]))
     url = f"{house.url}/v1beta/models/{MODEL}:streamGenerateContent"
     body = {"contents": [{"parts": [{"text": "an axolotl"}]}]}
@@ -181,7 +182,7 @@ def test_an_array_of_responses_holds_the_recorded_picture(house: ProxyServer, up
 
 
 @pytest.mark.parametrize("name", [name for name in PICTURED if "edit" in name])
-def test_an_edit_with_pil_sends_the_picture_as_a_form(client: genai.Client, upstream: ReplayingUpstream, name: str):
+def test_an_edit_with_pil_sends_the_picture_as_a_form(client: genai.Client, upstream: ScriptedUpstream, name: str):
     upstream.answers(replay(name))
     photo = Image.open(io.BytesIO(pictures.plain_png(64, 48, "orange")))
     response = client.models.generate_content(
@@ -192,14 +193,14 @@ def test_an_edit_with_pil_sends_the_picture_as_a_form(client: genai.Client, upst
     assert pictures_in(response) == [recorded_picture(name)]
     (call,) = upstream.calls
     assert call.target == "/v1/images/edits"
-    assert call.header("Content-Type").startswith("multipart/form-data; boundary=")
+    assert call.headers.get("content-type").startswith("multipart/form-data; boundary=")
     assert b'name="image"; filename=' in call.body
     assert b"turn it blue" in call.body
     assert b"1184x864" in call.body
     assert b"\x89PNG\r\n\x1a\n" in call.body
 
 
-def test_a_chat_edits_the_picture_that_was_drawn_before(client: genai.Client, upstream: ReplayingUpstream):
+def test_a_chat_edits_the_picture_that_was_drawn_before(client: genai.Client, upstream: ScriptedUpstream):
     upstream.answers(replay(PICTURED[0]), replay(PICTURED[-1]))
     chat = client.chats.create(model=MODEL)
     chat.send_message("an axolotl")
@@ -213,7 +214,7 @@ def test_a_chat_edits_the_picture_that_was_drawn_before(client: genai.Client, up
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_a_recorded_error_is_the_right_exception(client: genai.Client, upstream: ReplayingUpstream, name: str):
+def test_a_recorded_error_is_the_right_exception(client: genai.Client, upstream: ScriptedUpstream, name: str):
     upstream.answers(replay(name))
     with pytest.raises(errors.ClientError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
@@ -221,7 +222,7 @@ def test_a_recorded_error_is_the_right_exception(client: genai.Client, upstream:
     assert json.loads(wire_body(name))["error"]["message"] in caught.value.message
 
 
-def test_the_recorded_key_error_says_that_the_key_is_wrong(client: genai.Client, upstream: ReplayingUpstream):
+def test_the_recorded_key_error_says_that_the_key_is_wrong(client: genai.Client, upstream: ScriptedUpstream):
     upstream.answers(replay("openai_err_401_invalid_api_key"))
     with pytest.raises(errors.ClientError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
@@ -229,7 +230,7 @@ def test_the_recorded_key_error_says_that_the_key_is_wrong(client: genai.Client,
 
 
 @pytest.mark.parametrize("name", [*LINKED, *NO_PICTURE])
-def test_what_holds_no_picture_of_that_server_is_an_error(client: genai.Client, upstream: ReplayingUpstream, name: str):
+def test_what_holds_no_picture_of_that_server_is_an_error(client: genai.Client, upstream: ScriptedUpstream, name: str):
     upstream.answers(replay(name))
     with pytest.raises(errors.ServerError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
@@ -242,7 +243,7 @@ def test_what_holds_no_picture_of_that_server_is_an_error(client: genai.Client, 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_openai_surface_returns_the_recorded_bytes(
-    house: ProxyServer, upstream: ReplayingUpstream, key: str, name: str
+    house: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
     upstream.answers(replay(name))
     form = "url" if name in LINKED else "b64_json"
@@ -257,7 +258,7 @@ def test_the_openai_surface_returns_the_recorded_bytes(
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_openai_gets_a_url_of_our_own_store_where_the_server_answers_with_base64(
-    house: ProxyServer, upstream: ReplayingUpstream, key: str, name: str
+    house: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
     upstream.answers(replay(name))
     client = openai.OpenAI(base_url=f"{house.url}/v1", api_key=key, max_retries=0)
@@ -267,7 +268,7 @@ def test_openai_gets_a_url_of_our_own_store_where_the_server_answers_with_base64
 
 
 def test_without_a_price_the_cost_is_not_told_and_tokens_are_counted(
-    house: ProxyServer, upstream: ReplayingUpstream, client: genai.Client
+    house: ProxyServer, upstream: ScriptedUpstream, client: genai.Client
 ):
     name = next(name for name in PICTURED if json.loads(wire_body(name)).get("usage"))
     upstream.answers(replay(name))

@@ -13,7 +13,7 @@ from openai.types import ImagesResponse
 
 from tests.support import pictures
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import Answer, ScriptedUpstream
 
 MODEL = "google/gemini-2.5-flash-image"
 COLOURS = ("crimson", "navy", "olive")
@@ -64,7 +64,7 @@ def generate(request: pytest.FixtureRequest, client: openai.OpenAI) -> Generate:
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
 def test_a_picture_comes_in_the_format_that_was_asked_for(
-    generate: Generate, upstream: ReplayingUpstream, response_format: str
+    generate: Generate, upstream: ScriptedUpstream, response_format: str
 ) -> None:
     upstream.answers(painted())
     answer = generate(model=MODEL, prompt="a cat", response_format=response_format)
@@ -77,7 +77,7 @@ def test_a_picture_comes_in_the_format_that_was_asked_for(
     assert answer.output_format == "png"
 
 
-def test_generations_without_a_response_format_return_a_url(generate: Generate, upstream: ReplayingUpstream) -> None:
+def test_generations_without_a_response_format_return_a_url(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     answer = generate(model=MODEL, prompt="a cat")
     assert [item.b64_json for item in answer.data or []] == [None]
@@ -85,7 +85,7 @@ def test_generations_without_a_response_format_return_a_url(generate: Generate, 
 
 
 def test_three_pictures_are_asked_for_at_once_and_come_in_order_of_arrival(
-    generate: Generate, upstream: ReplayingUpstream
+    generate: Generate, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted("crimson", delay=0.6), painted("navy", delay=0.2), painted("olive", delay=0.4))
     started = time.monotonic()
@@ -100,7 +100,7 @@ def test_three_pictures_are_asked_for_at_once_and_come_in_order_of_arrival(
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
 def test_a_refused_one_of_three_leaves_two_pictures_and_an_entry_in_errors(
-    generate: Generate, upstream: ReplayingUpstream, response_format: str
+    generate: Generate, upstream: ScriptedUpstream, response_format: str
 ) -> None:
     upstream.answers(painted("crimson"), Answer(pictures.refused()), painted("olive"))
     answer = generate(model=MODEL, prompt="a cat", n=3, response_format=response_format)
@@ -109,7 +109,7 @@ def test_a_refused_one_of_three_leaves_two_pictures_and_an_entry_in_errors(
     assert entry["code"] == "moderation_blocked"
 
 
-def test_three_refusals_of_three_are_an_error(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_three_refusals_of_three_are_an_error(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.refused()))
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(model=MODEL, prompt="a cat", n=3)
@@ -137,7 +137,7 @@ def test_three_refusals_of_three_are_an_error(client: openai.OpenAI, upstream: R
     ],
 )
 def test_a_size_becomes_the_aspect_ratio_that_is_nearest(
-    client: openai.OpenAI, upstream: ReplayingUpstream, size: str | None, ratio: str | None
+    client: openai.OpenAI, upstream: ScriptedUpstream, size: str | None, ratio: str | None
 ) -> None:
     upstream.answers(painted())
     raw = client.images.with_raw_response.generate(model=MODEL, prompt="a cat", size=size)
@@ -147,7 +147,7 @@ def test_a_size_becomes_the_aspect_ratio_that_is_nearest(
     assert "imageSize" not in call.body.decode()
 
 
-def test_aspect_ratio_wins_over_size(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_aspect_ratio_wins_over_size(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     client.images.generate(model=MODEL, prompt="a cat", size="1024x1024", extra_body={"aspect_ratio": "21:9"})
     assert upstream.calls[0].aspect_ratio == "21:9"
@@ -168,7 +168,7 @@ def test_aspect_ratio_wins_over_size(client: openai.OpenAI, upstream: ReplayingU
     ids=str,
 )
 def test_a_wish_that_would_give_another_picture_is_refused_by_name(
-    client: openai.OpenAI, upstream: ReplayingUpstream, wish: dict[str, Any], param: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, wish: dict[str, Any], param: str
 ) -> None:
     upstream.answers(painted())
     with pytest.raises(openai.BadRequestError) as caught:
@@ -180,7 +180,7 @@ def test_a_wish_that_would_give_another_picture_is_refused_by_name(
 
 @pytest.mark.parametrize("body", [{}, {"prompt": None}, {"model": MODEL, "n": 1}], ids=str)
 def test_a_request_without_a_prompt_is_told_so(
-    client: openai.OpenAI, upstream: ReplayingUpstream, body: dict[str, Any]
+    client: openai.OpenAI, upstream: ScriptedUpstream, body: dict[str, Any]
 ) -> None:
     upstream.answers(painted())
     headers = {"Authorization": f"Bearer {client.api_key}"}
@@ -192,7 +192,7 @@ def test_a_request_without_a_prompt_is_told_so(
 
 
 def test_wishes_that_the_model_cannot_meet_are_left_out_and_named(
-    client: openai.OpenAI, upstream: ReplayingUpstream
+    client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
     raw = client.images.with_raw_response.generate(
@@ -203,9 +203,7 @@ def test_wishes_that_the_model_cannot_meet_are_left_out_and_named(
     assert upstream.calls[0].json["contents"] == [{"role": "user", "parts": [{"text": "a cat"}]}]
 
 
-def test_a_refused_prompt_is_asked_of_the_upstream_exactly_once(
-    generate: Generate, upstream: ReplayingUpstream
-) -> None:
+def test_a_refused_prompt_is_asked_of_the_upstream_exactly_once(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.refused("PROHIBITED_CONTENT", "Not this one.")))
     with pytest.raises(openai.BadRequestError) as caught:
         generate(model=MODEL, prompt="a cat")
@@ -216,9 +214,7 @@ def test_a_refused_prompt_is_asked_of_the_upstream_exactly_once(
     assert len(upstream.calls) == 1
 
 
-def test_a_text_instead_of_a_picture_is_an_error_that_quotes_it(
-    generate: Generate, upstream: ReplayingUpstream
-) -> None:
+def test_a_text_instead_of_a_picture_is_an_error_that_quotes_it(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.drawn({"text": "I would rather not."})))
     with pytest.raises(openai.BadRequestError) as caught:
         generate(model=MODEL, prompt="a cat")
@@ -229,7 +225,7 @@ def test_a_text_instead_of_a_picture_is_an_error_that_quotes_it(
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
 def test_two_pictures_in_one_answer_each_tell_their_size(
-    generate: Generate, upstream: ReplayingUpstream, response_format: str
+    generate: Generate, upstream: ScriptedUpstream, response_format: str
 ) -> None:
     first = pictures.picture_part(pictures.plain_png())
     second = pictures.picture_part(pictures.plain_jpeg(), "image/jpeg")
@@ -243,7 +239,7 @@ def test_two_pictures_in_one_answer_each_tell_their_size(
     assert text == "One. Two."
 
 
-def test_a_draft_is_no_result(generate: Generate, upstream: ReplayingUpstream) -> None:
+def test_a_draft_is_no_result(generate: Generate, upstream: ScriptedUpstream) -> None:
     draft = {**pictures.picture_part(pictures.plain_png(colour="black")), "thought": True}
     final = pictures.picture_part(pictures.plain_png(colour="white"))
     upstream.answers(Answer(pictures.drawn(draft, {"text": "Here it is."}, final)))
@@ -253,7 +249,7 @@ def test_a_draft_is_no_result(generate: Generate, upstream: ReplayingUpstream) -
 
 
 def test_a_rate_limit_with_a_delay_is_retried_after_exactly_that_delay(
-    generate: Generate, upstream: ReplayingUpstream
+    generate: Generate, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(failed(429, "RESOURCE_EXHAUSTED", pictures.retry_info("0.2s")), painted())
     started = time.monotonic()
@@ -268,7 +264,7 @@ def test_a_rate_limit_with_a_delay_is_retried_after_exactly_that_delay(
     ("delay", "seconds", "milliseconds"), [("1.25s", "2", 1250), ("48s", "48", 48_000), ("3600s", "60", 60_000)]
 )
 def test_the_delay_of_a_rate_limit_is_rounded_up_and_at_most_a_minute(
-    client: openai.OpenAI, upstream: ReplayingUpstream, delay: str, seconds: str, milliseconds: int
+    client: openai.OpenAI, upstream: ScriptedUpstream, delay: str, seconds: str, milliseconds: int
 ) -> None:
     upstream.answers(failed(429, "RESOURCE_EXHAUSTED", pictures.retry_info(delay)))
     with pytest.raises(openai.RateLimitError) as caught:
@@ -289,7 +285,7 @@ def test_the_delay_of_a_rate_limit_is_rounded_up_and_at_most_a_minute(
     ids=["per day", "per day, with a delay all the same", "limit 0"],
 )
 def test_a_quota_that_no_waiting_brings_back_is_not_retried(
-    client: openai.OpenAI, upstream: ReplayingUpstream, message: str, details: tuple[dict[str, Any], ...]
+    client: openai.OpenAI, upstream: ScriptedUpstream, message: str, details: tuple[dict[str, Any], ...]
 ) -> None:
     upstream.answers(failed(429, "RESOURCE_EXHAUSTED", *details, message=message))
     with pytest.raises(openai.RateLimitError) as caught:
@@ -301,7 +297,7 @@ def test_a_quota_that_no_waiting_brings_back_is_not_retried(
 
 @pytest.mark.parametrize("code", [500, 503])
 def test_an_error_that_may_pass_is_retried_by_the_sdk(
-    client: openai.OpenAI, upstream: ReplayingUpstream, code: int
+    client: openai.OpenAI, upstream: ScriptedUpstream, code: int
 ) -> None:
     upstream.answers(failed(code, "INTERNAL" if code == 500 else "UNAVAILABLE"), painted())
     assert bytes_of(client.images.generate(model=MODEL, prompt="a cat")) == [pictures.plain_png()]
@@ -322,7 +318,7 @@ def test_an_error_that_may_pass_is_retried_by_the_sdk(
 )
 def test_an_error_of_the_callers_is_raised_as_its_class_and_not_repeated(
     generate: Generate,
-    upstream: ReplayingUpstream,
+    upstream: ScriptedUpstream,
     upstream_answer: Answer,
     exception: type[openai.APIStatusError],
     code: str | None,
@@ -339,7 +335,7 @@ def test_an_error_of_the_callers_is_raised_as_its_class_and_not_repeated(
 @pytest.mark.parametrize(("status", "code"), [(401, "invalid_api_key"), (429, "rate_limit_exceeded")])
 @pytest.mark.parametrize("body", [b"", b"Too Many Requests", b"{}"], ids=["no body", "a text", "an empty object"])
 def test_a_status_means_the_same_when_its_body_says_nothing(
-    client: openai.OpenAI, upstream: ReplayingUpstream, status: int, code: str, body: bytes
+    client: openai.OpenAI, upstream: ScriptedUpstream, status: int, code: str, body: bytes
 ) -> None:
     upstream.answers(Answer(body, status))
     with pytest.raises(openai.APIStatusError) as caught:
@@ -348,7 +344,7 @@ def test_a_status_means_the_same_when_its_body_says_nothing(
 
 
 def test_an_empty_key_is_an_authentication_error_before_anybody_is_asked(
-    server: ProxyServer, upstream: ReplayingUpstream
+    server: ProxyServer, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
     answer = requests.post(f"{server.url}/v1/images/generations", json={"prompt": "a cat"}, timeout=10)
@@ -357,7 +353,7 @@ def test_an_empty_key_is_an_authentication_error_before_anybody_is_asked(
     assert upstream.calls == []
 
 
-def test_another_model_is_not_found_and_the_message_names_ours(generate: Generate, upstream: ReplayingUpstream) -> None:
+def test_another_model_is_not_found_and_the_message_names_ours(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     with pytest.raises(openai.NotFoundError) as caught:
         generate(model="gpt-image-1.5", prompt="a cat")
@@ -370,7 +366,7 @@ def test_another_model_is_not_found_and_the_message_names_ours(generate: Generat
     "name", ["gemini-2.5-flash-image", "google/gemini-2.5-flash-image", "models/gemini-2.5-flash-image"]
 )
 def test_the_model_may_be_spelled_with_or_without_a_prefix(
-    client: openai.OpenAI, upstream: ReplayingUpstream, name: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(painted())
     client.images.generate(model=name, prompt="a cat")
@@ -400,7 +396,7 @@ def test_an_unknown_model_cannot_be_retrieved(client: openai.OpenAI) -> None:
     assert caught.value.code == "model_not_found"
 
 
-def test_the_answers_satisfy_the_strict_mode_of_the_sdk(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_the_answers_satisfy_the_strict_mode_of_the_sdk(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted("crimson"), Answer(pictures.refused()), painted("olive"))
     strict = openai.OpenAI(
         base_url=client.base_url, api_key=client.api_key, _strict_response_validation=True, max_retries=0
@@ -411,7 +407,7 @@ def test_the_answers_satisfy_the_strict_mode_of_the_sdk(client: openai.OpenAI, u
     strict.models.retrieve("gemini-2.5-flash-image")
 
 
-def test_the_request_id_of_the_caller_is_kept_if_it_is_sane(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_the_request_id_of_the_caller_is_kept_if_it_is_sane(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     ours = client.images.generate(model=MODEL, prompt="a cat")
     assert ours._request_id

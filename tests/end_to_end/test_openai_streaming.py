@@ -18,8 +18,9 @@ import spec
 from proxy import limits
 from tests.support import pictures
 from tests.support.openai_calls import CLIENTS, MODEL, Ask, asking, extras, failed, painted, refused
-from tests.support.proxy_server import PROJECT, ProxyServer
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.processes import PROJECT
+from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import NO_ANSWER, Answer, ScriptedUpstream, slowly
 
 PNG = pictures.plain_png(64, 48)
 SILENCE = 0.3  # seconds, where tests shorten it
@@ -81,7 +82,7 @@ def ask(request: pytest.FixtureRequest, client: openai.OpenAI) -> Ask:
 
 
 @pytest.fixture(scope="module")
-def talkative_server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def talkative_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy that keeps the line open after a fraction of a second of silence."""
     folder = tmp_path_factory.mktemp("talkative")
     configuration = folder / "gunicorn.conf.py"
@@ -99,7 +100,7 @@ def talkative_server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPat
 
 @every_operation
 def test_one_picture_is_one_event_with_all_that_the_sdk_needs(
-    ask: Ask, upstream: ReplayingUpstream, method: str
+    ask: Ask, upstream: ScriptedUpstream, method: str
 ) -> None:
     upstream.answers(painted())
     (event,) = ask(method, **request_of(method))
@@ -120,7 +121,7 @@ def test_one_picture_is_one_event_with_all_that_the_sdk_needs(
 
 @every_operation
 def test_several_pictures_are_events_in_the_order_in_which_they_arrive(
-    ask: Ask, upstream: ReplayingUpstream, method: str
+    ask: Ask, upstream: ScriptedUpstream, method: str
 ) -> None:
     upstream.answers(painted("crimson", delay=0.4), painted("navy", delay=0.2))
     started = time.monotonic()
@@ -131,7 +132,7 @@ def test_several_pictures_are_events_in_the_order_in_which_they_arrive(
     ]
 
 
-def test_a_picture_is_there_before_the_next_one_is(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_a_picture_is_there_before_the_next_one_is(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted("navy"), painted("crimson", delay=1))
     started = time.monotonic()
     stream = client.images.generate(model=MODEL, prompt="a cat", stream=True, n=2)
@@ -143,7 +144,7 @@ def test_a_picture_is_there_before_the_next_one_is(client: openai.OpenAI, upstre
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
 def test_a_streamed_picture_has_the_format_that_was_asked_for(
-    client: openai.OpenAI, upstream: ReplayingUpstream, output_format: Any
+    client: openai.OpenAI, upstream: ScriptedUpstream, output_format: Any
 ) -> None:
     upstream.answers(painted())
     resized = {"size": "500x400", "extra_body": {"resize": "cover"}}
@@ -153,7 +154,7 @@ def test_a_streamed_picture_has_the_format_that_was_asked_for(
 
 
 def test_the_wire_is_an_event_stream_that_nobody_buffers(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(painted())
     # Both SDKs ask for application/json, streaming or not: the body alone decides.
@@ -170,12 +171,12 @@ def test_the_wire_is_an_event_stream_that_nobody_buffers(
     assert all("url" not in event for event in events)
 
 
-def test_stream_false_is_no_stream(client: openai.OpenAI, upstream: ReplayingUpstream) -> None:
+def test_stream_false_is_no_stream(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     assert client.images.generate(model=MODEL, prompt="a cat", stream=False).data
 
 
-def test_drafts_are_no_events(server: ProxyServer, upstream: ReplayingUpstream, key: str) -> None:
+def test_drafts_are_no_events(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     draft = {**pictures.picture_part(pictures.plain_png(colour="black")), "thought": True}
     final = pictures.picture_part(pictures.plain_png(colour="white"))
     upstream.answers(Answer(pictures.drawn(draft, {"text": "Here."}, final)))
@@ -184,7 +185,7 @@ def test_drafts_are_no_events(server: ProxyServer, upstream: ReplayingUpstream, 
 
 
 def test_the_usage_of_an_answer_with_two_pictures_is_told_once(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     part = pictures.picture_part(pictures.plain_png())
     upstream.answers(Answer(pictures.drawn(part, part)))
@@ -205,14 +206,14 @@ def test_the_usage_of_an_answer_with_two_pictures_is_told_once(
         (Answer(pictures.API_KEY_INVALID, status=400), openai.AuthenticationError, "invalid_api_key"),
         (failed(429, "RESOURCE_EXHAUSTED"), openai.RateLimitError, "rate_limit_exceeded"),
         (failed(503, "UNAVAILABLE"), openai.InternalServerError, "service_unavailable"),
-        (Answer(silent=True), openai.InternalServerError, "upstream_error"),
+        (NO_ANSWER, openai.InternalServerError, "upstream_error"),
         (painted(cut_after=3000), openai.InternalServerError, "upstream_error"),
     ],
     ids=["refused", "only words", "wrong key", "429", "503", "a reset", "a break in the picture"],
 )
 def test_trouble_before_the_first_event_is_an_http_error(
     client: openai.OpenAI,
-    upstream: ReplayingUpstream,
+    upstream: ScriptedUpstream,
     method: str,
     n: int,
     answer: Answer,
@@ -226,7 +227,7 @@ def test_trouble_before_the_first_event_is_an_http_error(
     assert len(upstream.calls) == n
 
 
-def test_a_refused_stream_is_asked_of_the_upstream_exactly_once(ask: Ask, upstream: ReplayingUpstream) -> None:
+def test_a_refused_stream_is_asked_of_the_upstream_exactly_once(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(refused())
     with pytest.raises(openai.BadRequestError):
         ask("generate", **request_of("generate"))
@@ -239,7 +240,7 @@ def test_a_refused_stream_is_asked_of_the_upstream_exactly_once(ask: Ask, upstre
     ids=str,
 )
 def test_what_is_wrong_with_a_streamed_request_is_an_http_error(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, fields: dict[str, Any], param: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, fields: dict[str, Any], param: str
 ) -> None:
     answer = streamed(server, key, **fields)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
@@ -254,13 +255,13 @@ def test_what_is_wrong_with_a_streamed_request_is_an_http_error(
     [
         (refused(), "moderation_blocked"),
         (failed(429, "RESOURCE_EXHAUSTED"), "rate_limit_exceeded"),
-        (Answer(silent=True), "upstream_error"),
+        (NO_ANSWER, "upstream_error"),
         (painted(cut_after=3000), "upstream_error"),
     ],
     ids=["refused", "429", "a reset", "a break in the picture"],
 )
 def test_trouble_after_the_first_event_is_an_event_that_both_clients_raise(
-    client: openai.OpenAI, upstream: ReplayingUpstream, method: str, trouble: Answer, code: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, method: str, trouble: Answer, code: str
 ) -> None:
     upstream.answers(painted(), trouble)
     stream = getattr(client.images, method)(**request_of(method, n=2))
@@ -276,7 +277,7 @@ def test_trouble_after_the_first_event_is_an_event_that_both_clients_raise(
 
 
 def test_every_failed_picture_is_an_error_event_of_its_own(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(refused(), painted(), failed(500, "INTERNAL"), painted())
     *drawn, first, second = [data_of(frame) for frame in frames_of(streamed(server, key, n=4))]
@@ -298,7 +299,7 @@ def test_silence_is_fifteen_seconds() -> None:
 @pytest.mark.parametrize("kind", CLIENTS)
 @every_operation
 def test_comments_keep_the_line_open_and_both_clients_pass_over_them(
-    talkative_server: ProxyServer, upstream: ReplayingUpstream, key: str, kind: str, method: str
+    talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str, kind: str, method: str
 ) -> None:
     upstream.answers(painted(delay=SILENCE * 2.5))
     client = openai.OpenAI(base_url=f"{talkative_server.url}/v1", api_key=key)
@@ -307,7 +308,7 @@ def test_comments_keep_the_line_open_and_both_clients_pass_over_them(
 
 
 def test_a_comment_comes_after_every_silence(
-    talkative_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(painted(delay=SILENCE * 1.5), painted("navy", delay=SILENCE * 4))
     frames = frames_of(streamed(talkative_server, key, n=2))
@@ -320,7 +321,7 @@ AFTER_A_COMMENT = {
     "refused": (refused(delay=SILENCE * 1.5), "moderation_blocked"),
     "429": (Answer(failed(429, "RESOURCE_EXHAUSTED").body, 429, delay=SILENCE * 1.5), "rate_limit_exceeded"),
     "503": (Answer(failed(503, "UNAVAILABLE").body, 503, delay=SILENCE * 1.5), "service_unavailable"),
-    "a reset": (Answer(silent=True, delay=SILENCE * 1.5), "upstream_error"),
+    "a reset": (slowly(b"", pause=SILENCE * 1.5), "upstream_error"),
     "a break in the picture": (painted(cut_after=3000, delay=SILENCE * 1.5), "upstream_error"),
     "HTML": (Answer(b"<html>", content_type="text/html", delay=SILENCE * 1.5), "upstream_error"),
 }
@@ -329,7 +330,7 @@ AFTER_A_COMMENT = {
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize(("answer", "code"), AFTER_A_COMMENT.values(), ids=AFTER_A_COMMENT)
 def test_trouble_after_a_comment_is_an_error_event(
-    talkative_server: ProxyServer, upstream: ReplayingUpstream, key: str, n: int, answer: Answer, code: str
+    talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str, n: int, answer: Answer, code: str
 ) -> None:
     upstream.answers(answer)
     told = streamed(talkative_server, key, n=n)
@@ -343,7 +344,7 @@ def test_trouble_after_a_comment_is_an_error_event(
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_trouble_after_a_comment_is_raised_with_its_code_and_not_repeated(
-    talkative_server: ProxyServer, upstream: ReplayingUpstream, key: str, kind: str
+    talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str, kind: str
 ) -> None:
     upstream.answers(Answer(failed(503, "UNAVAILABLE").body, 503, delay=SILENCE * 1.5))
     client = openai.OpenAI(base_url=f"{talkative_server.url}/v1", api_key=key)
@@ -354,7 +355,7 @@ def test_trouble_after_a_comment_is_raised_with_its_code_and_not_repeated(
 
 
 def test_a_deadline_after_a_comment_is_an_error_event(
-    talkative_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(painted(delay=5))
     started = time.monotonic()
@@ -363,9 +364,7 @@ def test_a_deadline_after_a_comment_is_an_error_event(
     assert data_of(frames_of(told)[-1])["error"]["code"] == "upstream_timeout"
 
 
-def test_the_real_silence_ends_after_fifteen_seconds(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
-) -> None:
+def test_the_real_silence_ends_after_fifteen_seconds(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     """The one slow test: three streams at once, each with an upstream that takes 16 s."""
     upstream.answers(painted(delay=16))
     client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key)
@@ -420,7 +419,7 @@ def test_a_stream_never_ends_without_a_picture_or_an_error(sandbox_server: Proxy
 
 
 def test_the_events_are_as_our_document_describes_them(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     document = spec.openapi()
     schema = document["components"]["schemas"]["ImageGenerationEvent"]["properties"]["data"]["contentSchema"]

@@ -14,13 +14,14 @@ import requests
 
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.proxy_server import PROJECT, ProxyServer
-from tests.support.replaying_upstream import JSON, Answer, ReplayingUpstream
+from tests.support.processes import PROJECT
+from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import JSON, Answer, ScriptedUpstream
 
 FOLDER = PROJECT.parent / "shared" / "recordings"
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
-# What DESIGN says of each: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
+# What each means: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
 BLOCKED = (openai.BadRequestError, "moderation_blocked")
 NO_IMAGE = (openai.BadRequestError, "no_image_generated")
 INVALID_ARGUMENT = (openai.BadRequestError, None)
@@ -157,7 +158,7 @@ def test_the_table_of_errors_names_recordings_only() -> None:
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gemini_surface_returns_the_recorded_bytes(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, name: str, version: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, version: str
 ) -> None:
     upstream.answers(replay(name))
     path = f"/{version}/models/gemini-2.5-flash-image:{method_of(name)}"
@@ -175,7 +176,7 @@ def test_the_gemini_surface_returns_the_recorded_bytes(
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_the_openai_surface_returns_the_recorded_picture_as_base64(
-    client: openai.OpenAI, upstream: ReplayingUpstream, name: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(replay(name))
     answer = client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl", response_format="b64_json")
@@ -187,7 +188,7 @@ def test_the_openai_surface_returns_the_recorded_picture_as_base64(
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_the_openai_surface_returns_the_recorded_picture_at_a_url(
-    client: openai.OpenAI, upstream: ReplayingUpstream, name: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(replay(name))
     answer = client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl", response_format="url")
@@ -200,7 +201,7 @@ def test_the_openai_surface_returns_the_recorded_picture_at_a_url(
 
 @pytest.mark.parametrize("name", [name for name in PICTURED if "usageMetadata" in wire_body(name).decode()])
 def test_the_openai_surface_tells_the_recorded_usage(
-    client: openai.OpenAI, upstream: ReplayingUpstream, name: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
     upstream.answers(replay(name))
     answer = client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl", response_format="b64_json")
@@ -232,7 +233,7 @@ def last_usage(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("response_format", ["b64_json", "url"])
 @pytest.mark.parametrize("name", FAILING)
 def test_the_openai_surface_raises_what_the_recording_means(
-    client: openai.OpenAI, upstream: ReplayingUpstream, name: str, response_format: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str, response_format: str
 ) -> None:
     upstream.answers(replay(name))
     exception, code = ERRORS[name]
@@ -254,7 +255,7 @@ def test_the_openai_surface_raises_what_the_recording_means(
 
 
 def test_the_recorded_delay_of_a_rate_limit_is_told_in_both_headers(
-    client: openai.OpenAI, upstream: ReplayingUpstream
+    client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(replay("gemini_err_429_quota_paid_tier_2026-08"))
     with pytest.raises(openai.RateLimitError) as caught:

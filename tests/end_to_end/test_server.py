@@ -16,7 +16,7 @@ import requests
 from proxy import limits
 from tests.support import pictures
 from tests.support.proxy_server import ProxyServer
-from tests.support.replaying_upstream import Answer, ReplayingUpstream
+from tests.support.upstream import NO_ANSWER, NO_ANSWER_BUT_A_RESET, Answer, ScriptedUpstream, reset
 
 GENERATIONS = "/v1/images/generations"
 GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"
@@ -30,14 +30,14 @@ def generate(server: ProxyServer, key: str, **wishes: Any) -> requests.Response:
 
 
 @pytest.fixture
-def short_lived_server(google: ReplayingUpstream, tmp_path: Path) -> Iterator[ProxyServer]:
+def short_lived_server(google: ScriptedUpstream, tmp_path: Path) -> Iterator[ProxyServer]:
     """A proxy that a test may stop."""
     with ProxyServer(tmp_path, GEMINI_BASE_URL=google.url, WEB_CONCURRENCY="2") as server:
         yield server
 
 
 def test_sigterm_lets_a_call_in_flight_end_and_exits_with_0(
-    short_lived_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    short_lived_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     picture_is_ready = threading.Event()
     upstream.answers(Answer(PAINTED.body, hold=picture_is_ready))
@@ -46,7 +46,7 @@ def test_sigterm_lets_a_call_in_flight_end_and_exits_with_0(
         target=lambda: answers.append(generate(short_lived_server, key, response_format="b64_json"))
     )
     caller.start()
-    upstream.wait_for_calls(1)
+    upstream.wait_for(1)
     short_lived_server.terminate()
     time.sleep(0.5)
     picture_is_ready.set()
@@ -172,7 +172,7 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("name", BAD_BODIES)
 def test_a_body_that_cannot_be_read_is_refused_in_the_language_of_its_surface(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ) -> None:
     upstream.answers(PAINTED)
     body, content_type = BAD_BODIES[name]
@@ -188,7 +188,7 @@ def test_a_body_that_cannot_be_read_is_refused_in_the_language_of_its_surface(
 
 @pytest.mark.parametrize("length_is_told", [True, False], ids=["Content-Length", "chunked"])
 def test_a_request_that_is_too_large_is_refused_in_the_language_of_its_surface(
-    impatient_server: ProxyServer, upstream: ReplayingUpstream, key: str, length_is_told: bool
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, length_is_told: bool
 ) -> None:
     upstream.answers(PAINTED)
     body = b'{"prompt": "' + b"a" * 150_000 + b'", "contents": [{"parts": [{"text": "a"}]}]}'
@@ -256,7 +256,7 @@ def test_what_is_too_long_of_a_request_is_refused_by_a_limit_that_is_named(serve
     assert str(limit).encode() in refused.partition(b"\r\n\r\n")[2]
 
 
-def stored_picture(server: ProxyServer, upstream: ReplayingUpstream, key: str, answer: Answer = PAINTED) -> str:
+def stored_picture(server: ProxyServer, upstream: ScriptedUpstream, key: str, answer: Answer = PAINTED) -> str:
     """Have a picture made, and return its URL."""
     upstream.answers(answer)
     return str(generate(server, key, response_format="url").json()["data"][0]["url"])
@@ -268,7 +268,7 @@ def stored_picture(server: ProxyServer, upstream: ReplayingUpstream, key: str, a
     ids=["PNG", "JPEG"],
 )
 def test_a_stored_picture_tells_its_type_and_how_long_it_may_be_kept(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, picture: bytes, mime_type: str, ending: Any
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, picture: bytes, mime_type: str, ending: Any
 ) -> None:
     url = stored_picture(server, upstream, key, Answer(pictures.drawn(pictures.picture_part(picture, mime_type))))
     assert url.endswith(ending)
@@ -281,7 +281,7 @@ def test_a_stored_picture_tells_its_type_and_how_long_it_may_be_kept(
 
 
 def test_the_type_of_a_stored_picture_comes_from_its_bytes(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     mislabelled = Answer(pictures.drawn(pictures.picture_part(pictures.plain_jpeg(), "image/png")))
     url = stored_picture(server, upstream, key, mislabelled)
@@ -293,7 +293,7 @@ def test_the_type_of_a_stored_picture_comes_from_its_bytes(
     [("bytes=0-99", slice(0, 100)), ("bytes=1000-", slice(1000, None)), ("bytes=-7", slice(-7, None))],
 )
 def test_a_part_of_a_stored_picture_can_be_fetched(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, wanted: str, span: slice
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, wanted: str, span: slice
 ) -> None:
     url = stored_picture(server, upstream, key)
     answer = requests.get(url, headers={"Range": wanted}, timeout=5)
@@ -305,7 +305,7 @@ def test_a_part_of_a_stored_picture_can_be_fetched(
 
 
 def test_a_range_beyond_the_picture_is_refused_with_json(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     url = stored_picture(server, upstream, key)
     answer = requests.get(url, headers={"Range": "bytes=99999999-"}, timeout=5)
@@ -340,7 +340,7 @@ def test_a_name_that_is_no_picture_is_not_found(server: ProxyServer, name: str) 
 
 
 def test_a_name_with_another_expiry_or_another_ending_is_not_found(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     url = stored_picture(server, upstream, key)
     stem, _, ending = url.rpartition(".")
@@ -348,7 +348,7 @@ def test_a_name_with_another_expiry_or_another_ending_is_not_found(
         assert requests.get(changed, timeout=5).status_code == 404
 
 
-def test_names_of_pictures_cannot_be_guessed(server: ProxyServer, upstream: ReplayingUpstream, key: str) -> None:
+def test_names_of_pictures_cannot_be_guessed(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     names = [stored_picture(server, upstream, key).rpartition("/")[2] for _ in range(5)]
     assert len(set(names)) == 5
     # 128 bits are 22 characters of base64; the expiry and the ending come on top of them.
@@ -356,7 +356,7 @@ def test_names_of_pictures_cannot_be_guessed(server: ProxyServer, upstream: Repl
 
 
 def test_an_expired_picture_is_gone_from_the_address_and_from_the_folder(
-    impatient_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     url = stored_picture(impatient_server, upstream, key)
     assert requests.get(url, timeout=5).content == pictures.plain_png()
@@ -386,7 +386,7 @@ def test_the_workers_share_the_stored_pictures(sandbox_server: ProxyServer) -> N
 
 
 @pytest.fixture(scope="module")
-def crowded_server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def crowded_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with places for two callers."""
     folder = tmp_path_factory.mktemp("crowded")
     with ProxyServer(folder, GEMINI_BASE_URL=google.url, MAX_IN_FLIGHT="2") as server:
@@ -394,7 +394,7 @@ def crowded_server(google: ReplayingUpstream, tmp_path_factory: pytest.TempPathF
 
 
 def test_a_caller_too_many_is_told_to_come_back_and_the_server_stays_healthy(
-    crowded_server: ProxyServer, upstream: ReplayingUpstream, key: str
+    crowded_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     picture_is_ready = threading.Event()
     upstream.answers(Answer(PAINTED.body, hold=picture_is_ready))
@@ -404,7 +404,7 @@ def test_a_caller_too_many_is_told_to_come_back_and_the_server_stays_healthy(
     ]
     for caller in callers:
         caller.start()
-    upstream.wait_for_calls(2)
+    upstream.wait_for(2)
     body = {"prompt": "a cat", "contents": [{"parts": [{"text": "a cat"}]}]}
     for path, envelope in ((GENERATIONS, assert_openai_envelope), (GENERATE_CONTENT, assert_google_envelope)):
         answer = requests.post(
@@ -423,10 +423,10 @@ def test_a_caller_too_many_is_told_to_come_back_and_the_server_stays_healthy(
 TROUBLE = {
     "a picture": PAINTED,
     "a refusal": Answer(pictures.refused()),
-    "no answer": Answer(silent=True),
-    "a reset": Answer(silent=True, reset=True),
+    "no answer": NO_ANSWER,
+    "a reset": NO_ANSWER_BUT_A_RESET,
     "a break in the picture": Answer(
-        pictures.drawn(pictures.picture_part(pictures.heavy_png())), cut_after=500_000, reset=True
+        pictures.drawn(pictures.picture_part(pictures.heavy_png())), cut_after=500_000, then=reset
     ),
     "HTML": Answer(b"<html></html>", content_type="text/html"),
     "an error": Answer(pictures.error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted."), 429),
@@ -436,7 +436,7 @@ TROUBLE = {
 @pytest.mark.parametrize("name", TROUBLE)
 @pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
 def test_every_call_gives_its_place_back_however_it_ends(
-    crowded_server: ProxyServer, upstream: ReplayingUpstream, key: str, path: str, name: str
+    crowded_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, name: str
 ) -> None:
     upstream.answers(TROUBLE[name])
     body = {"prompt": "a", "response_format": "b64_json", "contents": [{"parts": [{"text": "a"}]}]}
@@ -450,7 +450,7 @@ def test_every_call_gives_its_place_back_however_it_ends(
 
 @pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
 def test_a_caller_who_hangs_up_gives_his_place_back(
-    crowded_server: ProxyServer, upstream: ReplayingUpstream, key: str, path: str
+    crowded_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str
 ) -> None:
     never = threading.Event()
     upstream.answers(Answer(PAINTED.body, hold=never))
@@ -460,7 +460,7 @@ def test_a_caller_who_hangs_up_gives_his_place_back(
         for number in range(1, 7):
             with socket.create_connection(("127.0.0.1", crowded_server.port), timeout=5) as connection:
                 connection.sendall(head.encode() + body)
-                upstream.wait_for_calls(number, 2)
+                upstream.wait_for(number, 2)
     finally:
         never.set()
 
@@ -468,7 +468,7 @@ def test_a_caller_who_hangs_up_gives_his_place_back(
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 @pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT, "/v1/images/nowhere"])
 def test_a_connection_that_ends_with_its_answer_is_closed_at_once(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str, path: str, version: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, version: str
 ) -> None:
     upstream.answers(PAINTED)
     body = b'{"prompt": "a", "contents": [{"parts": [{"text": "a"}]}]}'
@@ -482,7 +482,7 @@ def test_a_connection_that_ends_with_its_answer_is_closed_at_once(
     assert time.monotonic() - started < 1
 
 
-def test_a_body_in_chunks_without_a_length_is_read(server: ProxyServer, upstream: ReplayingUpstream, key: str) -> None:
+def test_a_body_in_chunks_without_a_length_is_read(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(PAINTED)
     pieces = [b'{"prompt": "a c', b'at", "contents": [{"par', b'ts": [{"text": "a cat"}]}]}']
     for path in (GENERATIONS, GENERATE_CONTENT):
@@ -493,7 +493,7 @@ def test_a_body_in_chunks_without_a_length_is_read(server: ProxyServer, upstream
 
 
 def test_a_caller_who_expects_100_continue_is_told_to_go_on(
-    server: ProxyServer, upstream: ReplayingUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(PAINTED)
     head = (
@@ -507,7 +507,7 @@ def test_a_caller_who_expects_100_continue_is_told_to_go_on(
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_twenty_megabytes_go_up_byte_for_byte(server: ProxyServer, upstream: ReplayingUpstream, key: str) -> None:
+def test_twenty_megabytes_go_up_byte_for_byte(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(PAINTED)
     part = pictures.picture_part(pictures.heavy_png())
     body = json.dumps({"contents": [{"parts": [{"text": "a cat"}, *[part] * 10]}]}).encode()

@@ -5,15 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
 from proxy.server.open_files import files_needed
-from tests.support.proxy_server import PROJECT, ProxyServer, end_with_the_tests
+from tests.support.processes import PROJECT
+from tests.support.proxy_server import GUNICORN, ProxyServer
 
 
 def test_with_json_every_line_from_start_to_stop_is_json(tmp_path: Path):
@@ -41,32 +40,11 @@ def test_with_json_a_fault_at_the_start_is_one_line(tmp_path: Path):
     assert not any(line.startswith(("Traceback", "  File")) for line in done.stderr.splitlines())
 
 
-@contextmanager
-def started(folder: Path, soft: int, hard: int) -> Iterator[tuple[int, ProxyServer]]:
-    """A gunicorn that begins with these limits of open files."""
-    server = ProxyServer(folder, LOG_FORMAT="json")
-    gunicorn = f"ulimit -Sn {soft} && ulimit -Hn {hard} && exec {shlex.quote(sys.executable)} -m gunicorn"
-    with (folder / "server.log").open("wb") as output:
-        server.process = subprocess.Popen(
-            ["sh", "-c", gunicorn],
-            cwd=PROJECT,
-            env=server.environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=end_with_the_tests,
-        )
-    try:
-        server._wait_until_healthy()
-        yield server.process.pid, server
-    finally:
-        server.__exit__()
-
-
 @pytest.mark.parametrize(("soft", "hard", "allowed"), [(256, 4500, files_needed(1000)), (256, 1000, 1000)])
 def test_room_is_made_for_every_caller_as_far_as_the_system_allows(tmp_path: Path, soft: int, hard: int, allowed: int):
-    with started(tmp_path, soft, hard) as (master, server):
-        [worker, *_] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    command = f"ulimit -Sn {soft} && ulimit -Hn {hard} && exec {shlex.join(GUNICORN)}"
+    with ProxyServer(tmp_path, command=("sh", "-c", command), LOG_FORMAT="json") as server:
+        worker, *_ = server.workers()
         limits = Path(f"/proc/{worker}/limits").read_text()
     assert re.search(rf"Max open files +{allowed} +{hard} ", limits), limits
     warnings = [line["message"] for line in map(json.loads, server.output().splitlines()) if line["level"] == "warning"]

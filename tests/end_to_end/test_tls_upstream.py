@@ -7,8 +7,7 @@ import openai
 
 from tests.support.gemini_answers import DRAWN, PICTURE, as_bytes
 from tests.support.proxy_server import ProxyServer
-from tests.support.socket_upstream import http
-from tests.support.tls_server import tls_server
+from tests.support.upstream import http, tls_server
 
 
 def test_a_picture_comes_through_tls_and_the_start_says_nothing_of_late_patches(tmp_path: Path, key: str):

@@ -14,8 +14,9 @@ import requests
 from tests.end_to_end import users_document
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.proxy_server import PROJECT, ProxyServer
-from tests.support.replaying_upstream import Answer, Call, ReplayingUpstream, knows_only
+from tests.support.processes import PROJECT
+from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import NO_ANSWER, Answer, Call, ScriptedUpstream, knows_only
 
 DOCUMENTS = sorted((PROJECT.parent / "shared" / "seed").glob("*.txt"))
 
@@ -55,7 +56,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["sandbox", "chain", "replaying upstream"])
-def reader(request: pytest.FixtureRequest, upstream: ReplayingUpstream, picture: Path) -> Reader:
+def reader(request: pytest.FixtureRequest, upstream: ScriptedUpstream, picture: Path) -> Reader:
     """A reader of the document: in front of the sandbox, of a second Twinlens that has it and is spoken to in OpenAI's
     API, and of an upstream that draws what is asked for."""
     if request.param in ("sandbox", "chain"):
@@ -68,7 +69,7 @@ def reader(request: pytest.FixtureRequest, upstream: ReplayingUpstream, picture:
 
 
 @pytest.fixture
-def replayed(server: ProxyServer, upstream: ReplayingUpstream, picture: Path) -> Reader:
+def replayed(server: ProxyServer, upstream: ScriptedUpstream, picture: Path) -> Reader:
     """A reader in front of the replaying upstream."""
     reader = Reader(server.url, new_key(), picture)
     upstream.answers(knows_only(reader.key, draws))
@@ -166,12 +167,12 @@ def test_a_wrong_key_is_an_exception_of_googles_sdk(reader: Reader) -> None:
     ],
     ids=["no delay", "a short delay", "the quota of a day"],
 )
-def test_a_rate_limit_is_a_rate_limit_error(replayed: Reader, upstream: ReplayingUpstream, details: tuple) -> None:
+def test_a_rate_limit_is_a_rate_limit_error(replayed: Reader, upstream: ScriptedUpstream, details: tuple) -> None:
     upstream.answers(Answer(pictures.error(429, "RESOURCE_EXHAUSTED", "Resource exhausted.", *details), status=429))
     assert replayed.runs(users_document.OPENAI_ERRORS) == "속도 제한 초과: 잠시 후 다시 시도하세요.\n"
 
 
-def test_a_refused_prompt_is_an_api_error_that_says_why(replayed: Reader, upstream: ReplayingUpstream) -> None:
+def test_a_refused_prompt_is_an_api_error_that_says_why(replayed: Reader, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.refused("IMAGE_SAFETY", "It violated the policy.")))
     printed = replayed.runs(users_document.OPENAI_ERRORS)
     assert printed.startswith("API 오류: Error code: 400")
@@ -180,8 +181,8 @@ def test_a_refused_prompt_is_an_api_error_that_says_why(replayed: Reader, upstre
     assert len(upstream.calls) == 1
 
 
-def test_an_upstream_that_breaks_off_is_an_api_error(replayed: Reader, upstream: ReplayingUpstream) -> None:
-    upstream.answers(Answer(silent=True))
+def test_an_upstream_that_breaks_off_is_an_api_error(replayed: Reader, upstream: ScriptedUpstream) -> None:
+    upstream.answers(NO_ANSWER)
     assert replayed.runs(users_document.OPENAI_ERRORS).startswith("API 오류: Error code: 502")
     assert replayed.runs(users_document.GOOGLE_ERRORS).startswith("오류 발생: 502")
 
@@ -228,7 +229,7 @@ def test_a_migrated_client_gets_its_picture_through_the_proxy(reader: Reader) ->
     assert pixels_at(printed, reader) == (1344, 768)
 
 
-def test_the_upstream_hears_the_prompt_the_ratio_and_the_picture(replayed: Reader, upstream: ReplayingUpstream) -> None:
+def test_the_upstream_hears_the_prompt_the_ratio_and_the_picture(replayed: Reader, upstream: ScriptedUpstream) -> None:
     replayed.runs(users_document.OPENAI_CLIENT, users_document.OPENAI_ASPECT_RATIO)
     replayed.runs(users_document.OPENAI_EDIT)
     landscape, edit = upstream.calls

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.upstream_faults import MOST_ANSWER_BYTES
-from tests.support.leftovers import in_flight, nothing_is_left, unfinished, until, workers
-from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import RawUpstream
-from tests.support.rig import Start, google, key, proxies, upstream
+from tests.support.proxy_server import ProxyServer, Start, proxies
+from tests.support.upstream import ScriptedUpstream
+from tests.support.upstream_faults import LARGE
 
 MOST_IN_FLIGHT = 30  # so that places which are not given back are missed soon
-
-__all__ = ["google", "in_flight", "key", "nothing_is_left", "unfinished", "until", "upstream", "workers"]
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +19,11 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy with one worker, little patience, a small appetite and few places."""
     limits = {
         "UPSTREAM_TIMEOUT_SECONDS": "1",
-        "MAX_ANSWER_BYTES": str(MOST_ANSWER_BYTES),
+        "MAX_ANSWER_BYTES": str(LARGE),
         "MAX_REQUEST_BYTES": "6000000",
         "MAX_IN_FLIGHT": str(MOST_IN_FLIGHT),
     }

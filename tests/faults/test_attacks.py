@@ -17,10 +17,10 @@ import requests
 
 from proxy.limits import MOST_JSON_LEVELS
 from tests.faults.calls import EDITS, GENERATE_CONTENT, GENERATIONS, MODEL, code, edit, generate, generate_content
-from tests.faults.peak_memory import PeakMemory
 from tests.support import pictures
+from tests.support.peak_memory import PeakMemory
 from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import SSE, RawAnswer, RawUpstream, http_answer
+from tests.support.upstream import SSE, Answer, ScriptedUpstream, Wire
 
 PICTURE = pictures.plain_png(64, 64)
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(PICTURE)))
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 @pytest.fixture
-def painting(upstream: RawUpstream) -> RawUpstream:
+def painting(upstream: ScriptedUpstream) -> ScriptedUpstream:
     """An upstream that draws for everybody."""
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     return upstream
 
 
@@ -48,18 +48,18 @@ def parts(count: int, name: str = "image") -> list[tuple[str, tuple[str, bytes]]
     ("count", "status"), [(16, 200), (17, 400), (150, 400), (199, 400), (200, 413), (201, 413), (20_000, 413)]
 )
 def test_huge_numbers_of_parts_are_refused_at_once(
-    server: ProxyServer, painting: RawUpstream, key: str, count: int, status: int
+    server: ProxyServer, painting: ScriptedUpstream, key: str, count: int, status: int
 ) -> None:
     started = time.monotonic()
     answer = edit(server, key, parts(count))
     assert answer.status_code == status, answer.text[:300]
     if status != 200:
         assert re.search("200|16", answer.json()["error"]["message"]), "the error names the limit"
-        assert not painting.requests
+        assert not painting.calls
     assert time.monotonic() - started < 3
 
 
-def test_ten_thousand_text_parts_are_refused_at_once(server: ProxyServer, painting: RawUpstream, key: str) -> None:
+def test_ten_thousand_text_parts_are_refused_at_once(server: ProxyServer, painting: ScriptedUpstream, key: str) -> None:
     started = time.monotonic()
     files = [(f"field{number}", (None, "x")) for number in range(10_000)]
     answer = edit(server, key, [*parts(1), *files])
@@ -77,7 +77,7 @@ DEEP_NAMES = {
 
 @pytest.mark.parametrize("name", DEEP_NAMES)
 def test_deep_names_of_parts_are_no_fault_of_ours(
-    server: ProxyServer, painting: RawUpstream, key: str, name: str
+    server: ProxyServer, painting: ScriptedUpstream, key: str, name: str
 ) -> None:
     started = time.monotonic()
     answer = edit(server, key, [*parts(1), (DEEP_NAMES[name], (None, "x"))])
@@ -103,12 +103,14 @@ ODD_FORMS = {
 
 
 @pytest.mark.parametrize("name", ODD_FORMS)
-def test_a_form_that_means_work_costs_little(server: ProxyServer, painting: RawUpstream, key: str, name: str) -> None:
+def test_a_form_that_means_work_costs_little(
+    server: ProxyServer, painting: ScriptedUpstream, key: str, name: str
+) -> None:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "multipart/form-data; boundary=b"}
     started = time.monotonic()
     answer = requests.post(server.url + EDITS, data=ODD_FORMS[name], headers=headers, timeout=20)
     assert answer.status_code in (400, 413), answer.text[:300]
-    assert not painting.requests
+    assert not painting.calls
     assert time.monotonic() - started < 3
 
 
@@ -140,7 +142,7 @@ JSON_BOMBS = {
 
 @pytest.mark.parametrize("name", JSON_BOMBS)
 def test_a_json_bomb_is_refused_quickly_on_both_surfaces(
-    server: ProxyServer, painting: RawUpstream, key: str, name: str
+    server: ProxyServer, painting: ScriptedUpstream, key: str, name: str
 ) -> None:
     body = JSON_BOMBS[name]
     data = body if isinstance(body, bytes) else body.encode()
@@ -152,7 +154,7 @@ def test_a_json_bomb_is_refused_quickly_on_both_surfaces(
             assert answer.status_code == 400, answer.text[:300]
             assert answer.json()["error"]["message"]
             assert len(answer.content) < 200_000, "an error is no amplifier"
-    assert not painting.requests
+    assert not painting.calls
     assert time.monotonic() - started < 6
     assert memory.growth < 100 * MIB
 
@@ -160,7 +162,7 @@ def test_a_json_bomb_is_refused_quickly_on_both_surfaces(
 @pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
 @pytest.mark.parametrize(("levels", "status"), [(MOST_JSON_LEVELS, 200), (MOST_JSON_LEVELS + 1, 400)])
 def test_json_may_be_as_deep_as_the_limit_and_no_deeper(
-    server: ProxyServer, painting: RawUpstream, key: str, path: str, levels: int, status: int
+    server: ProxyServer, painting: ScriptedUpstream, key: str, path: str, levels: int, status: int
 ) -> None:
     within = levels - 1  # of the object that is the body
     innermost = f"{'[' * within}1{']' * within}"
@@ -172,7 +174,7 @@ def test_json_may_be_as_deep_as_the_limit_and_no_deeper(
         assert f"deeper than {MOST_JSON_LEVELS} levels" in answer.json()["error"]["message"], (
             "the error names the limit"
         )
-        assert not painting.requests
+        assert not painting.calls
 
 
 # HTTP itself
@@ -207,18 +209,18 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize("name", SMUGGLED)
-def test_a_request_is_never_smuggled_behind_another(server: ProxyServer, painting: RawUpstream, name: str) -> None:
+def test_a_request_is_never_smuggled_behind_another(server: ProxyServer, painting: ScriptedUpstream, name: str) -> None:
     answer = server.says_to((FIRST + SMUGGLED[name]).encode())
     assert answer.count(b"HTTP/1.1 ") <= 1, "what framing is in doubt is answered once"
     assert answer.split()[1:2] in ([], [b"400"], [b"501"]), answer[:300]
-    assert not [request for request in painting.requests if MARK in request.head.decode("latin-1")]
+    assert not [request for request in painting.calls if MARK in request.head.decode("latin-1")]
 
 
 LONG_PIPELINE = 30
 
 
 def test_honest_requests_in_one_packet_are_answered_one_by_one(
-    server: ProxyServer, painting: RawUpstream, key: str
+    server: ProxyServer, painting: ScriptedUpstream, key: str
 ) -> None:
     body = '{"contents":[{"parts":[{"text":"a"}]}]}'
     one = f"POST {GENERATE_CONTENT} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {key}\r\nContent-Length: {len(body)}\r\n"
@@ -250,14 +252,16 @@ INJECTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
-def test_no_wish_becomes_a_header(server: ProxyServer, painting: RawUpstream, key: str, name: str) -> None:
+def test_no_wish_becomes_a_header(server: ProxyServer, painting: ScriptedUpstream, key: str, name: str) -> None:
     answer = generate(server, key, **INJECTIONS[name])
     assert "X-Evil" not in answer.headers
     assert answer.status_code in (200, 400, 404), answer.text[:300]
     assert sum(len(header) + len(value) for header, value in answer.headers.items()) < 4000
 
 
-def test_nothing_that_is_sent_begins_a_line_of_the_log(server: ProxyServer, painting: RawUpstream, key: str) -> None:
+def test_nothing_that_is_sent_begins_a_line_of_the_log(
+    server: ProxyServer, painting: ScriptedUpstream, key: str
+) -> None:
     forged = "\n2026-01-01 00:00:00,000 INFO forged"
     quoted = "%0A2026-01-01%20forged"
     for path in (f"/v1/{quoted}", f"/images/{quoted}.png", f"/v1beta/models/{quoted}:generateContent", f"/?{quoted}"):
@@ -267,14 +271,14 @@ def test_nothing_that_is_sent_begins_a_line_of_the_log(server: ProxyServer, pain
     generate_content(server, key, {"contents": forged})
     server.says_to(b"GET /v1/models HTTP/1.1\r\nHost: a\r\nX-Request-Id: a\x0b2026 forged\r\n\r\n")
     server.says_to(b"FORGED\x0b2026\x0cforged /v1/models HTTP/1.1\r\nHost: a\r\n\r\n")
-    painting.answers(http_answer(json.dumps({"error": {"code": 400, "message": forged}}).encode(), 400))
+    painting.answers(Answer(json.dumps({"error": {"code": 400, "message": forged}}).encode(), 400))
     generate(server, key)
     lines = re.split(r"[\r\n\x0b\x0c\x85\u2028\u2029]", server.output())
     assert not [line for line in lines if line.startswith(("2026-01-01", "forged", "2026 forged"))]
 
 
 def test_the_host_that_a_caller_claims_becomes_no_other_address(
-    server: ProxyServer, painting: RawUpstream, key: str
+    server: ProxyServer, painting: ScriptedUpstream, key: str
 ) -> None:
     for host in ("evil.test/x?", "evil.test#", "user@evil.test", 'evil"', "evil test", "evil.test\\", "[::1"):
         body = b'{"prompt": "a"}'
@@ -299,20 +303,22 @@ def test_a_browser_neither_guesses_nor_lets_another_site_read(server: ProxyServe
 
 HTML = b"<!DOCTYPE html><html><body><script>alert(1)</script></body></html>"
 STREAM = GENERATE_CONTENT.replace("generateContent", "streamGenerateContent?alt=sse")
-NOT_GUESSED: dict[str, tuple[RawAnswer, str, dict[str, Any], int, str]] = {
-    "OpenAI's url": (http_answer(BODY), GENERATIONS, {"response_format": "url"}, 200, "application/json"),
-    "OpenAI's b64_json": (http_answer(BODY), GENERATIONS, {"response_format": "b64_json"}, 200, "application/json"),
-    "OpenAI's stream": (http_answer(BODY), GENERATIONS, {"stream": True}, 200, SSE),
-    "OpenAI's error": (http_answer(HTML, 502, "text/html"), GENERATIONS, {}, 502, "application/json"),
-    "Google's answer": (http_answer(BODY), GENERATE_CONTENT, {}, 200, "application/json"),
-    "Google's stream": (http_answer(b"data: {}\r\n\r\n", 200, SSE), STREAM, {}, 200, SSE),
-    "HTML that was passed on": (http_answer(HTML, 502, "text/html"), GENERATE_CONTENT, {}, 502, "text/html"),
-    "HTML that was passed on with 200": (http_answer(HTML, 200, "text/html"), GENERATE_CONTENT, {}, 200, "text/html"),
+NOT_GUESSED: dict[str, tuple[Wire, str, dict[str, Any], int, str]] = {
+    "OpenAI's url": (Answer(BODY), GENERATIONS, {"response_format": "url"}, 200, "application/json"),
+    "OpenAI's b64_json": (Answer(BODY), GENERATIONS, {"response_format": "b64_json"}, 200, "application/json"),
+    "OpenAI's stream": (Answer(BODY), GENERATIONS, {"stream": True}, 200, SSE),
+    "OpenAI's error": (Answer(HTML, 502, "text/html"), GENERATIONS, {}, 502, "application/json"),
+    "Google's answer": (Answer(BODY), GENERATE_CONTENT, {}, 200, "application/json"),
+    "Google's stream": (Answer(b"data: {}\r\n\r\n", 200, SSE), STREAM, {}, 200, SSE),
+    "HTML that was passed on": (Answer(HTML, 502, "text/html"), GENERATE_CONTENT, {}, 502, "text/html"),
+    "HTML that was passed on with 200": (Answer(HTML, 200, "text/html"), GENERATE_CONTENT, {}, 200, "text/html"),
 }
 
 
 @pytest.mark.parametrize("name", NOT_GUESSED)
-def test_no_browser_guesses_what_an_answer_is(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+def test_no_browser_guesses_what_an_answer_is(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+) -> None:
     script, path, wishes, status, content_type = NOT_GUESSED[name]
     upstream.answers(script)
     body = {"prompt": "a", **wishes} if path == GENERATIONS else {"contents": [{"parts": [{"text": "a"}]}]}
@@ -321,9 +327,11 @@ def test_no_browser_guesses_what_an_answer_is(server: ProxyServer, upstream: Raw
     assert answer.headers.get("X-Content-Type-Options") == "nosniff"
 
 
-def test_a_stored_picture_runs_nothing_whatever_it_holds(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_a_stored_picture_runs_nothing_whatever_it_holds(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
+) -> None:
     script = PICTURE + b"<script>alert(1)</script>"
-    upstream.answers(http_answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(script, "text/html")))))
+    upstream.answers(Answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(script, "text/html")))))
     answer = requests.get(generate(server, key).json()["data"][0]["url"], timeout=5)
     assert (answer.content, answer.headers["Content-Type"]) == (script, "image/png")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -374,10 +382,10 @@ BOMBS = ("40,000 x 40,000 pixels", "claims 2,147,483,647 x 2,147,483,647", "more
 
 @pytest.mark.parametrize("name", [*BOMBS, "a comment of 300 MB"])
 def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
-    server: ProxyServer, upstream: RawUpstream, key: str, bombs: dict[str, bytes], name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
     started = time.monotonic()
-    upstream.answers(http_answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(bombs[name])))))
+    upstream.answers(Answer(pictures.as_google_writes(pictures.drawn(pictures.picture_part(bombs[name])))))
     with PeakMemory(server) as memory:
         answer = generate(server, key, output_format="jpeg", response_format="b64_json")
     if name in BOMBS[:2]:
@@ -390,7 +398,7 @@ def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
 
 @pytest.mark.parametrize("name", [*BOMBS, "a comment of 300 MB"])
 def test_a_bomb_as_a_mask_or_a_picture_is_looked_at_and_not_opened(
-    server: ProxyServer, painting: RawUpstream, key: str, bombs: dict[str, bytes], name: str
+    server: ProxyServer, painting: ScriptedUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
     started = time.monotonic()
     text = base64.b64encode(bombs[name]).decode()
@@ -423,7 +431,7 @@ def trap() -> Iterator[tuple[str, list[Any]]]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_an_address_is_never_opened_here(server: ProxyServer, painting: RawUpstream, key: str) -> None:
+def test_an_address_is_never_opened_here(server: ProxyServer, painting: ScriptedUpstream, key: str) -> None:
     with trap() as (address, visitors):
         named = {"images": [{"image_url": address}], "mask": {"image_url": address}, "prompt": "a"}
         headers = {"Authorization": f"Bearer {key}"}
@@ -438,5 +446,5 @@ def test_an_address_is_never_opened_here(server: ProxyServer, painting: RawUpstr
         for odd in ("file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1:1/x", "//127.0.0.1/x", "http:x"):
             assert generate(server, key, image=odd).status_code == 400
     assert not visitors
-    assert all(address.encode() in request.body for request in painting.requests)
-    assert all(request.target.startswith(f"/v1beta/models/{MODEL}") for request in painting.requests)
+    assert all(address.encode() in request.body for request in painting.calls)
+    assert all(request.target.startswith(f"/v1beta/models/{MODEL}") for request in painting.calls)

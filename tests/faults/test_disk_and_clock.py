@@ -17,9 +17,8 @@ from proxy.settings import Settings
 from tests.faults.calls import code, edit, generate, generate_content
 from tests.support import pictures
 from tests.support.leftovers import Leftovers
-from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import JSON, RawAnswer, RawRequest, RawUpstream, chunk, http_answer, http_head
-from tests.support.rig import Start
+from tests.support.proxy_server import ProxyServer, Start
+from tests.support.upstream import JSON, Answer, Call, ScriptedUpstream, Wire, chunk
 
 HEAVY = pictures.heavy_png()
 LIGHT = pictures.plain_png()
@@ -37,33 +36,37 @@ def assert_not_stored(answer: requests.Response, server: ProxyServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def small_disk(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def small_disk(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy whose disk takes no file of more than a megabyte."""
     configuration = str(Path(__file__).with_name("small_disk_gunicorn.conf.py"))
     return start(tmp_path_factory.mktemp("small_disk"), configuration, GEMINI_BASE_URL=google.url)
 
 
-def test_a_full_disk_is_an_error_and_leaves_no_file(small_disk: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(BODY))
+def test_a_full_disk_is_an_error_and_leaves_no_file(
+    small_disk: ProxyServer, upstream: ScriptedUpstream, key: str
+) -> None:
+    upstream.answers(Answer(BODY))
     for wishes in ({}, {"n": 2}):
         assert_not_stored(generate(small_disk, key, **wishes), small_disk)
     assert not list(small_disk.pictures.iterdir()), "half a picture was left behind"
 
 
 def test_openais_sdk_does_not_buy_again_what_a_full_disk_did_not_take(
-    small_disk: ProxyServer, upstream: RawUpstream, key: str
+    small_disk: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     client = openai.OpenAI(base_url=f"{small_disk.url}/v1", api_key=key)
     for wishes in ({}, {"n": 2}):
         with pytest.raises(openai.InternalServerError, match="could not be stored") as caught:
             client.images.generate(prompt="a cat", response_format="url", **wishes)
         assert caught.value.code == "internal_error"
-    assert len(upstream.requests) == 3
+    assert len(upstream.calls) == 3
 
 
-def test_on_a_full_disk_what_needs_no_store_is_served(small_disk: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(BODY))
+def test_on_a_full_disk_what_needs_no_store_is_served(
+    small_disk: ProxyServer, upstream: ScriptedUpstream, key: str
+) -> None:
+    upstream.answers(Answer(BODY))
     answer = generate(small_disk, key, response_format="b64_json")
     assert answer.json()["data"][0]["b64_json"] == pictures.base64_of(HEAVY)
     assert generate_content(small_disk, key).content == BODY
@@ -71,12 +74,12 @@ def test_on_a_full_disk_what_needs_no_store_is_served(small_disk: ProxyServer, u
     client = openai.OpenAI(base_url=f"{small_disk.url}/v1", api_key=key, max_retries=0)
     [event] = client.images.generate(prompt="a cat", stream=True)
     assert event.type == "image_generation.completed" and event.b64_json == pictures.base64_of(HEAVY)
-    upstream.answers(http_answer(LIGHT_BODY))
+    upstream.answers(Answer(LIGHT_BODY))
     assert requests.get(generate(small_disk, key).json()["data"][0]["url"], timeout=5).content == LIGHT
 
 
 @pytest.fixture(scope="module")
-def shaky(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def shaky(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy whose store a test may take away, and which is no mightier as root than as anybody else."""
     configuration = str(Path(__file__).with_name("bound_gunicorn.conf.py"))
     return start(tmp_path_factory.mktemp("shaky"), configuration, GEMINI_BASE_URL=google.url)
@@ -93,9 +96,9 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def test_a_read_only_store_is_an_error_until_it_can_be_written_to(
-    shaky: ProxyServer, upstream: RawUpstream, key: str
+    shaky: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(LIGHT_BODY))
+    upstream.answers(Answer(LIGHT_BODY))
     before = generate(shaky, key).json()["data"][0]["url"]
     with read_only(shaky.pictures):
         assert_not_stored(generate(shaky, key), shaky)
@@ -105,9 +108,9 @@ def test_a_read_only_store_is_an_error_until_it_can_be_written_to(
 
 
 def test_a_store_that_disappears_is_an_error_or_made_anew_and_its_pictures_are_not_found(
-    shaky: ProxyServer, upstream: RawUpstream, key: str
+    shaky: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(LIGHT_BODY))
+    upstream.answers(Answer(LIGHT_BODY))
     before = generate(shaky, key).json()["data"][0]["url"]
     shutil.rmtree(shaky.pictures)
     gone = requests.get(before, timeout=5)
@@ -120,8 +123,8 @@ def test_a_store_that_disappears_is_an_error_or_made_anew_and_its_pictures_are_n
     assert requests.get(answer.json()["data"][0]["url"], timeout=5).content == LIGHT
 
 
-def test_a_file_in_the_place_of_the_store_is_an_error(shaky: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(LIGHT_BODY))
+def test_a_file_in_the_place_of_the_store_is_an_error(shaky: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
+    upstream.answers(Answer(LIGHT_BODY))
     shutil.rmtree(shaky.pictures, ignore_errors=True)
     shaky.pictures.write_bytes(b"")
     try:
@@ -140,7 +143,7 @@ TTL = 60
 
 
 @pytest.fixture(scope="module")
-def jumping(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def jumping(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy whose clock, master's and worker's, shows what `jump` says, and which waits a second for an answer."""
     configuration, folder = str(Path(__file__).with_name("jumping_gunicorn.conf.py")), tmp_path_factory.mktemp("clock")
     (folder / "jump").write_text("0")
@@ -160,17 +163,17 @@ def status_of(url: str) -> int:
 
 @pytest.mark.parametrize("far", [DAY, -DAY], ids=["forward", "back"])
 def test_a_call_in_flight_is_answered_though_the_clock_jumps(
-    jumping: ProxyServer, upstream: RawUpstream, key: str, far: float, nothing_is_left: Leftovers
+    jumping: ProxyServer, upstream: ScriptedUpstream, key: str, far: float, nothing_is_left: Leftovers
 ) -> None:
     nothing_is_left.kept = 6
     let_go = threading.Event()
 
-    def held(_: RawRequest) -> RawAnswer:
+    def held(_: Call) -> Wire:
         let_go.wait(5)
-        return http_answer(LIGHT_BODY)
+        return Answer(LIGHT_BODY)
 
     jump(jumping, 0)
-    upstream.answers(http_answer(LIGHT_BODY))
+    upstream.answers(Answer(LIGHT_BODY))
     before = generate(jumping, key).json()["data"][0]["url"]
     upstream.answers(held)
     with ThreadPoolExecutor() as pool:
@@ -198,20 +201,22 @@ def test_a_call_in_flight_is_answered_though_the_clock_jumps(
     assert {status_of(url) for url in urls} == {200 if far > 0 else 404}
 
 
-def dripping(_: RawRequest) -> RawAnswer:
+def dripping(_: Call) -> Wire:
     """An answer of which something comes all the time, so that only its limit as a whole can end it."""
 
     def send() -> Iterator[bytes]:
-        yield http_head(200, JSON)
+        yield Answer(content_type=JSON).head()
         for at in range(100):
             yield chunk(BODY[at : at + 1])
             time.sleep(0.05)
 
-    return RawAnswer(send())
+    return Wire(send())
 
 
 @pytest.mark.parametrize("far", [DAY, -DAY], ids=["forward", "back"])
-def test_a_clock_that_jumps_moves_no_limit(jumping: ProxyServer, upstream: RawUpstream, key: str, far: float) -> None:
+def test_a_clock_that_jumps_moves_no_limit(
+    jumping: ProxyServer, upstream: ScriptedUpstream, key: str, far: float
+) -> None:
     jump(jumping, 0)
     upstream.answers(dripping)
     with ThreadPoolExecutor() as pool:
@@ -225,13 +230,13 @@ def test_a_clock_that_jumps_moves_no_limit(jumping: ProxyServer, upstream: RawUp
 
 
 def test_the_sweep_obeys_a_clock_that_jumps(
-    tmp_path: Path, google: RawUpstream, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, google: ScriptedUpstream, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = create_app(Settings(image_store_url=str(tmp_path), gemini_base_url=google.url, image_ttl_seconds=TTL))
     store, true_time, ahead = app.extensions["twinlens"].store, time.time, 0.0
     monkeypatch.setattr(store, "clock", lambda: true_time() + ahead)
     client, headers = app.test_client(), {"Authorization": "Bearer some-key"}
-    upstream.answers(http_answer(LIGHT_BODY))
+    upstream.answers(Answer(LIGHT_BODY))
 
     def stored() -> str:
         answer = client.post("/v1/images/generations", json={"prompt": "a"}, headers=headers)

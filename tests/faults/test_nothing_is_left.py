@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.faults.answers import with_fault
 from tests.faults.calls import MODEL, generate, generate_content
 from tests.faults.conftest import MOST_IN_FLIGHT
-from tests.faults.upstream_faults import FAULTS
 from tests.support.leftovers import Leftovers
-from tests.support.proxy_server import ProxyServer, free_port
-from tests.support.raw_upstream import RawUpstream
-from tests.support.rig import Start
-from tests.support.tls_server import tls_server
+from tests.support.processes import free_port
+from tests.support.proxy_server import ProxyServer, Start
+from tests.support.upstream import ScriptedUpstream, tls_server
+from tests.support.upstream_faults import FAULTS, NONE
 
 TIMES = 5  # by every way: more than the connections that may be kept, even if only one way leaves something
 TIMES_AT_ONCE = 3
-SLOW = [name for name in FAULTS if name.startswith(("reset", "stall", "slow"))]
+SLOW = [name for name in FAULTS if name.startswith(("reset", "silence", "stall", "drip", "slow"))]
 
 
 def stream_generate_content(server: ProxyServer, key: str) -> requests.Response:
@@ -54,28 +54,28 @@ def pictures_of(server: ProxyServer) -> int:
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name not in SLOW])
 def test_a_fault_leaves_nothing_however_often_it_comes(
-    server: ProxyServer, upstream: RawUpstream, key: str, nothing_is_left: Leftovers, fault: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, nothing_is_left: Leftovers, fault: str
 ) -> None:
     before = pictures_of(server)
-    upstream.answers(FAULTS[fault])
+    upstream.answers(with_fault(fault))
     for way in WAYS.values():
         for _ in range(TIMES):
             ask(server, key, way)
-    assert len(upstream.requests) == (len(WAYS) + 1) * TIMES
-    if fault != "wrong content type":  # which brings pictures
+    assert len(upstream.calls) == (len(WAYS) + 1) * TIMES
+    if fault not in (NONE, "mislabelled"):  # which brings pictures
         assert pictures_of(server) == before, "a picture that nobody was told of"
 
 
 @pytest.mark.parametrize("fault", SLOW)
 def test_a_fault_that_takes_its_time_leaves_nothing(
-    server: ProxyServer, upstream: RawUpstream, key: str, nothing_is_left: Leftovers, fault: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, nothing_is_left: Leftovers, fault: str
 ) -> None:
     before = pictures_of(server)
-    upstream.answers(FAULTS[fault])
+    upstream.answers(with_fault(fault))
     with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
         for way in [*WAYS.values()] * TIMES_AT_ONCE:
             pool.submit(ask, server, key, way)
-    assert len(upstream.requests) == (len(WAYS) + 1) * TIMES_AT_ONCE
+    assert len(upstream.calls) == (len(WAYS) + 1) * TIMES_AT_ONCE
     assert pictures_of(server) == before, "a picture that nobody was told of"
 
 

@@ -19,11 +19,10 @@ from google import genai
 from proxy.limits import LEFTOVER_SECONDS
 from proxy.pictures.store import FolderStore
 from tests.faults.calls import MODEL, generate, generate_content
-from tests.faults.conftest import in_flight, unfinished, until, workers
 from tests.support import pictures
-from tests.support.leftovers import Leftovers
+from tests.support.leftovers import Leftovers, in_flight, unfinished, until
 from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import SSE, RawAnswer, RawRequest, RawUpstream, http_answer
+from tests.support.upstream import SSE, Answer, Call, ScriptedUpstream, Wire, wait
 
 PICTURE = pictures.plain_png()
 HEAVY = pictures.heavy_png()
@@ -33,7 +32,7 @@ BODY, HEAVY_BODY = BODIES
 
 
 @pytest.fixture
-def mortal(google: RawUpstream, tmp_path: Path) -> Iterator[ProxyServer]:
+def mortal(google: ScriptedUpstream, tmp_path: Path) -> Iterator[ProxyServer]:
     """A proxy with two workers that a test may stop."""
     with ProxyServer(tmp_path, GEMINI_BASE_URL=google.url, WEB_CONCURRENCY="2") as server:
         yield server
@@ -42,17 +41,17 @@ def mortal(google: RawUpstream, tmp_path: Path) -> Iterator[ProxyServer]:
 class HeldAnswers:
     """Every answer waits until the test lets it go."""
 
-    def __init__(self, upstream: RawUpstream, picture: bytes = PICTURE):
+    def __init__(self, upstream: ScriptedUpstream, picture: bytes = PICTURE):
         self.let_go = threading.Event()
         self.picture = picture
         upstream.answers(self.answer)
 
-    def answer(self, request: RawRequest) -> RawAnswer:
+    def answer(self, request: Call) -> Wire:
         self.let_go.wait(30)
         last = [("Connection", "close")]  # so that no idle connection is counted among what is left over
         if "alt=sse" in request.target:
-            return http_answer(pictures.as_events(DRAWN[self.picture]), content_type=SSE, headers=last)
-        return http_answer(pictures.as_google_writes(DRAWN[self.picture]), headers=last)
+            return Answer(pictures.as_events(DRAWN[self.picture]), content_type=SSE, headers=last)
+        return Answer(pictures.as_google_writes(DRAWN[self.picture]), headers=last)
 
 
 # Ways to ask for pictures. Each raises what its caller would see.
@@ -139,7 +138,7 @@ def seen(callers: list[Asked]) -> tuple[list[bytes], list[BaseException]]:
     ids=["200 calls", "calls of every kind"],
 )
 def test_sigterm_with_calls_in_flight_answers_them_all_and_exits_with_0(
-    mortal: ProxyServer, upstream: RawUpstream, key: str, count: int, calls: int, ways: list[Way], picture: bytes
+    mortal: ProxyServer, upstream: ScriptedUpstream, key: str, count: int, calls: int, ways: list[Way], picture: bytes
 ) -> None:
     held = HeldAnswers(upstream, picture)
     with ThreadPoolExecutor(count) as pool:
@@ -152,20 +151,20 @@ def test_sigterm_with_calls_in_flight_answers_them_all_and_exits_with_0(
     assert not errors
     assert drawn == [picture] * calls
     assert mortal.exit_code(10) == 0
-    assert len(upstream.requests) == calls
+    assert len(upstream.calls) == calls
     assert not mortal.has_left_processes()
     assert not unfinished(mortal)
     assert "Traceback" not in mortal.output()
 
 
 def test_sighup_under_load_costs_no_call(
-    mortal: ProxyServer, upstream: RawUpstream, key: str, nothing_is_left: Leftovers
+    mortal: ProxyServer, upstream: ScriptedUpstream, key: str, nothing_is_left: Leftovers
 ) -> None:
     nothing_is_left.kept = 40
     with ThreadPoolExecutor(36) as pool:
-        upstream.answers(http_answer(BODY))
+        upstream.answers(Answer(BODY))
         seen(ask(pool, mortal, key, 8, PLAIN_WAYS))
-        old = workers(mortal)
+        old = mortal.workers()
         held = HeldAnswers(upstream)
         callers = ask(pool, mortal, key, 18, ALL_WAYS)
         upstream.wait_for(20, 40)
@@ -178,21 +177,21 @@ def test_sighup_under_load_costs_no_call(
         drawn, errors = seen(callers)
     assert not errors
     assert drawn == [PICTURE] * 40
-    assert len(upstream.requests) == 40
-    until(lambda: not set(old) & set(workers(mortal)), "old workers", 30)
-    until(lambda: len(workers(mortal)) == 2, "new workers", 30)
+    assert len(upstream.calls) == 40
+    until(lambda: not set(old) & set(mortal.workers()), "old workers", 30)
+    until(lambda: len(mortal.workers()) == 2, "new workers", 30)
     assert natively(mortal, key) == [PICTURE]
     assert "Traceback" not in mortal.output()
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_calls_with_it(
-    mortal: ProxyServer, upstream: RawUpstream, key: str
+    mortal: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     held = HeldAnswers(upstream, HEAVY)
     with ThreadPoolExecutor(40) as pool:
         callers = ask(pool, mortal, key, 40, PLAIN_WAYS)
         upstream.wait_for(40, 40)
-        victim, survivor = workers(mortal)
+        victim, survivor = mortal.workers()
         os.kill(victim, signal.SIGKILL)
         time.sleep(0.3)
         held.let_go.set()
@@ -200,8 +199,8 @@ def test_a_worker_that_is_killed_takes_only_its_own_calls_with_it(
         assert all(isinstance(error, requests.ConnectionError) for error in errors), errors
         assert drawn or len(errors) == 40, "the other worker goes on, if it had any of them"
         assert drawn == [HEAVY] * (40 - len(errors)), "a picture that was announced is there, whole"
-        until(lambda: len(workers(mortal)) == 2 and victim not in workers(mortal), "a gap among the workers", 30)
-        assert survivor in workers(mortal)
+        until(lambda: len(mortal.workers()) == 2 and victim not in mortal.workers(), "a gap among the workers", 30)
+        assert survivor in mortal.workers()
         drawn, errors = seen(ask(pool, mortal, key, 20, PLAIN_WAYS))
     assert not errors
     assert drawn == [HEAVY] * 20
@@ -210,14 +209,14 @@ def test_a_worker_that_is_killed_takes_only_its_own_calls_with_it(
 
 def kill_all(server: ProxyServer) -> None:
     """Ends every worker as a lack of memory does. The master starts others."""
-    for worker in workers(server):
+    for worker in server.workers():
         os.kill(worker, signal.SIGKILL)
 
 
 def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
-    mortal: ProxyServer, upstream: RawUpstream, key: str
+    mortal: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(HEAVY_BODY, only=len(HEAVY_BODY) // 2))
+    upstream.answers(Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY) // 2, then=wait))
     with ThreadPoolExecutor(6) as pool:
         callers = ask(pool, mortal, key, 6, PLAIN_WAYS)
         upstream.wait_for(6, 40)
@@ -227,8 +226,8 @@ def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
         drawn, errors = seen(callers)
     assert not drawn
     assert len(errors) == 6
-    until(lambda: len(workers(mortal)) == 2, "a gap among the workers", 30)
-    upstream.answers(http_answer(HEAVY_BODY))
+    until(lambda: len(mortal.workers()) == 2, "a gap among the workers", 30)
+    upstream.answers(Answer(HEAVY_BODY))
     assert natively(mortal, key) == [HEAVY]
 
     # What was half written is never served, and swept when nobody can be writing it any more.
@@ -244,12 +243,12 @@ def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
 
 @pytest.mark.parametrize("in_the_midst", [False, True], ids=["before the answer", "in the picture"])
 def test_what_a_killed_worker_was_drawing_is_bought_again_by_openais_sdk_and_by_no_other(
-    mortal: ProxyServer, upstream: RawUpstream, in_the_midst: bool
+    mortal: ProxyServer, upstream: ScriptedUpstream, in_the_midst: bool
 ) -> None:
     """A connection that breaks cannot tell that the call must not be repeated: README, "What it does not do"."""
     held = HeldAnswers(upstream, HEAVY)
     if in_the_midst:
-        upstream.answers(*[http_answer(HEAVY_BODY, only=len(HEAVY_BODY) // 2)] * 4, held.answer)
+        upstream.answers(*[Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY) // 2, then=wait)] * 4, held.answer)
     ways = [*OPENAIS_SDK, *GOOGLES_SDK]
     with ThreadPoolExecutor(4) as pool:
         callers = [pool.submit(way, mortal, f"a-key-{number}") for number, way in enumerate(ways)]
@@ -260,5 +259,5 @@ def test_what_a_killed_worker_was_drawing_is_bought_again_by_openais_sdk_and_by_
         drawn, errors = seen(callers)
     assert drawn == [HEAVY] * 2, "both calls of OpenAI's SDK"
     assert [type(error).__name__ for error in errors] == ["RemoteProtocolError"] * 2, "what Google's SDK passes on"
-    bought = Counter(request.all("x-goog-api-key")[0] for request in upstream.requests)
+    bought = Counter(request.all("x-goog-api-key")[0] for request in upstream.calls)
     assert bought == {"a-key-0": 2, "a-key-1": 2, "a-key-2": 1, "a-key-3": 1}

@@ -1,12 +1,8 @@
-"""An upstream that stalls, drips, breaks its own framing, sends far too much, or cannot be reached securely or at all.
+"""Upstreams that break off an answer at any byte, send far too much, or cannot be reached securely or at all."""
 
-What of this is told before a picture is told by an error, in time; what comes after it cuts the transfer.
-"""
-
-import contextlib
+import base64
 import gzip
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,194 +11,163 @@ from typing import Any
 import pytest
 import requests
 
-from tests.faults.calls import CUT, code, generate, generate_content
-from tests.faults.peak_memory import PeakMemory
-from tests.faults.upstream_faults import MOST_ANSWER_BYTES, slowly
+from tests.faults.calls import CUT, GENERATE_CONTENT, GENERATIONS, code, generate, generate_content
 from tests.support import pictures
+from tests.support.certificate import certificate
 from tests.support.keys import keys_in
-from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import JSON, RawAnswer, RawUpstream, chunk, http_answer, http_head
-from tests.support.rig import Start
-from tests.support.tls_server import tls_server
+from tests.support.peak_memory import PeakMemory
+from tests.support.proxy_server import ProxyServer, Start
+from tests.support.upstream import JSON, Answer, ScriptedUpstream, Wire, chunk, hang_up, http, reset
+from tests.support.upstream_faults import LARGE
 
-BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(pictures.heavy_png())))
+PICTURE = pictures.heavy_png()
+BODY = pictures.as_google_writes(pictures.drawn({"text": "Here you go: "}, pictures.picture_part(PICTURE)))
+PICTURE_BEGINS = BODY.index(pictures.base64_of(PICTURE)[:60].encode())
+PICTURE_ENDS = PICTURE_BEGINS + len(pictures.base64_of(PICTURE))
 MIDDLE = len(BODY) // 2
 MIB = 1024 * 1024
-WISHES = [{"response_format": "url"}, {"response_format": "b64_json"}, {"n": 2}]
-HELD = [{"response_format": "url"}, {"n": 2}]
+PARAMETERS = [{"response_format": "url"}, {"response_format": "b64_json"}, {"n": 2}]
+HELD = [{"response_format": "url"}, {"n": 2}]  # sent when the answer is whole
+BREAKS = {
+    "closed under Content-Length": {"chunked": False},
+    "closed between chunks": {"chunked": True},
+    "reset under Content-Length": {"chunked": False, "then": reset},
+    "reset between chunks": {"chunked": True, "then": reset},
+}
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
-def drip(start: int) -> RawAnswer:
-    """An answer that is quick up to a byte and then comes byte by byte, for ever."""
-    head = [http_head(200, JSON), *([chunk(BODY[:start])] if start else [])]
-    return slowly([*head, *(chunk(BODY[at : at + 1]) for at in range(start, start + 80))], 0.05)
+# An answer that breaks off
 
 
-def torn(last: bytes, start: int = MIDDLE) -> RawAnswer:
-    """A chunked answer with nonsense where a chunk should begin."""
-    return RawAnswer([http_head(200, JSON), *([chunk(BODY[:start])] if start else []), last], hold=False)
+def cuts() -> Iterator[int]:
+    """Places all over an answer, and close to where something begins or ends."""
+    yield from range(1, len(BODY), len(BODY) // 8)
+    for edge in (PICTURE_BEGINS, PICTURE_ENDS, len(BODY)):
+        yield from (cut for cut in (edge - 2, edge - 1, edge + 1) if cut < len(BODY))
 
 
-def packed(body: bytes) -> RawAnswer:
-    """An answer that says it is gzip."""
-    return http_answer(body, headers=[("Content-Encoding", "gzip")])
-
-
-BROKEN_CHUNKS = {"no size": b"zz\r\nxx\r\n", "a negative size": b"-5\r\nabcde\r\n", "no line end": b"5" * 70_000}
-BROKEN_GZIP = {
-    "no gzip": b"this is not gzip at all" * 9,
-    "half of it": gzip.compress(BODY, 1)[:MIDDLE],
-    "damaged": gzip.compress(BODY, 1)[:99_000] + b"\0" * 99_000,
-}
-
-
-@pytest.mark.parametrize("wishes", WISHES, ids=str)
-def test_headers_that_drip_are_given_up_in_time(
-    server: ProxyServer, upstream: RawUpstream, key: str, wishes: dict[str, Any]
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=str)
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "with a length"])
+def test_a_cut_anywhere_never_gives_a_shortened_picture(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, chunked: bool, parameters: dict[str, Any]
 ) -> None:
-    head = http_head(200, JSON)
-    upstream.answers(lambda _: slowly([head[at : at + 1] for at in range(len(head))], 0.05))
-    started = time.monotonic()
-    answer = generate(server, key, **wishes)
-    assert code(answer) == (504, "upstream_timeout")
-    assert answer.headers["x-should-retry"] == "false"
-    assert generate_content(server, key).status_code == 504
-    assert time.monotonic() - started < 3
+    for cut in cuts():
+        upstream.answers(Answer(BODY, cut_after=cut, chunked=chunked))
+        try:
+            answer = generate(server, key, **parameters)
+        except requests.RequestException:
+            assert parameters == {"response_format": "b64_json"}, "only a picture that flows may break off"
+            assert cut >= PICTURE_BEGINS
+            continue
+        if answer.status_code == 200:
+            assert cut >= PICTURE_ENDS, f"cut at {cut} of {len(BODY)}"
+            assert [bytes_of(item) for item in answer.json()["data"]] == [PICTURE] * parameters.get("n", 1)
+        else:
+            assert code(answer) == (502, "upstream_error")
 
 
-@pytest.mark.parametrize("wishes", HELD, ids=str)
-def test_a_picture_that_drips_is_given_up_in_time(
-    server: ProxyServer, upstream: RawUpstream, key: str, wishes: dict[str, Any]
+def bytes_of(item: dict[str, str]) -> bytes:
+    """The picture of an item."""
+    if "url" in item:
+        return requests.get(item["url"], timeout=10).content
+    return base64.b64decode(item["b64_json"], validate=True)
+
+
+@pytest.mark.parametrize("response_format", ["url", "b64_json"])
+@pytest.mark.parametrize("how", BREAKS)
+def test_a_broken_one_of_two_is_an_entry_in_errors_and_the_other_is_kept(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, how: str, response_format: str
 ) -> None:
-    upstream.answers(lambda _: drip(MIDDLE))
-    started = time.monotonic()
-    assert code(generate(server, key, **wishes)) == (504, "upstream_timeout")
-    assert time.monotonic() - started < 2
+    upstream.answers(Answer(BODY, cut_after=MIDDLE, **BREAKS[how]), Answer(BODY))
+    answer = generate(server, key, n=2, response_format=response_format)
+    assert answer.status_code == 200, answer.text[:300]
+    body = answer.json()
+    assert [bytes_of(item) for item in body["data"]] == [PICTURE]
+    assert [entry["code"] for entry in body["errors"]] == ["upstream_error"]
 
 
-def test_a_flowing_picture_that_drips_is_cut_in_time(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(lambda _: drip(MIDDLE))
-    started = time.monotonic()
-    with pytest.raises(CUT):
-        generate(server, key, response_format="b64_json")
-    with pytest.raises(CUT):
-        generate_content(server, key)
-    assert time.monotonic() - started < 4
-
-
-@pytest.mark.parametrize("wishes", WISHES, ids=str)
-@pytest.mark.parametrize("name", BROKEN_CHUNKS)
-def test_a_broken_chunk_before_the_picture_is_a_502(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, wishes: dict[str, Any]
+@pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
+def test_a_caller_without_chunked_transfer_gets_a_reset(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str
 ) -> None:
-    upstream.answers(torn(BROKEN_CHUNKS[name], 0))
-    answer = generate(server, key, **wishes)
-    assert code(answer) == (502, "upstream_error")
-    assert answer.headers["x-should-retry"] == "false"
-    try:
-        assert generate_content(server, key).status_code == 502
-    except CUT:
-        assert name == "a negative size", "http.client reads on behind it, and finds the break later"
+    # HTTP/1.0, which nginx long spoke to its upstreams, has nothing but the end of the connection to end a body.
+    upstream.answers(Answer(BODY, cut_after=MIDDLE))
+    body = b'{"prompt": "a", "response_format": "b64_json", "contents": [{"parts": [{"text": "a"}]}]}'
+    head = f"POST {path} HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    received = bytearray()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(head.encode() + body)
+        with pytest.raises(ConnectionResetError):
+            read_to_the_end(connection, received)
+    assert received.split()[1] == b"200", received[:300]
 
 
-@pytest.mark.parametrize("name", BROKEN_CHUNKS)
-def test_a_broken_chunk_in_the_picture_never_shortens_it(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str
+def read_to_the_end(connection: socket.socket, received: bytearray) -> None:
+    while piece := connection.recv(65536):
+        received += piece
+
+
+def test_an_idle_connection_that_the_upstream_closes_costs_nothing(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(torn(BROKEN_CHUNKS[name]))
-    for wishes in HELD:
-        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
-    with pytest.raises(CUT):
-        generate(server, key, response_format="b64_json")
-    with pytest.raises(CUT):
-        generate_content(server, key)
+    upstream.answers(Answer(BODY, then=hang_up))
+    for _ in range(5):
+        assert generate(server, key).status_code == 200
+        assert generate_content(server, key).content == BODY
+        time.sleep(0.02)
+    assert len(upstream.calls) == 10
 
 
-@pytest.mark.parametrize("name", BROKEN_GZIP)
-def test_broken_gzip_never_shortens_a_picture(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
-    upstream.answers(packed(BROKEN_GZIP[name]))
-    for wishes in HELD:
-        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
-    try:
-        flowed = generate(server, key, response_format="b64_json")
-    except CUT:
-        return
-    assert code(flowed) == (502, "upstream_error")
+# Too much
 
 
-def test_gzip_that_opens_to_a_flood_is_stopped(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_gzip_that_opens_to_a_flood_is_stopped(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     flood = b'{"candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBORw0KGgo' + b"A" * 300 * MIB
-    upstream.answers(packed(gzip.compress(flood, 1)))
+    upstream.answers(Answer(gzip.compress(flood, 1), headers=[("Content-Encoding", "gzip")]))
     with PeakMemory(server) as memory:
-        for wishes in WISHES:
-            assert code(generate(server, key, **wishes)) == (502, "upstream_error")
+        for parameters in PARAMETERS:
+            assert code(generate(server, key, **parameters)) == (502, "upstream_error")
     assert memory.growth < 20 * MIB
 
 
-@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "image/png", "application/octet-stream", ""])
-def test_a_picture_under_a_wrong_content_type_is_a_picture(
-    server: ProxyServer, upstream: RawUpstream, key: str, content_type: str
-) -> None:
-    upstream.answers(http_answer(BODY, content_type=content_type))
-    answer = generate(server, key, response_format="b64_json")
-    assert answer.json()["data"][0]["b64_json"] == pictures.base64_of(pictures.heavy_png())
-    assert answer.headers["Content-Type"] == "application/json"
-    assert generate_content(server, key).content == BODY
-
-
-def test_a_bare_picture_instead_of_json_is_a_502(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(pictures.plain_png(), content_type="image/png"))
-    for wishes in WISHES:
-        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
-
-
-def test_events_under_the_content_type_of_json_are_a_502(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
-    upstream.answers(http_answer(b"data: " + BODY.replace(b"\n", b"") + b"\n\n"))
-    for wishes in WISHES:
-        assert code(generate(server, key, **wishes)) == (502, "upstream_error")
-
-
-def endless(_: object) -> RawAnswer:
+def endless(_: object) -> Wire:
     """200 MB of one picture."""
 
     def send() -> Iterator[bytes]:
-        yield http_head(200, JSON)
+        yield Answer(content_type=JSON).head()
         yield chunk(BODY[:MIDDLE])
         for _ in range(800):
             yield chunk(b"A" * 256 * 1024)
 
-    return RawAnswer(send())
+    return Wire(send())
 
 
 def test_an_answer_of_200_mb_is_given_up_at_the_limit_and_costs_no_memory(
-    server: ProxyServer, upstream: RawUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(endless)
     with PeakMemory(server) as memory:
-        for wishes in HELD:
-            answer = generate(server, key, **wishes)
+        for parameters in HELD:
+            answer = generate(server, key, **parameters)
             assert code(answer) == (502, "upstream_error")
-            assert str(MOST_ANSWER_BYTES) in answer.json()["error"]["message"], "the error names the limit"
+            assert str(LARGE) in answer.json()["error"]["message"], "the error names the limit"
         with pytest.raises(CUT):
             generate(server, key, response_format="b64_json")
         with pytest.raises(CUT):
             generate_content(server, key)
-    assert max(request.sent for request in upstream.requests) < 40 * MIB
+    assert max(request.sent for request in upstream.calls) < 40 * MIB
     assert memory.growth < 20 * MIB
 
 
-UNREACHABLE = {"DNS": "http://gemini.invalid", "DNS with TLS": "https://gemini.invalid"}
+# Not reached
 
 
-@pytest.mark.parametrize("name", UNREACHABLE)
-def test_a_name_that_does_not_resolve_is_a_502_that_may_be_retried(
-    start: Start, tmp_path: Path, key: str, name: str
-) -> None:
-    lost = start(tmp_path, GEMINI_BASE_URL=UNREACHABLE[name])
-    for wishes in WISHES:
-        answer = generate(lost, key, **wishes)
+def test_a_name_that_does_not_resolve_is_an_error_that_does_not_name_it(start: Start, tmp_path: Path, key: str) -> None:
+    lost = start(tmp_path, GEMINI_BASE_URL="http://gemini.invalid")
+    for parameters in PARAMETERS:
+        answer = generate(lost, key, **parameters)
         assert code(answer) == (502, "upstream_error")
         assert answer.headers.get("x-should-retry") != "false"
         assert "gemini.invalid" not in answer.text
@@ -222,43 +187,25 @@ def assert_google_says(answer: requests.Response, status: int, secret: str) -> N
 def test_a_certificate_that_nobody_vouches_for_is_a_502_and_the_key_stays_here(
     start: Start, tmp_path: Path, key: str
 ) -> None:
-    received = bytearray()
-    with tls_server(tmp_path, with_length(BODY), received=received) as url:
-        careful = start(tmp_path / "careful", GEMINI_BASE_URL=url)
-        for wishes in WISHES:
-            assert code(generate(careful, key, **wishes)) == (502, "upstream_error")
-        assert_google_says(generate_content(careful, key), 502, url.rpartition("/")[2])
-        assert not received, "not even a request line may leave"
+    with ScriptedUpstream(Answer(BODY), certificate=certificate(tmp_path)) as secure:
+        careful = start(tmp_path / "careful", GEMINI_BASE_URL=secure.url)
+        for parameters in PARAMETERS:
+            assert code(generate(careful, key, **parameters)) == (502, "upstream_error")
+        assert_google_says(generate_content(careful, key), 502, secure.url.rpartition("/")[2])
+        assert not secure.calls, "not even a request line may leave"
         trusting = start(
-            tmp_path / "trusting", GEMINI_BASE_URL=url, REQUESTS_CA_BUNDLE=str(tmp_path / "certificate.pem")
+            tmp_path / "trusting", GEMINI_BASE_URL=secure.url, REQUESTS_CA_BUNDLE=str(tmp_path / "certificate.pem")
         )
         assert generate_content(trusting, key).content == BODY
-        assert key.encode() in received, "whoever trusts it sends all, and this server notices"
-
-
-def with_length(body: bytes) -> bytes:
-    """A whole answer in one piece, after which the connection ends."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
+        assert key in secure.call.headers.values(), "whoever trusts it sends all, and this server notices"
 
 
 def test_tls_to_a_server_that_speaks_none_is_a_502(start: Start, tmp_path: Path, key: str) -> None:
-    received = bytearray()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=answer_in_the_open, args=(listener, received), daemon=True).start()
-        astray = start(tmp_path, GEMINI_BASE_URL=f"https://127.0.0.1:{listener.getsockname()[1]}")
-        for wishes in WISHES:
-            assert code(generate(astray, key, **wishes)) == (502, "upstream_error")
+    in_the_open = Wire((http(BODY),), hang_up, early=True)
+    with ScriptedUpstream(in_the_open) as plain:
+        astray = start(tmp_path, GEMINI_BASE_URL=plain.url.replace("http:", "https:"))
+        for parameters in PARAMETERS:
+            assert code(generate(astray, key, **parameters)) == (502, "upstream_error")
         assert_google_says(generate_content(astray, key), 502, "127.0.0.1")
-    assert received.startswith(b"\x16\x03"), "the handshake is all that comes"
-    assert not keys_in(received.decode("latin-1"))
-
-
-def answer_in_the_open(listener: socket.socket, received: bytearray) -> None:
-    """A server without TLS that draws for everybody, whatever it is told."""
-    with contextlib.suppress(OSError):
-        while True:
-            connection, _ = listener.accept()
-            with connection, contextlib.suppress(OSError):
-                received += connection.recv(65536)
-                connection.sendall(with_length(BODY))
+    assert all(call.head.startswith(b"\x16\x03") for call in plain.calls), "the handshake is all that comes"
+    assert not keys_in("".join(call.head.decode("latin-1") for call in plain.calls))

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conformance.environments import CACHE, PROJECT, environment
 from tests.fuzz.inputs import HERE, NAMES, WORDS, check_of, seeds_of
+from tests.support.environments import CACHE, made
+from tests.support.processes import PROJECT
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "300"))
 LONGEST = 4096  # bytes of an input
@@ -35,7 +36,7 @@ def fuzz(name: str, seconds: int) -> bool:
         "artifact_prefix": f"{findings}/{name}-",
         "print_final_stats": 1,
     }
-    python = environment("fuzz-venv", HERE / "fuzz_requirements.txt") / "python"
+    python = made("atheris") / "bin/python"
     command = [python, "-m", "tests.fuzz.atheris_process", name, *(f"-{key}={value}" for key, value in options.items())]
     print(f"{name}: {len(seeds_of(name))} seeds, {seconds} s", flush=True)
     executed, covered = "0", "0"

@@ -1,1 +1,1 @@
-"""Is the suite worth its name? Small faults are put into the converters, and rows must turn red."""
+"""Mutants: small faults are put into the service, and rows of the contract suite must fail."""

@@ -1,4 +1,4 @@
-"""The service as gunicorn always serves it, with the fault in it that MUTANT names; none if it names none."""
+"""The project's gunicorn configuration, with the fault that MUTANT names, if any."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A module with a fault in it: its text is changed while it is imported, and nothing is written anywhere."""
+"""Imports a module with a fault: its source is changed on import, and no file is written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.mutants.mutants import Mutant
 
 
 class MutatedLoader(SourceFileLoader):
-    """Compiles the changed text instead of the file's own, whatever compiled form of it lies about."""
+    """Compiles the changed source, and ignores compiled files."""
 
     def __init__(self, name: str, path: str, mutant: Mutant) -> None:
         super().__init__(name, path)
@@ -26,7 +26,7 @@ class MutatedLoader(SourceFileLoader):
 
 
 class MutatingFinder(MetaPathFinder):
-    """Finds one module with a fault in it; all others are found as ever."""
+    """Finds one module with a fault; all others are found as usual."""
 
     def __init__(self, mutant: Mutant) -> None:
         self.mutant = mutant
@@ -34,7 +34,7 @@ class MutatingFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where the module is, if it is the one."""
+        """The module's spec, if it is the one with the fault."""
         if fullname != self.mutant.module:
             return None
         found = PathFinder.find_spec(fullname, path, target)
@@ -44,7 +44,7 @@ class MutatingFinder(MetaPathFinder):
 
 
 def install(mutant: Mutant) -> None:
-    """From now on the module is imported with its fault. Raises ImportError if it was imported before."""
+    """Make the module be imported with its fault. Raises ImportError if it is already imported."""
     if mutant.module in sys.modules:
         raise ImportError(f"{mutant.module} is already imported without its fault")
     sys.meta_path.insert(0, MutatingFinder(mutant))

@@ -1,4 +1,4 @@
-"""The faults: each is a line of the service, what is written in its place, and the rows that must notice."""
+"""The faults: each replaces a line of the service, and names the rows that must notice it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ REQUEST = "compat.gemini_content.request"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault in one module. `rows` are patterns of row ids; at least one row of each pattern turns red.
+    """A fault in one module. `rows` are patterns of row ids; at least one row of each pattern must fail.
 
-    Without `rows` it is a fault that no row speaks of yet: a gap of the suite, told by `make mutants`.
+    Without `rows` no row is about the fault yet: a gap in the suite, which `make mutants` reports.
     """
 
     module: str
@@ -23,9 +23,9 @@ class Mutant:
     rows: tuple[str, ...]
 
     def mutated(self, source: str) -> str:
-        """The module's text with the fault in it. Raises ValueError if the line is not there, or not once."""
+        """The module's source with the fault. Raises ValueError unless it contains the line exactly once."""
         if source.count(self.line) != 1:
-            raise ValueError(f"{self.module} has {source.count(self.line)} times: {self.line}")
+            raise ValueError(f"{self.module} contains {source.count(self.line)} times: {self.line}")
         return source.replace(self.line, self.instead)
 
 
@@ -36,11 +36,11 @@ MUTANTS: Mapping[str, Mutant] = {
         '        "NO_IMAGE",\n',
         ("openai_situations/tried/refused_image_safety/*", "openai_situations/tried/no_image/*"),
     ),
-    "words lost": Mutant(
+    "text lost": Mutant(
         RESPONSE,
         "yield Text(text)",
         "yield from ()",
-        ("openai_generations/words_beside_the_picture/*",),
+        ("openai_generations/text_beside_the_picture/*",),
     ),
     "second picture of an answer dropped": Mutant(
         RESPONSE,
@@ -48,7 +48,7 @@ MUTANTS: Mapping[str, Mutant] = {
         "self.picture = None if is_thought(part) or self.pictures else PictureReader()",
         ("openai_situations/tried/two_pictures/*",),
     ),
-    "drafts shown as results": Mutant(
+    "drafts returned as results": Mutant(
         RESPONSE,
         'return isinstance(part, dict) and part.get("thought") is True',
         "return False",
@@ -94,19 +94,19 @@ MUTANTS: Mapping[str, Mutant] = {
         "compat.gemini_content.error",
         'PER_DAY = re.compile(r"per_?day", re.IGNORECASE)',
         'PER_DAY = re.compile(r"per_?year", re.IGNORECASE)',
-        ("openai_situations/tried/quota_per_day/*",),  # the SDK does not repeat here, and so waits for nothing
+        ("openai_situations/tried/quota_per_day/*",),  # the SDK does not retry here
     ),
-    "aspect ratio of the row beside": Mutant(
+    "aspect ratio of the previous row": Mutant(
         "compat.sizes",
         "ratio, far = nearest_aspect_ratio(pixels, model.pixels)",
         "far, ratio = 0, (names := list(model.pixels))[names.index(nearest_aspect_ratio(pixels, model.pixels)[0]) - 1]",
         ("openai_generations/size_gives_shape/1792x1024/*", "openai_generations/size_gives_shape/1024x1536/*"),
     ),
-    "wrong size told": Mutant(
+    "wrong size reported": Mutant(
         "compat.openai_images.response",
         'return f"{picture.width}x{picture.height}"',
         'return f"{picture.height}x{picture.width}"',
-        ("openai_generations/size_tells_the_truth/*",),
+        ("openai_generations/size_is_the_pictures/*",),
     ),
     "usage not summed": Mutant(
         "compat.openai_images.response",
@@ -127,21 +127,21 @@ MUTANTS: Mapping[str, Mutant] = {
         ("openai_generations/base64_on_request/*", "openai_edits/answers_with_an_address/*"),
     ),
     "Retry-After rounded down": Mutant(
-        "proxy.routes.errors",
+        "compat.dialect",
         '"Retry-After": str(max(1, ceil(seconds)))',
         '"Retry-After": str(max(1, int(seconds)))',
         ("openai_repetition/rounded_up/*",),
     ),
     "x-should-retry lost": Mutant(
         "proxy.routes.errors",
-        "if error.may_repeat is not None:",
+        "if not error.may_repeat:",
         "if error.may_repeat:",
         ("openai_repetition/asked_once/html_502/*", "openai_repetition/asked_once/deadline_exceeded/*"),
     ),
     "dialects of errors swapped": Mutant(
         "proxy.routes.errors",
-        "(google_dialect if googles else openai_dialect).build_error",
-        "(openai_dialect if googles else google_dialect).build_error",
+        "dialect = the_caller().dialect",
+        "[dialect] = DIALECTS - {the_caller().dialect}",
         ("openai_mistakes/no_key/*", "gemini_mistakes/no_key/*"),
     ),
     "key sent twice": Mutant(
@@ -150,10 +150,10 @@ MUTANTS: Mapping[str, Mutant] = {
         'return {name: scheme + key, "authorization": f"Bearer {key}"}',
         ("openai_generations/one_credential/*", "gemini_generate/one_credential/*"),
     ),
-    "body of the window written anew": Mutant(
+    "body of a passthrough changed": Mutant(
         "proxy.routes.gemini_content",
         "    body = read_body()\n",
         '    body = read_body().replace(b"generationConfig", b"generation_config")\n',
-        ("gemini_wire/body_as_it_came/*",),
+        ("gemini_wire/body_unchanged/*",),
     ),
 }

@@ -1,4 +1,4 @@
-"""Rows against a running service with a fault in it."""
+"""Runs rows against the service with a fault."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ START_SECONDS, STOP_SECONDS = 60, 15
 
 
 class DidNotStart(Exception):
-    """The service with a fault in it could not be started: the fault's line may be gone."""
+    """The service with a fault did not start."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What the rows said of one fault."""
+    """The results of the rows for one fault."""
 
     name: str
     results: Sequence[Result]
 
     @property
-    def red(self) -> list[str]:
+    def failed(self) -> list[str]:
         """The rows that failed."""
         return [result.row.id for result in self.results if result.state == State.FAIL]
 
     @property
     def unnoticed(self) -> list[str]:
-        """The patterns of rows that should have failed and of which none did."""
+        """The patterns of which no row failed."""
         patterns = MUTANTS[self.name].rows or ("*",) if self.name else ()
-        return [one for one in patterns if not any(fnmatchcase(row, one) for row in self.red)]
+        return [one for one in patterns if not any(fnmatchcase(row, one) for row in self.failed)]
 
 
 def expected_rows(name: str) -> list[Row]:
@@ -61,7 +61,7 @@ def expected_rows(name: str) -> list[Row]:
 
 
 def try_out(name: str, rows: Sequence[Row]) -> Trial:
-    """Run rows against the service with a fault in it; without one if the name is empty."""
+    """Run rows against the service with a fault, or without one if the name is empty."""
     clients = Clients()
     upstream = ReplayingUpstream(port=0)
     try:
@@ -74,7 +74,7 @@ def try_out(name: str, rows: Sequence[Row]) -> Trial:
 
 @contextmanager
 def service(name: str, upstream: str) -> Iterator[str]:
-    """The whole service in processes of its own, until the block ends; gives its address."""
+    """The address of the service, which runs until the block ends."""
     with TemporaryDirectory() as folder:
         port = free_port()
         environment = {
@@ -85,6 +85,7 @@ def service(name: str, upstream: str) -> Iterator[str]:
             "PORT": str(port),
             "WEB_CONCURRENCY": "1",
             "IMAGE_STORE_URL": f"{folder}/images",
+            "DATABASE_URL": f"sqlite:///{folder}/twinlens.sqlite3",
             "GEMINI_BASE_URL": upstream,
             "MUTANT": name,
         }
@@ -107,7 +108,7 @@ def service(name: str, upstream: str) -> Iterator[str]:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the service answers. Raises DidNotStart."""
+    """Wait until the service answers. Raises DidNotStart."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -129,7 +130,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

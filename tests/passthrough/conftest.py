@@ -1,18 +1,13 @@
 """The servers of these tests, each started when the first test asks for it, and the SDKs in their environments."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.passthrough.sdk_client import SdkClient
-from tests.passthrough.sdk_environments import CannotBeMade, make_all
-from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import RawUpstream
-from tests.support.rig import Start, google, key, proxies, upstream
-
-__all__ = ["google", "key", "upstream"]
+from tests.support.environments import python_of
+from tests.support.proxy_server import ProxyServer, Start, proxies
+from tests.support.upstream import ScriptedUpstream
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +18,13 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy whose upstream is `upstream`."""
     return start(tmp_path_factory.mktemp("window"), GEMINI_BASE_URL=google.url)
 
 
 @pytest.fixture(scope="session")
-def gzip_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def gzip_server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy that lets its callers ask the upstream for compressed answers."""
     return start(tmp_path_factory.mktemp("gzip"), GEMINI_BASE_URL=google.url, UPSTREAM_GZIP="1")
 
@@ -41,13 +36,7 @@ def sandbox_server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Pr
 
 
 @pytest.fixture(scope="session")
-def pythons() -> dict[str, Path | CannotBeMade]:
-    """A Python for every SDK version."""
-    return make_all()
-
-
-@pytest.fixture(scope="session")
-def sdk_clients(pythons: dict[str, Path | CannotBeMade]) -> Iterator[dict[str, SdkClient]]:
+def sdk_clients() -> Iterator[dict[str, SdkClient]]:
     """The SDK processes that have been started so far."""
     started: dict[str, SdkClient] = {}
     yield started
@@ -55,13 +44,9 @@ def sdk_clients(pythons: dict[str, Path | CannotBeMade]) -> Iterator[dict[str, S
         client.__exit__()
 
 
-def sdk_client(name: str, pythons: dict[str, Path | CannotBeMade], started: dict[str, SdkClient]) -> SdkClient:
-    """The process of an SDK version. Skips the test where its packages cannot be installed."""
-    python = pythons[name]
-    if isinstance(python, CannotBeMade):
-        if os.environ.get("REQUIRE_ALL") == "1":
-            pytest.fail(str(python))
-        pytest.skip(str(python))
+def sdk_client(name: str, started: dict[str, SdkClient]) -> SdkClient:
+    """The process of an SDK version. Skips the test where its packages cannot be fetched."""
+    python = python_of(name)
     if name not in started:
         package = name.rpartition("-")[0]
         started[name] = SdkClient(python, f"{package.replace('-', '_')}_script.py").__enter__()

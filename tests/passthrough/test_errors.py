@@ -7,10 +7,9 @@ import pytest
 
 from tests.passthrough.recordings import ABSENT, Recording, recordings
 from tests.support import pictures
-from tests.support.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer, Start
 from tests.support.raw_caller import A_CAT, call
-from tests.support.raw_upstream import JSON, SSE, RawAnswer, RawUpstream, http_answer
-from tests.support.rig import Start
+from tests.support.upstream import JSON, SILENCE, SSE, Answer, ScriptedUpstream, Wire
 
 MODEL = "gemini-2.5-flash-image"
 GENERATE = f"/v1beta/models/{MODEL}:generateContent"
@@ -44,13 +43,13 @@ TARGETS = pytest.mark.parametrize("target", [GENERATE, STREAM, COUNT], ids=["gen
     ids=lambda value: str(value)[:20],
 )
 def test_an_error_of_the_upstream_passes_as_it_is(
-    server: ProxyServer, upstream: RawUpstream, key: str, target: str, status: int, content_type: str, body: bytes
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str, status: int, content_type: str, body: bytes
 ) -> None:
-    upstream.answers(http_answer(body, status, content_type, [("server-timing", "gfet4t7; dur=5")]))
+    upstream.answers(Answer(body, status, content_type, [("server-timing", "gfet4t7; dur=5")]))
     reply = call(server, target, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.one("content-type"), reply.body) == (status, content_type, body)
     assert reply.one("server-timing") == "gfet4t7; dur=5"
-    assert len(upstream.requests) == 1, "an error is not asked for twice"
+    assert len(upstream.calls) == 1, "an error is not asked for twice"
 
 
 @TARGETS
@@ -67,7 +66,7 @@ def test_an_error_of_the_upstream_passes_as_it_is(
 )
 def test_the_delay_of_a_429_is_told_in_retry_after(
     server: ProxyServer,
-    upstream: RawUpstream,
+    upstream: ScriptedUpstream,
     key: str,
     target: str,
     delay: str | None,
@@ -76,24 +75,24 @@ def test_the_delay_of_a_429_is_told_in_retry_after(
 ) -> None:
     details = [pictures.quota_failure("PerMinute"), *([pictures.retry_info(delay)] if delay else [])]
     body = pictures.as_google_writes(pictures.error(429, "RESOURCE_EXHAUSTED", message, *details))
-    upstream.answers(http_answer(body, 429))
+    upstream.answers(Answer(body, 429))
     reply = call(server, target, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.body) == (429, body)
     assert reply.one("retry-after") == expected
 
 
-def test_a_retry_after_of_the_upstreams_own_stays(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_a_retry_after_of_the_upstreams_own_stays(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     body = pictures.as_google_writes(pictures.error(429, "RESOURCE_EXHAUSTED", "x", pictures.retry_info("48s")))
-    upstream.answers(http_answer(body, 429, headers=[("Retry-After", "5")]))
+    upstream.answers(Answer(body, 429, headers=[("Retry-After", "5")]))
     assert call(server, GENERATE, A_CAT, [("x-goog-api-key", key)]).one("retry-after") == "5"
 
 
 @pytest.mark.skipif(not recordings(), reason=ABSENT)
 @pytest.mark.parametrize("recording", [one for one in recordings() if one.status == 429], ids=str)
 def test_a_recorded_429_tells_its_delay(
-    server: ProxyServer, upstream: RawUpstream, key: str, recording: Recording
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, recording: Recording
 ) -> None:
-    upstream.answers(http_answer(recording.body, recording.status, recording.content_type))
+    upstream.answers(Answer(recording.body, recording.status, recording.content_type))
     reply = call(server, GENERATE, A_CAT, [("x-goog-api-key", key)])
     assert reply.body == recording.body
     assert (reply.one("retry-after") is not None) == (b"RetryInfo" in recording.body)
@@ -102,26 +101,26 @@ def test_a_recorded_429_tells_its_delay(
 @TARGETS
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed_and_not_passed_on(
-    server: ProxyServer, upstream: RawUpstream, key: str, target: str, status: int
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str, status: int
 ) -> None:
-    upstream.answers(http_answer(b"", status, headers=[("Location", f"{upstream.url}/elsewhere")]))
+    upstream.answers(Answer(b"", status, headers=[("Location", f"{upstream.url}/elsewhere")]))
     reply = call(server, target, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (502, "UNAVAILABLE")
     assert reply.one("location") is None
-    assert len(upstream.requests) == 1
+    assert len(upstream.calls) == 1
 
 
 BROKEN = {
-    "no answer": RawAnswer([b""]),
-    "no HTTP": RawAnswer([b"hello\r\n\r\n"]),
-    "half a status line": RawAnswer([b"HTTP/1."]),
+    "no answer": Wire([b""]),
+    "no HTTP": Wire([b"hello\r\n\r\n"]),
+    "half a status line": Wire([b"HTTP/1."]),
 }
 
 
 @TARGETS
 @pytest.mark.parametrize("name", BROKEN)
 def test_no_answer_at_all_is_told_in_googles_form(
-    server: ProxyServer, upstream: RawUpstream, key: str, target: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str, name: str
 ) -> None:
     answer = BROKEN[name]
 
@@ -129,16 +128,16 @@ def test_no_answer_at_all_is_told_in_googles_form(
         yield from answer.pieces
         raise ConnectionError
 
-    upstream.answers(lambda _: RawAnswer(then_hang_up()))
+    upstream.answers(lambda _: Wire(then_hang_up()))
     reply = call(server, target, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (502, "UNAVAILABLE")
     assert reply.one("content-type") == "application/json"
     assert reply.detail("ErrorInfo")["reason"] == "UPSTREAM_BROKEN"
-    assert len(upstream.requests) == 1, "what may have been paid is not asked for twice"
+    assert len(upstream.calls) == 1, "what may have been paid is not asked for twice"
 
 
 @pytest.fixture(scope="module")
-def strict_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def strict_server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy that waits a second for its upstream, and takes and passes on little."""
     limits = {"UPSTREAM_TIMEOUT_SECONDS": "1", "MAX_REQUEST_BYTES": "20000", "MAX_ANSWER_BYTES": "20000"}
     return start(tmp_path_factory.mktemp("strict"), GEMINI_BASE_URL=google.url, MAX_IN_FLIGHT="1", **limits)
@@ -146,20 +145,20 @@ def strict_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.Te
 
 @TARGETS
 def test_a_late_answer_is_a_504_in_googles_form(
-    strict_server: ProxyServer, upstream: RawUpstream, key: str, target: str
+    strict_server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str
 ) -> None:
-    upstream.answers(RawAnswer((), hold=True))
+    upstream.answers(SILENCE)
     reply = call(strict_server, target, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (504, "DEADLINE_EXCEEDED")
-    assert upstream.request.gone.wait(1)
+    assert upstream.call.gone.wait(1)
 
 
 @TARGETS
 def test_a_large_body_is_a_413_in_googles_form(
-    strict_server: ProxyServer, upstream: RawUpstream, key: str, target: str
+    strict_server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str
 ) -> None:
     body = json.dumps({"contents": [{"parts": [{"text": "a" * 30_000}]}]}).encode()
     reply = call(strict_server, target, body, [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (413, "INVALID_ARGUMENT")
     assert "20000" in reply.error["message"]
-    assert upstream.requests == []
+    assert upstream.calls == []

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.passthrough.conftest import sdk_client
 from tests.passthrough.sdk_client import SdkClient, SdkError
-from tests.passthrough.sdk_environments import CannotBeMade
 from tests.passthrough.situations import Situation, errors_with_json
 from tests.support import pictures
 from tests.support.proxy_server import ProxyServer
-from tests.support.raw_upstream import RawUpstream, gzipped_if_asked, http_answer
+from tests.support.upstream import Answer, ScriptedUpstream, gzipped_if_asked
 
 MODEL = "gemini-2.5-flash-image"
 INTEGER_ENUMS = "%24alt=json%3Benum-encoding%3Dint"  # the query of every call of this SDK
@@ -22,9 +20,9 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def sdk(pythons: dict[str, Path | CannotBeMade], sdk_clients: dict[str, SdkClient]) -> SdkClient:
+def sdk(sdk_clients: dict[str, SdkClient]) -> SdkClient:
     """The SDK's process."""
-    return sdk_client("google-generativeai-0.8.6", pythons, sdk_clients)
+    return sdk_client("google-generativeai-0.8.6", sdk_clients)
 
 
 @pytest.fixture
@@ -54,21 +52,21 @@ def test_the_process_runs_the_version_it_is_named_after(sdk: SdkClient, server: 
     assert sdk.ask(do="version", base_url=server.url, key="any") == "0.8.6"
 
 
-def test_a_text_becomes_a_picture(ask: Ask, upstream: RawUpstream, key: str) -> None:
+def test_a_text_becomes_a_picture(ask: Ask, upstream: ScriptedUpstream, key: str) -> None:
     picture = pictures.heavy_png()
-    upstream.answers(http_answer(drawn(picture)))
+    upstream.answers(Answer(drawn(picture)))
     answer = ask("generate", contents="a cat")
     assert [one["data"] for one in answer["pictures"]] == [pictures.base64_of(picture)]
     assert answer["texts"] == ["Here you go: "]
     assert (answer["finish_reason"], answer["total_tokens"]) == ("STOP", 1299)
-    request = upstream.request
-    assert request.line == f"POST /v1beta/models/{MODEL}:generateContent?{INTEGER_ENUMS} HTTP/1.1"
+    request = upstream.call
+    assert request.request_line == f"POST /v1beta/models/{MODEL}:generateContent?{INTEGER_ENUMS} HTTP/1.1"
     assert request.all("x-goog-api-key") == [key]
     assert request.all("x-goog-api-client")[0].startswith("genai-py/0.8.6 ")
 
 
-def test_integer_enums_and_pictures_go_in_as_they_are(ask: Ask, upstream: RawUpstream) -> None:
-    upstream.answers(http_answer(drawn(SMALL)))
+def test_integer_enums_and_pictures_go_in_as_they_are(ask: Ask, upstream: ScriptedUpstream) -> None:
+    upstream.answers(Answer(drawn(SMALL)))
     given = {"mime_type": "image/png", "data": pictures.base64_of(SMALL)}
     ask(
         "generate",
@@ -77,7 +75,7 @@ def test_integer_enums_and_pictures_go_in_as_they_are(ask: Ask, upstream: RawUps
         safety_settings={"HARASSMENT": "BLOCK_NONE"},
         system_instruction="draw like a child",
     )
-    body = json.loads(upstream.request.body)
+    body = json.loads(upstream.call.body)
     assert body["generationConfig"]["responseModalities"] == [2]
     assert body["safetySettings"] == [{"category": 7, "threshold": 4}]
     assert body["contents"][0]["parts"][1:] == [
@@ -86,56 +84,56 @@ def test_integer_enums_and_pictures_go_in_as_they_are(ask: Ask, upstream: RawUps
     assert body["systemInstruction"]["parts"] == [{"text": "draw like a child"}]
 
 
-def test_a_chat_sends_its_pictures_back_as_history(ask: Ask, upstream: RawUpstream) -> None:
-    upstream.answers(http_answer(drawn(SMALL)))
+def test_a_chat_sends_its_pictures_back_as_history(ask: Ask, upstream: ScriptedUpstream) -> None:
+    upstream.answers(Answer(drawn(SMALL)))
     first, second = ask("chat", messages=["a cat", "now blue"])
     assert first["pictures"] == second["pictures"]
-    contents = json.loads(upstream.requests[1].body)["contents"]
+    contents = json.loads(upstream.calls[1].body)["contents"]
     assert [content["role"] for content in contents] == ["user", "model", "user"]
     assert contents[1]["parts"][1]["inlineData"]["data"] == pictures.base64_of(SMALL)
 
 
-def test_a_stream_is_an_array_and_brings_the_picture_whole(ask: Ask, upstream: RawUpstream) -> None:
+def test_a_stream_is_an_array_and_brings_the_picture_whole(ask: Ask, upstream: ScriptedUpstream) -> None:
     parts = ({"text": "Here"}, pictures.picture_part(SMALL), {"text": ""})
-    upstream.answers(http_answer(as_array(*map(pictures.drawn, parts))))
+    upstream.answers(Answer(as_array(*map(pictures.drawn, parts))))
     chunks = ask("stream", contents="a cat")
     assert [chunk["texts"] for chunk in chunks] == [["Here"], [], []]
     assert [one["data"] for one in chunks[1]["pictures"]] == [pictures.base64_of(SMALL)]
-    assert upstream.request.target == f"/v1beta/models/{MODEL}:streamGenerateContent?{INTEGER_ENUMS}"
+    assert upstream.call.target == f"/v1beta/models/{MODEL}:streamGenerateContent?{INTEGER_ENUMS}"
 
 
-def test_tokens_are_counted(ask: Ask, upstream: RawUpstream) -> None:
-    upstream.answers(http_answer(b'{"totalTokens": 8}'))
+def test_tokens_are_counted(ask: Ask, upstream: ScriptedUpstream) -> None:
+    upstream.answers(Answer(b'{"totalTokens": 8}'))
     assert ask("count", contents="a cat") == 8
-    assert upstream.request.target == f"/v1beta/models/{MODEL}:countTokens?{INTEGER_ENUMS}"
-    assert json.loads(upstream.request.body)["generateContentRequest"]["model"] == f"models/{MODEL}"
+    assert upstream.call.target == f"/v1beta/models/{MODEL}:countTokens?{INTEGER_ENUMS}"
+    assert json.loads(upstream.call.body)["generateContentRequest"]["model"] == f"models/{MODEL}"
 
 
-def test_the_models_are_listed_and_one_is_told(ask: Ask, upstream: RawUpstream) -> None:
+def test_the_models_are_listed_and_one_is_told(ask: Ask, upstream: ScriptedUpstream) -> None:
     (model,) = ask("list")
     assert model["name"] == f"models/{MODEL}"
     assert {"generateContent", "countTokens"} <= set(model["actions"])
     assert ask("list", page_size=1) == [model]
     assert ask("get", model=f"models/{MODEL}") == model
-    assert upstream.requests == []
+    assert upstream.calls == []
 
 
 @pytest.mark.parametrize("do", ["generate", "stream", "get"])
-def test_another_model_is_not_found(ask: Ask, upstream: RawUpstream, do: str) -> None:
+def test_another_model_is_not_found(ask: Ask, upstream: ScriptedUpstream, do: str) -> None:
     with pytest.raises(SdkError) as caught:
         ask(do, contents="a cat", model="models/gemini-3-pro-image")
     assert (caught.value.classes[0], caught.value.code, caught.value.status) == ("NotFound", 404, "NOT_FOUND")
     assert MODEL in str(caught.value.message)
-    assert upstream.requests == []
+    assert upstream.calls == []
 
 
 def test_a_compressed_answer_is_opened_by_the_sdk(
-    sdk: SdkClient, gzip_server: ProxyServer, upstream: RawUpstream, key: str
+    sdk: SdkClient, gzip_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(gzipped_if_asked(drawn(SMALL)))
     answer = sdk.ask(do="generate", base_url=gzip_server.url, key=key, model=MODEL, contents="a cat")
     assert [one["data"] for one in answer["pictures"]] == [pictures.base64_of(SMALL)]
-    assert upstream.request.all("accept-encoding") == ["gzip, deflate"]
+    assert upstream.call.all("accept-encoding") == ["gzip, deflate"]
 
 
 # It reads an error's body only where that is an object.

@@ -11,10 +11,9 @@ import pytest
 
 from proxy.pictures.store import new_name
 from tests.support import pictures
-from tests.support.proxy_server import ProxyServer
+from tests.support.proxy_server import ProxyServer, Start
 from tests.support.raw_caller import A_CAT, Reply, call, left_hanging, read_at_least
-from tests.support.raw_upstream import JSON, SILENCE, SSE, RawAnswer, RawUpstream, chunk, http_answer, http_head
-from tests.support.rig import Start
+from tests.support.upstream import JSON, SILENCE, SSE, Answer, ScriptedUpstream, Wire, chunk, wait
 
 MODEL = "gemini-2.5-flash-image"
 SECONDS = 1.0
@@ -24,7 +23,7 @@ IMPATIENT = Path(__file__).parent.parent / "end_to_end" / "impatient_gunicorn.co
 
 
 @pytest.fixture(scope="module")
-def server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy with one worker and a place for one caller."""
     return start(tmp_path_factory.mktemp("hanging_up"), GEMINI_BASE_URL=google.url, MAX_IN_FLIGHT="1")
 
@@ -88,9 +87,9 @@ Goodbye = Callable[[socket.socket], None]
 GOODBYES = pytest.mark.parametrize("goodbye", [close, reset, close_half])
 
 
-def assert_the_next_is_served(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def assert_the_next_is_served(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     """The one place is free."""
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     until = time.monotonic() + SECONDS
     reply: Reply | None = None
     while reply is None or (reply.status == 503 and time.monotonic() < until):
@@ -101,7 +100,7 @@ def assert_the_next_is_served(server: ProxyServer, upstream: RawUpstream, key: s
 @GOODBYES
 @pytest.mark.parametrize("name", ASKED)
 def test_before_an_answer_a_goodbye_ends_every_call_upstream(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, goodbye: Goodbye
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, goodbye: Goodbye
 ) -> None:
     asked = ASKED[name]
     upstream.answers(SILENCE)
@@ -113,18 +112,18 @@ def test_before_an_answer_a_goodbye_ends_every_call_upstream(
         goodbye(connection)
         for request in requests:
             assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
-    assert len(upstream.requests) == asked.calls, "what was given up is not asked for again"
+    assert len(upstream.calls) == asked.calls, "what was given up is not asked for again"
     assert_the_next_is_served(server, upstream, key)
 
 
 @GOODBYES
 @pytest.mark.parametrize("name", FLOWING)
 def test_in_the_midst_of_a_picture_a_goodbye_ends_the_call_upstream(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, goodbye: Goodbye
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, goodbye: Goodbye
 ) -> None:
     asked = ASKED[name]
     content_type = SSE if "events" in name else JSON
-    upstream.answers(http_answer(BODY, content_type=content_type, only=IN_THE_PICTURE))
+    upstream.answers(Answer(BODY, content_type=content_type, cut_after=IN_THE_PICTURE, then=wait))
     with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
         (request,) = upstream.wait_for(1)
         read_at_least(connection, IN_THE_PICTURE // 2)
@@ -138,10 +137,10 @@ def test_in_the_midst_of_a_picture_a_goodbye_ends_the_call_upstream(
 @GOODBYES
 @pytest.mark.parametrize("name", HELD)
 def test_while_a_picture_is_held_a_goodbye_ends_every_call_upstream(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, goodbye: Goodbye
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, goodbye: Goodbye
 ) -> None:
     asked = ASKED[name]
-    upstream.answers(http_answer(BODY, only=IN_THE_PICTURE))
+    upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, then=wait))
     with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
         requests = upstream.wait_for(asked.calls)
         time.sleep(0.2)
@@ -155,10 +154,10 @@ def test_while_a_picture_is_held_a_goodbye_ends_every_call_upstream(
 
 @pytest.mark.parametrize("goodbye", [close, reset])
 def test_a_caller_who_stops_reading_and_then_leaves_ends_the_call_upstream(
-    server: ProxyServer, upstream: RawUpstream, key: str, goodbye: Goodbye
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, goodbye: Goodbye
 ) -> None:
     asked = ASKED["generateContent"]
-    upstream.answers(http_answer(BODY * 20))
+    upstream.answers(Answer(BODY * 20))
     with left_hanging(server, asked.path, asked.body, asked.headers(key), receive_buffer=4096) as connection:
         (request,) = upstream.wait_for(1)
         read_at_least(connection, 1)
@@ -171,10 +170,10 @@ def test_a_caller_who_stops_reading_and_then_leaves_ends_the_call_upstream(
 
 
 def test_two_of_four_that_are_there_do_not_keep_the_others_alive(
-    server: ProxyServer, upstream: RawUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     asked = ASKED["four generations"]
-    upstream.answers(http_answer(BODY), http_answer(BODY), SILENCE)
+    upstream.answers(Answer(BODY), Answer(BODY), SILENCE)
     with left_hanging(server, asked.path, asked.body, asked.headers(key)):
         requests = upstream.wait_for(4)
         time.sleep(0.3)
@@ -187,10 +186,10 @@ def test_two_of_four_that_are_there_do_not_keep_the_others_alive(
 
 
 def test_a_caller_who_sends_a_next_request_early_is_not_taken_for_gone(
-    server: ProxyServer, upstream: RawUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     asked = ASKED["generateContent"]
-    upstream.answers(http_answer(BODY))
+    upstream.answers(Answer(BODY))
     with left_hanging(server, asked.path, asked.body, asked.headers(key)) as connection:
         head = f"POST {asked.path} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {key}\r\nContent-Length: {len(A_CAT)}\r\n\r\n"
         connection.sendall(head.encode() + A_CAT)
@@ -200,7 +199,9 @@ def test_a_caller_who_sends_a_next_request_early_is_not_taken_for_gone(
     assert received.count(b"HTTP/1.1 200") == 2
 
 
-def test_fifty_goodbyes_in_a_row_leave_nothing_behind(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_fifty_goodbyes_in_a_row_leave_nothing_behind(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
+) -> None:
     upstream.answers(SILENCE)
     asked = ASKED["generateContent"]
     for number in range(1, 51):
@@ -212,7 +213,7 @@ def test_fifty_goodbyes_in_a_row_leave_nothing_behind(server: ProxyServer, upstr
 
 
 @pytest.fixture(scope="module")
-def impatient_server(start: Start, google: RawUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+def impatient_server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """The same, and a caller has a second to take what is there for him."""
     folder = tmp_path_factory.mktemp("impatient")
     environment = {"GEMINI_BASE_URL": google.url, "MAX_IN_FLIGHT": "1", "IMAGE_STORE_URL": str(folder)}
@@ -221,16 +222,16 @@ def impatient_server(start: Start, google: RawUpstream, tmp_path_factory: pytest
 
 @pytest.mark.parametrize("name", FLOWING)
 def test_a_caller_who_takes_nothing_does_not_keep_his_place(
-    impatient_server: ProxyServer, upstream: RawUpstream, key: str, name: str
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
     asked = ASKED[name]
-    upstream.answers(lambda _: RawAnswer(without_end(BODY[:IN_THE_PICTURE])))
+    upstream.answers(lambda _: Wire(without_end(BODY[:IN_THE_PICTURE])))
     with left_hanging(impatient_server, asked.path, asked.body, asked.headers(key), receive_buffer=64 * 1024) as caller:
         (request,) = upstream.wait_for(1)
         assert request.gone.wait(8), "the upstream was still asked for more"
         assert_the_next_is_served(impatient_server, upstream, key)
         assert rest_until_the_reset(caller) < 10_000_000
-    assert "took too long to take it" in impatient_server.output()
+    assert "too slow to read it" in impatient_server.output()
 
 
 def test_a_caller_who_takes_nothing_of_a_stored_picture_is_let_go(impatient_server: ProxyServer):
@@ -258,7 +259,7 @@ def rest_until_the_reset(caller: socket.socket) -> int:
 
 def without_end(begin: bytes) -> Iterator[bytes]:
     """An answer whose picture goes on and on."""
-    yield http_head(200, JSON)
+    yield Answer(content_type=JSON).head()
     yield chunk(begin)
     while True:
         yield chunk(b"AAAA" * 16 * 1024)

@@ -9,13 +9,13 @@ import pytest
 from tests.support import pictures
 from tests.support.proxy_server import ProxyServer
 from tests.support.raw_caller import A_CAT, call, left_hanging, read_at_least
-from tests.support.raw_upstream import SSE, RawAnswer, RawUpstream, chunk, http_answer, http_head
+from tests.support.upstream import SSE, Answer, ScriptedUpstream, Wire, chunk
 
 MODEL = "gemini-2.5-flash-image"
 GENERATE = f"/v1beta/models/{MODEL}:generateContent"
 STREAM = f"/v1beta/models/{MODEL}:streamGenerateContent"
 COUNT = f"/v1beta/models/{MODEL}:countTokens"
-OK = http_answer(b"{}")
+OK = Answer(b"{}")
 BODIES = {
     "odd white space": b' \r\n{ "contents"\t:[ {"parts" : [{"text":"a  cat"} ]\n}] }\n\n',
     "duplicate keys": b'{"contents":[{"parts":[{"text":"a"}]}],"contents":[{"parts":[{"text":"b","text":"c"}]}]}',
@@ -40,12 +40,12 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("target", [GENERATE, f"{STREAM}?alt=sse", STREAM, GENERATE.replace("v1beta", "v1")])
 def test_a_body_goes_up_byte_for_byte(
-    server: ProxyServer, upstream: RawUpstream, key: str, target: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str, name: str
 ) -> None:
     upstream.answers(OK)
     reply = call(server, target, BODIES[name], [("x-goog-api-key", key), ("Content-Type", "application/json")])
     assert reply.status == 200, reply.body
-    assert upstream.request.body == BODIES[name]
+    assert upstream.call.body == BODIES[name]
 
 
 @pytest.mark.parametrize(
@@ -54,23 +54,23 @@ def test_a_body_goes_up_byte_for_byte(
     ids=["contents", "generateContentRequest"],
 )
 def test_a_body_to_count_goes_up_byte_for_byte(
-    server: ProxyServer, upstream: RawUpstream, key: str, body: bytes
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, body: bytes
 ) -> None:
     upstream.answers(OK)
     assert call(server, COUNT, body, [("x-goog-api-key", key)]).status == 200
-    assert upstream.request.body == body
+    assert upstream.call.body == body
 
 
-def test_a_body_in_chunks_goes_up_byte_for_byte(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_a_body_in_chunks_goes_up_byte_for_byte(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(OK)
     body = b"".join(chunk(A_CAT[start : start + 7]) for start in range(0, len(A_CAT), 7)) + b"0\r\n\r\n"
     head = f"POST {GENERATE} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {key}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(head.encode() + body)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
-    assert upstream.request.body == A_CAT
-    assert upstream.request.all("content-length") == [str(len(A_CAT))]
-    assert upstream.request.all("transfer-encoding") == []
+    assert upstream.call.body == A_CAT
+    assert upstream.call.all("content-length") == [str(len(A_CAT))]
+    assert upstream.call.all("transfer-encoding") == []
 
 
 @pytest.mark.parametrize("target", [GENERATE, STREAM, COUNT], ids=["generate", "stream", "count"])
@@ -91,13 +91,13 @@ def test_a_body_in_chunks_goes_up_byte_for_byte(server: ProxyServer, upstream: R
     ],
 )
 def test_the_query_goes_up_as_it_is_but_for_the_key(
-    server: ProxyServer, upstream: RawUpstream, key: str, target: str, query: str, expected: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str, query: str, expected: str
 ) -> None:
     upstream.answers(OK)
     headers = [] if "{key}" in query else [("x-goog-api-key", key)]
     assert call(server, target + query.format(key=key), A_CAT, headers).status == 200
-    assert upstream.request.target == target + expected
-    assert upstream.request.all("x-goog-api-key") == [key]
+    assert upstream.call.target == target + expected
+    assert upstream.call.all("x-goog-api-key") == [key]
 
 
 TELLTALE = (
@@ -124,12 +124,12 @@ TELLTALE = (
 
 @pytest.mark.parametrize("target", [GENERATE, f"{STREAM}?alt=sse", COUNT], ids=["generate", "stream", "count"])
 def test_one_credential_goes_up_and_nothing_that_tells_who_the_caller_is(
-    server: ProxyServer, upstream: RawUpstream, key: str, target: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str
 ) -> None:
     upstream.answers(OK)
     told = [("User-Agent", "mine"), *((name, value.format(other=f"other-{key}")) for name, value in TELLTALE)]
     assert call(server, target, A_CAT, [("x-goog-api-key", key), *told]).status == 200
-    assert {name for name, _ in upstream.request.headers} == {
+    assert set(upstream.call.headers) == {
         "host",
         "accept",
         "accept-encoding",
@@ -138,11 +138,11 @@ def test_one_credential_goes_up_and_nothing_that_tells_who_the_caller_is(
         "user-agent",
         "x-goog-api-key",
     }
-    assert upstream.request.all("x-goog-api-key") == [key]
-    assert f"other-{key}".encode() not in upstream.request.head
+    assert upstream.call.all("x-goog-api-key") == [key]
+    assert f"other-{key}".encode() not in upstream.call.head
 
 
-def test_what_the_callers_sdk_says_of_itself_goes_up(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_what_the_callers_sdk_says_of_itself_goes_up(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(OK)
     said = {
         "user-agent": "google-genai-sdk/3.4.0 gl-python/3.11.7",
@@ -150,10 +150,10 @@ def test_what_the_callers_sdk_says_of_itself_goes_up(server: ProxyServer, upstre
         "x-server-timeout": "30",
     }
     call(server, GENERATE, A_CAT, [("x-goog-api-key", key), *said.items()])
-    assert {name: upstream.request.all(name) for name in said} == {name: [value] for name, value in said.items()}
+    assert {name: upstream.call.all(name) for name in said} == {name: [value] for name, value in said.items()}
 
 
-def test_what_google_says_of_an_answer_comes_back(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_what_google_says_of_an_answer_comes_back(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     said = {
         "server-timing": "gfet4t7; dur=5555",
         "x-gemini-service-tier": "standard",
@@ -174,7 +174,7 @@ def test_what_google_says_of_an_answer_comes_back(server: ProxyServer, upstream:
     }
     lines = [*((name, value) for name, value in said.items() if name != "vary"), *not_ours.items()]
     events = pictures.as_events(pictures.drawn({"text": "a"}))
-    upstream.answers(http_answer(events, 200, SSE, lines))
+    upstream.answers(Answer(events, 200, SSE, lines))
     reply = call(server, f"{STREAM}?alt=sse", A_CAT, [("x-goog-api-key", key)])
     assert reply.body == events
     assert {name: reply.one(name) for name in said} == said
@@ -185,18 +185,17 @@ def test_what_google_says_of_an_answer_comes_back(server: ProxyServer, upstream:
 
 
 def test_a_cookie_of_one_answer_does_not_go_up_with_the_next_call(
-    server: ProxyServer, upstream: RawUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    upstream.answers(http_answer(b"{}", headers=[("Set-Cookie", "NID=1; Path=/")]))
+    upstream.answers(Answer(b"{}", headers=[("Set-Cookie", "NID=1; Path=/")]))
     for _ in range(2):
         call(server, GENERATE, A_CAT, [("x-goog-api-key", key)])
-    assert [request.all("cookie") for request in upstream.requests] == [[], []]
+    assert [request.all("cookie") for request in upstream.calls] == [[], []]
 
 
-def test_an_answer_with_a_length_keeps_it(server: ProxyServer, upstream: RawUpstream, key: str) -> None:
+def test_an_answer_with_a_length_keeps_it(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     body = b'{"candidates": []}'
-    head = http_head(200, "application/json").replace(b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(body))
-    upstream.answers(RawAnswer([head + body]))
+    upstream.answers(Answer(body, chunked=False))
     reply = call(server, GENERATE, A_CAT, [("x-goog-api-key", key)])
     assert reply.body == body
     assert reply.one("content-length") == str(len(body))
@@ -208,24 +207,24 @@ def test_an_answer_with_a_length_keeps_it(server: ProxyServer, upstream: RawUpst
     [b"", b" ", b"null", b"\xff\xfe\x00", b"<html></html>", b'{"half": ', b"data: {}\r\n\r\n", b"x" * 1_000_000],
     ids=lambda body: str(body[:12]),
 )
-def test_an_answer_is_not_looked_at(server: ProxyServer, upstream: RawUpstream, key: str, body: bytes) -> None:
-    upstream.answers(http_answer(body, content_type="application/x-whatever; a=b"))
+def test_an_answer_is_not_looked_at(server: ProxyServer, upstream: ScriptedUpstream, key: str, body: bytes) -> None:
+    upstream.answers(Answer(body, content_type="application/x-whatever; a=b"))
     reply = call(server, GENERATE, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.one("content-type"), reply.body) == (200, "application/x-whatever; a=b", body)
 
 
 def test_each_piece_of_a_stream_is_passed_on_before_the_next_is_made(
-    server: ProxyServer, upstream: RawUpstream, key: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     seen = threading.Event()
     first, last = b"data: {}\r\n\r\n", b'data: {"last": 1}\r\n\r\n'
 
     def pieces() -> Iterator[bytes]:
-        yield http_head(200, SSE) + chunk(first)
+        yield Answer(content_type=SSE).head() + chunk(first)
         assert seen.wait(5), "the first event did not arrive while the second was awaited"
         yield chunk(last) + b"0\r\n\r\n"
 
-    upstream.answers(lambda request: RawAnswer(pieces()))
+    upstream.answers(lambda request: Wire(pieces()))
     with left_hanging(server, f"{STREAM}?alt=sse", A_CAT, [("x-goog-api-key", key)]) as connection:
         received = b""
         while first not in received:
@@ -238,8 +237,8 @@ def test_each_piece_of_a_stream_is_passed_on_before_the_next_is_made(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_another_verb_is_refused_in_googles_form(
-    server: ProxyServer, upstream: RawUpstream, key: str, method: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, method: str
 ) -> None:
     reply = call(server, GENERATE, None, [("x-goog-api-key", key)], method)
     assert (reply.status, reply.error["status"], reply.one("allow")) == (405, "UNIMPLEMENTED", "POST")
-    assert upstream.requests == []
+    assert upstream.calls == []

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.proxy_server import ProxyServer
 from tests.support.raw_caller import call
-from tests.support.raw_upstream import RawUpstream, http_answer
+from tests.support.upstream import Answer, ScriptedUpstream
 
 MODEL = "gemini-2.5-flash-image"
 GENERATING = ("generateContent", "streamGenerateContent")
@@ -82,10 +82,10 @@ def snake_case(field: str) -> str:
 @pytest.mark.parametrize("method", GENERATING)
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_wrong_shape_is_refused_and_every_field_is_named(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, method: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, method: str
 ) -> None:
     body, fields = REFUSED[name]
-    upstream.answers(http_answer(b"{}"))
+    upstream.answers(Answer(b"{}"))
     reply = call(server, target(method), json.dumps(body).encode(), [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (400, "INVALID_ARGUMENT"), reply.body
     assert str(reply.one("content-type")).startswith("application/json")
@@ -93,12 +93,12 @@ def test_a_wrong_shape_is_refused_and_every_field_is_named(
     assert sorted(snake_case(violation["field"]) for violation in violations) == sorted(fields)
     assert all(violation["description"] for violation in violations)
     assert reply.error["message"] == "\n".join(violation["description"] for violation in violations)
-    assert upstream.requests == []
+    assert upstream.calls == []
 
 
 @pytest.mark.parametrize("name", ["generationConfig as list", "data as number", "systemInstruction as text"])
 def test_the_fields_are_spelled_as_google_spells_them(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ) -> None:
     body, fields = REFUSED[name]
     reply = call(server, target("generateContent"), json.dumps(body).encode(), [("x-goog-api-key", key)])
@@ -107,7 +107,7 @@ def test_the_fields_are_spelled_as_google_spells_them(
 
 @pytest.mark.parametrize("body", [{}, {"contents": []}, {"contents": None}], ids=str)
 def test_missing_contents_are_told_in_googles_words(
-    server: ProxyServer, upstream: RawUpstream, key: str, body: dict[str, Any]
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, body: dict[str, Any]
 ) -> None:
     reply = call(server, target("generateContent"), json.dumps(body).encode(), [("x-goog-api-key", key)])
     assert "* GenerateContentRequest.contents: contents is not specified" in reply.error["message"]
@@ -132,14 +132,14 @@ def test_missing_contents_are_told_in_googles_words(
     ids=lambda body: str(body[:16]),
 )
 def test_what_is_no_json_object_is_refused(
-    server: ProxyServer, upstream: RawUpstream, key: str, body: bytes, method: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, body: bytes, method: str
 ) -> None:
-    upstream.answers(http_answer(b"{}"))
+    upstream.answers(Answer(b"{}"))
     reply = call(server, target(method), body, [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (400, "INVALID_ARGUMENT")
     assert "JSON" in reply.error["message"]
     assert reply.error["details"]
-    assert upstream.requests == []
+    assert upstream.calls == []
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ def test_what_is_no_json_object_is_refused(
     ids=str,
 )
 def test_a_wrong_shape_to_count_is_refused(
-    server: ProxyServer, upstream: RawUpstream, key: str, body: dict[str, Any], field: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, body: dict[str, Any], field: str
 ) -> None:
     reply = call(server, target("countTokens"), json.dumps(body).encode(), [("x-goog-api-key", key)])
     assert (reply.status, reply.error["status"]) == (400, "INVALID_ARGUMENT")
     (violation,) = reply.detail("BadRequest")["fieldViolations"]
     assert snake_case(violation["field"]) == field
-    assert upstream.requests == []
+    assert upstream.calls == []
 
 
 PICTURE = {"mimeType": "image/png", "data": "iVBORw0KGgo="}
@@ -225,32 +225,34 @@ ACCEPTED: dict[str, Any] = {
 @pytest.mark.parametrize("method", GENERATING)
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_what_google_accepts_passes(
-    server: ProxyServer, upstream: RawUpstream, key: str, name: str, method: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, method: str
 ) -> None:
-    upstream.answers(http_answer(b"{}"))
+    upstream.answers(Answer(b"{}"))
     body = json.dumps(ACCEPTED[name]).encode()
     reply = call(server, target(method), body, [("x-goog-api-key", key)])
     assert reply.status == 200, reply.body
-    assert upstream.request.body == body
+    assert upstream.call.body == body
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_what_google_accepts_can_be_counted(server: ProxyServer, upstream: RawUpstream, key: str, name: str) -> None:
+def test_what_google_accepts_can_be_counted(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+) -> None:
     for body in (
         {"contents": ACCEPTED[name]["contents"]},
         {"generateContentRequest": {"model": f"models/{MODEL}", **ACCEPTED[name]}},
         {"generate_content_request": {"model": f"models/{MODEL}", **ACCEPTED[name]}},
     ):
-        upstream.answers(http_answer(b'{"totalTokens": 1}'))
+        upstream.answers(Answer(b'{"totalTokens": 1}'))
         reply = call(server, target("countTokens"), json.dumps(body).encode(), [("x-goog-api-key", key)])
         assert reply.status == 200, reply.body
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "text/plain", None])
 def test_the_content_type_does_not_matter(
-    server: ProxyServer, upstream: RawUpstream, key: str, content_type: str | None
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, content_type: str | None
 ) -> None:
-    upstream.answers(http_answer(b"{}"))
+    upstream.answers(Answer(b"{}"))
     headers = [("x-goog-api-key", key)] + ([("Content-Type", content_type)] if content_type else [])
     assert call(server, target("generateContent"), json.dumps(ACCEPTED["one text"]).encode(), headers).status == 200
-    assert upstream.request.all("content-type") == ["application/json"]
+    assert upstream.call.all("content-type") == ["application/json"]

@@ -1,14 +1,13 @@
 """A real browser, and the proxy it visits: its sandbox is on; any other key asks a slow upstream."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.playground.programs import chromium, missing
 from tests.playground.visit import Visit
-from tests.support.proxy_server import PROJECT, ProxyServer
+from tests.support.installed import package, program
+from tests.support.proxy_server import ProxyServer
+from tests.support.sandbox_process import running_sandbox
 
 SLOW_SECONDS = 20  # nobody waits for the end of it
 
@@ -16,15 +15,8 @@ SLOW_SECONDS = 20  # nobody waits for the end of it
 @pytest.fixture(scope="session")
 def slow_google() -> Iterator[str]:
     """The address of a sandbox that plays Google, slowly."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--latency", str(SLOW_SECONDS)]
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    with running_sandbox("--latency", str(SLOW_SECONDS)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +30,8 @@ def server(slow_google: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def browser():
     """Debian's Chromium."""
-    path = chromium()
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("the Python package playwright is not installed")
-    with sync_playwright() as playwright:
+    path = program("chromium")
+    with package("playwright.sync_api").sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()

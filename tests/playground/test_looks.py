@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.playground.programs import node_modules
 from tests.playground.visit import Visit, draw_file, pixels
+from tests.support.environments import environment
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(227, 231, 229)", "rgb(15, 17, 18)"
@@ -21,19 +21,19 @@ NAMES = (  # that are the same in both languages
 
 def test_the_browsers_language_is_spoken_and_another_choice_remembered(visit: Callable[..., Visit]):
     page = visit(locale="ko-KR")
-    assert page.text("#shutter-words") == "그림 찍기"
+    assert page.text("#shutter-words") == "이미지 생성"
     assert page.page.evaluate("document.documentElement.lang") == "ko"
     page.take()
     assert "픽셀" in page.text(".caption")
     page.release("[[refused_image_safety]]")
     page.wait_for("failed")
-    assert page.text(".trouble .headline") == "안전상의 이유로 거절되었습니다"
+    assert page.text(".trouble .headline") == "안전 정책에 따라 거부되었습니다"
     assert page.text(".advice").startswith("해결 방법: ")
     page.page.click("#language")
     assert page.text(".trouble .headline") == "The picture was refused for safety"
     assert page.find("#prompt").input_value() == "[[refused_image_safety]]"
     page.page.reload()
-    assert page.text("#shutter-words") == "Take the picture"
+    assert page.text("#shutter-words") == "Generate"
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ko-KR"])
@@ -102,7 +102,7 @@ def test_the_code_follows_the_form(page: Visit, tmp_path: Path):
     assert all(one in page.text("#code") for one in ("n=3", 'size="1344x768"', 'open("어떤-그림.png", "rb")'))
     assert "어떤-그림.png" in page.text("#code-note")
     page.page.click("#tab-gemini-node")
-    assert page.text("#code-note").endswith("Left out, because Gemini's API has no word for it: n.")
+    assert page.text("#code-note").endswith("Not supported by the Gemini API: n.")
 
 
 def test_everything_can_be_done_with_the_keyboard(page: Visit, tmp_path: Path):
@@ -123,7 +123,7 @@ def test_everything_can_be_done_with_the_keyboard(page: Visit, tmp_path: Path):
         keys.press("ArrowRight")
     tab_to(page, "n")
     keys.press("ArrowUp")
-    assert page.text("#shutter-words") == "Take 2 pictures"
+    assert page.text("#shutter-words") == "Generate 2 pictures"
     tab_to(page, "stream")
     keys.press("Space")
     tab_to(page, "shutter")
@@ -157,7 +157,7 @@ def test_a_mask_can_be_painted_with_the_keyboard(page: Visit, tmp_path: Path):
     tab_to(page, "mask-keep")
     page.page.keyboard.press("Enter")
     page.find("#mask").wait_for(state="hidden")
-    assert page.find(".mask-tool").first.inner_text() == "Change the mask"
+    assert page.find(".mask-tool").first.inner_text() == "Edit the mask"
     assert focused(page) == "mask-tool"
 
 
@@ -182,7 +182,7 @@ def tab_to(page: Visit, name: str) -> None:
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The source of axe-core."""
-    return (node_modules() / "axe-core/axe.min.js").read_text()
+    return (environment("playground-node") / "node_modules/axe-core/axe.min.js").read_text()
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

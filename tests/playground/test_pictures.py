@@ -48,7 +48,7 @@ def test_formats(page: Visit, form: str, kind: str):
 
 def test_four_pictures_and_one_of_them(page: Visit):
     page.page.fill("#n", "4")
-    assert page.text("#shutter-words") == "Take 4 pictures"
+    assert page.text("#shutter-words") == "Generate 4 pictures"
     page.choose_ratio("4:3")
     page.take()
     assert page.find(".frame img").count() == 4
@@ -86,7 +86,7 @@ def test_a_picture_becomes_the_next_input(page: Visit):
     page.take()
     page.find(".caption").get_by_text("Use as input").click()
     page.find("#inputs li").wait_for()
-    assert page.text("#shutter-words") == "Take the new picture"
+    assert page.text("#shutter-words") == "Edit picture"
     page.find("#inputs .round").click()
     assert page.find("#inputs li").count() == 0
 
@@ -131,7 +131,7 @@ def test_a_mask_is_a_png_of_the_pictures_size_and_transparent_where_it_was_paint
     assert mask.getpixel((224, 160))[3] == 0
     assert mask.getpixel((600, 20))[3] == 255
     page.take("fill it with flowers")
-    assert "The mask was sent as a wish" in page.text(".caption")
+    assert "The mask was sent as an instruction" in page.text(".caption")
 
 
 def test_the_easel_takes_back_turns_round_and_clears(page: Visit, tmp_path: Path):
@@ -144,12 +144,12 @@ def test_the_easel_takes_back_turns_round_and_clears(page: Visit, tmp_path: Path
     page.open_easel()
     page.page.click("#mask-invert")
     page.leave_easel("#mask-keep")
-    assert page.find(".mask-tool").first.inner_text() == "Change the mask"
+    assert page.find(".mask-tool").first.inner_text() == "Edit the mask"
     page.open_easel()
     page.page.click("#mask-clear")
     page.page.keyboard.press("Escape")
     page.find("#mask").wait_for(state="hidden")
-    assert page.find(".mask-tool").first.inner_text() == "Change the mask", "going back changes nothing"
+    assert page.find(".mask-tool").first.inner_text() == "Edit the mask", "going back changes nothing"
 
 
 ERRORS = [
@@ -159,17 +159,17 @@ ERRORS = [
     ("openai", "api_key_invalid", "does not accept this key", "invalid_api_key"),
     ("openai", "html_502", "cannot be reached", "upstream_error"),
     ("openai", "text_only", "made no picture", "no_image_generated"),
-    ("openai", "model_retired", "model is not there", "model_not_found"),
+    ("openai", "model_retired", "model is not available", "model_not_found"),
     ("gemini", "refused_image_safety", "refused for safety", "IMAGE_SAFETY"),
     ("gemini", "refused_prompt_blocklist", "refused for safety", "BLOCKLIST"),
     ("gemini", "quota_per_day", "quota is used up", "RESOURCE_EXHAUSTED"),
     ("gemini", "quota_per_minute", "Too many requests", "RESOURCE_EXHAUSTED"),
     ("gemini", "api_key_invalid", "does not accept this key", "API_KEY_INVALID"),
-    ("gemini", "location_not_supported", "does not serve this place", "FAILED_PRECONDITION"),
+    ("gemini", "location_not_supported", "does not serve this region", "FAILED_PRECONDITION"),
     ("gemini", "missing_key", "No key was sent", "PERMISSION_DENIED"),
     ("gemini", "overloaded", "overloaded or has an error", "UNAVAILABLE"),
     ("gemini", "text_only", "made no picture", "STOP"),
-    ("gemini", "model_retired", "model is not there", "NOT_FOUND"),
+    ("gemini", "model_retired", "model is not available", "NOT_FOUND"),
 ]
 
 
@@ -208,7 +208,7 @@ def test_streams_that_end_badly_are_explained_too(page: Visit, situation: str, t
         page.find("#sheet li").nth(frames).wait_for()
         page.wait_for("failed")
         assert title in page.text(".trouble .headline")
-        assert page.text(".trouble .headline") != "It did not work"
+        assert page.text(".trouble .headline") != "The call failed"
     page.complaints[:] = [one for one in page.complaints if "ERR_" not in one]  # a cut transfer is Chromium's news
 
 
@@ -226,7 +226,7 @@ def test_without_prompt_or_key_nothing_is_asked(page: Visit):
     page.page.fill("#prompt", "a cat")
     page.page.fill("#key", "")
     page.release()
-    assert page.text("#news") == "A key is needed first."
+    assert page.text("#news") == "Enter a key first."
     assert page.find("#sheet li").count() == 0
     page.page.click("#use-sandbox")
     page.take()
@@ -239,7 +239,7 @@ def test_a_running_call_shows_its_time_in_the_right_frame_and_can_be_cancelled(p
     page.find(".waiting").wait_for()
     page.page.wait_for_timeout(600)
     assert float(page.text(".clock")) >= 0.5
-    assert re.match(r"Exposing… \d\.\d s", page.text("#shutter-words"))
+    assert re.match(r"Generating… \d\.\d s", page.text("#shutter-words"))
     box = page.find(".waiting").bounding_box()
     assert box and box["width"] / box["height"] == pytest.approx(9 / 16, rel=0.03)
     with page.page.expect_event("requestfailed") as failed:
@@ -247,7 +247,7 @@ def test_a_running_call_shows_its_time_in_the_right_frame_and_can_be_cancelled(p
     assert "ABORTED" in failed.value.failure
     page.wait_for("cancelled")
     assert page.text("#news") == "The call was cancelled."
-    page.find("#glass").get_by_text("Take it again").click()
+    page.find("#glass").get_by_text("Generate again").click()
     page.wait_for("running")
     page.page.keyboard.press("Escape")
     page.wait_for("cancelled")
@@ -261,7 +261,7 @@ def test_history_shows_earlier_calls_and_brings_their_settings_back(page: Visit)
     page.take("a galaxy")
     page.find("#sheet button").nth(1).click()
     assert page.facts()["pixels"] == "1248 × 832"
-    page.find(".caption").get_by_text("Same settings").click()
+    page.find(".caption").get_by_text("Use these settings").click()
     assert page.find("#prompt").input_value() == "a desert with a balloon"
     assert 'size="1248x832"' in page.code("openai-python")
 

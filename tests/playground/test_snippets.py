@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.playground.programs import node, node_modules, program
 from tests.playground.visit import Visit, digest, draw_file
+from tests.support.environments import environment
+from tests.support.installed import program
 from tests.support.proxy_server import ProxyServer
 
 NASTY = """a "cat's" \\n $HOME `id` ${x} {y} %s
@@ -117,8 +118,8 @@ def made_by(runner: Callable[[str, Path], list[str]], code: str, folder: Path) -
     before = set(folder.iterdir())
     command = runner(code, folder)
     before |= {folder / "node_modules", *folder.glob("code.*")}
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=40)
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=40)
     assert done.returncode == 0, f"{code}\n{done.stderr}"
     made = [path for path in folder.iterdir() if path not in before]
     answers = done.stdout + "".join(path.read_text() for path in made if path.suffix == ".json")
@@ -138,12 +139,12 @@ def python() -> Callable[[str, Path], list[str]]:
 
 
 def javascript() -> Callable[[str, Path], list[str]]:
-    path, modules = node(), node_modules()
+    path, modules = program("node"), environment("playground-node") / "node_modules"
 
     def prepare(code: str, folder: Path) -> list[str]:
         (folder / "code.mjs").write_text(code)
         (folder / "node_modules").symlink_to(modules)
-        return [path, "code.mjs"]
+        return [str(path), "code.mjs"]
 
     return prepare
 

@@ -23,7 +23,11 @@ def make_app(tmp_path: Path) -> MakeApp:
     """Makes an app whose upstream is `responses`; settings are given as an operator would give them."""
 
     def make(**environ: str) -> Flask:
-        defaults = {"GEMINI_BASE_URL": UPSTREAM, "IMAGE_STORE_URL": str(tmp_path / "images")}
+        defaults = {
+            "GEMINI_BASE_URL": UPSTREAM,
+            "IMAGE_STORE_URL": str(tmp_path / "images"),
+            "DATABASE_URL": f"sqlite:///{tmp_path}/twinlens.sqlite3",
+        }
         return create_app(Settings.from_environ({**defaults, **environ}))
 
     return make
@@ -37,7 +41,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A caller of the app."""
+    """A client of the app."""
     return app.test_client()
 
 
@@ -50,7 +54,7 @@ class Gemini:
     def answers(
         self, body: Any, status: int = 200, headers: dict[str, str] | None = None, method: str = "generateContent"
     ) -> None:
-        """The next answer; the last one stays for every further call. JSON, bytes, or an exception to raise."""
+        """Adds an answer: JSON, bytes, or an exception to raise. The last one is repeated."""
         content = {"json": body} if isinstance(body, dict | list) else {"body": body}
         headers = {"Content-Type": "application/json; charset=UTF-8", **(headers or {})}
         content_type = headers.pop("Content-Type")
@@ -58,7 +62,7 @@ class Gemini:
         self.mock.add("POST", url, status=status, headers=headers, content_type=content_type, **content)
 
     def does(self, callback: Callable[[Any], Any]) -> None:
-        """What happens when it is called."""
+        """Adds a function that answers."""
         url = f"{UPSTREAM}/v1beta/models/{MODEL}:generateContent"
         self.mock.add_callback("POST", url, callback, content_type="application/json")
 

@@ -1,125 +1,132 @@
-"""Who asks: the surface that a request belongs to, and the key that it brings."""
+"""Who sends a request: the API that it belongs to, and the key that it brings."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from proxy.caller import REQUEST_ID, google_key, is_googles, openai_key, patience
+from compat.dialect import Dialect
+from compat.gemini_content.error import GEMINI
+from compat.openai_images.error import OPENAI
+from proxy.caller import dialect_of, identify, key_of, without_key
 
 GOOGLE_HEADER = {"x-goog-api-key": "k"}
 BEARER = {"authorization": "Bearer k"}
 
-SURFACES = [
-    # path, headers, query, whether it is Google's
-    ("/v1/images/generations", {}, {}, False),
-    ("/v1/images/generations", GOOGLE_HEADER, {"key": "k"}, False),
-    ("/v1/images", GOOGLE_HEADER, {}, False),
-    ("/v1/images/nowhere", GOOGLE_HEADER, {}, False),
-    ("/v1beta/openai", GOOGLE_HEADER, {}, False),
-    ("/v1beta/openai/models", GOOGLE_HEADER, {"key": "k"}, False),
-    ("/v1beta/openai/images/generations", {}, {}, False),
-    ("/v1beta", {}, {}, True),
-    ("/v1beta/models", BEARER, {}, True),
-    ("/v1beta/openaimodels", BEARER, {}, True),
-    ("/v1beta/v1/models/m:generateContent", BEARER, {}, True),
-    ("/v1/models/m:generateContent", BEARER, {}, True),
-    ("/v1/models/google/m:countTokens", {}, {}, True),
-    ("/v1/models/m:generateContent/", BEARER, {}, True),
-    ("/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent", BEARER, {}, True),
-    ("/v1/projects/p/models/m:predict", BEARER, {}, True),
-    ("/v1/models", BEARER, {}, False),
-    ("/v1/models", GOOGLE_HEADER, {}, True),
-    ("/v1/models", {"X-Goog-Api-Key": ""}, {}, True),
-    ("/v1/models", {}, {"key": "k"}, True),
-    ("/v1/models", {}, {"key": ""}, True),
-    ("/v1/models", {**GOOGLE_HEADER, **BEARER}, {}, True),
-    ("/v1/models", BEARER, {"Key": "k"}, False),
-    ("/v1/models/m", BEARER, {}, False),
-    ("/v1betamodels", BEARER, {}, False),
-    ("/v1/imagesx", GOOGLE_HEADER, {}, True),
-    ("/images/x.png", {}, {}, False),
-    ("/", {}, {}, False),
-    ("", {}, {}, False),
+DIALECTS = [
+    # path, headers, query, the API
+    ("/v1/images/generations", {}, {}, OPENAI),
+    ("/v1/images/generations", GOOGLE_HEADER, {"key": "k"}, OPENAI),
+    ("/v1/images", GOOGLE_HEADER, {}, OPENAI),
+    ("/v1/images/nowhere", GOOGLE_HEADER, {}, OPENAI),
+    ("/v1beta/openai", GOOGLE_HEADER, {}, OPENAI),
+    ("/v1beta/openai/models", GOOGLE_HEADER, {"key": "k"}, OPENAI),
+    ("/v1beta/openai/images/generations", {}, {}, OPENAI),
+    ("/v1beta", {}, {}, GEMINI),
+    ("/v1beta/models", BEARER, {}, GEMINI),
+    ("/v1beta/openaimodels", BEARER, {}, GEMINI),
+    ("/v1beta/v1/models/m:generateContent", BEARER, {}, GEMINI),
+    ("/v1/models/m:generateContent", BEARER, {}, GEMINI),
+    ("/v1/models/google/m:countTokens", {}, {}, GEMINI),
+    ("/v1/models/m:generateContent/", BEARER, {}, GEMINI),
+    ("/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent", BEARER, {}, GEMINI),
+    ("/v1/projects/p/models/m:predict", BEARER, {}, GEMINI),
+    ("/v1/models", BEARER, {}, OPENAI),
+    ("/v1/models", GOOGLE_HEADER, {}, GEMINI),
+    ("/v1/models", {"X-Goog-Api-Key": ""}, {}, GEMINI),
+    ("/v1/models", {}, {"key": "k"}, GEMINI),
+    ("/v1/models", {}, {"key": ""}, GEMINI),
+    ("/v1/models", {**GOOGLE_HEADER, **BEARER}, {}, GEMINI),
+    ("/v1/models", BEARER, {"Key": "k"}, OPENAI),
+    ("/v1/models/m", BEARER, {}, OPENAI),
+    ("/v1betamodels", BEARER, {}, OPENAI),
+    ("/v1/imagesx", GOOGLE_HEADER, {}, GEMINI),
+    ("/images/x.png", {}, {}, OPENAI),
+    ("/", {}, {}, OPENAI),
+    ("", {}, {}, OPENAI),
 ]
 
 
-@pytest.mark.parametrize(("path", "headers", "query", "expected"), SURFACES)
-def test_a_request_belongs_to_the_surface_that_its_path_or_its_credential_names(
-    path: str, headers: dict[str, str], query: dict[str, str], expected: bool
+@pytest.mark.parametrize(("path", "headers", "query", "dialect"), DIALECTS)
+def test_a_request_belongs_to_the_api_that_its_path_or_its_credential_names(
+    path: str, headers: dict[str, str], query: dict[str, str], dialect: Dialect
 ):
-    assert is_googles(path, Headers(headers), lambda: query) is expected
+    assert dialect_of(path, Headers(headers), query) is dialect
+    assert identify(path, Headers(headers), query, "").dialect is dialect
 
 
 @given(st.text(max_size=60))
-def test_every_path_belongs_to_one_surface(path: str):
-    assert is_googles(path, Headers(), dict) in (True, False)
+def test_every_path_belongs_to_one_api(path: str):
+    assert dialect_of(path, Headers(), {}) in (OPENAI, GEMINI)
 
 
 @pytest.mark.parametrize(
-    ("header", "expected"),
+    ("header", "key"),
     [
         ("Bearer k", "k"),
         ("bearer k", "k"),
         ("BEARER  k ", "k"),
         ("Bearer a b", "a b"),
-        ("Bearer", None),
-        ("Bearer ", None),
-        ("Bearerk", None),
-        ("Basic k", None),
-        ("k", None),
-        ("", None),
+        ("Bearer", ""),
+        ("Bearer ", ""),
+        ("Bearerk", ""),
+        ("Basic k", ""),
+        ("k", ""),
+        ("", ""),
     ],
 )
-def test_an_openai_key_is_a_bearer_token(header: str, expected: str | None):
-    assert openai_key(Headers({"Authorization": header})) == expected
+def test_a_bearer_token_is_a_key_of_both_apis(header: str, key: str):
+    for dialect in (OPENAI, GEMINI):
+        assert key_of(dialect, Headers({"Authorization": header}), {}) == key
 
 
 def test_an_openai_key_comes_no_other_way():
-    assert openai_key(Headers({"x-goog-api-key": "k", "api-key": "k"})) is None
+    assert key_of(OPENAI, Headers({"x-goog-api-key": "k", "api-key": "k"}), {"key": "k"}) == ""
 
 
-def test_a_google_key_is_taken_from_the_header_then_the_query_then_a_bearer_token():
+def test_a_gemini_key_is_taken_from_the_header_then_the_query_then_a_bearer_token():
     bearer = Headers({"authorization": "Bearer b"})
     header = Headers({"x-goog-api-key": "h", **dict(bearer)})
-    assert google_key(header, {"key": "q"}) == "h"
-    assert google_key(bearer, {"key": "q"}) == "q"
-    assert google_key(bearer, {}) == "b"
-    assert google_key(Headers(), {}) is None
+    assert key_of(GEMINI, header, {"key": "q"}) == "h"
+    assert key_of(GEMINI, bearer, {"key": "q"}) == "q"
+    assert key_of(GEMINI, bearer, {}) == "b"
+    assert key_of(GEMINI, Headers(), {}) == ""
 
 
 def test_an_empty_key_is_none():
-    assert google_key(Headers({"x-goog-api-key": ""}), {"key": ""}) is None
+    assert key_of(GEMINI, Headers({"x-goog-api-key": ""}), {"key": ""}) == ""
 
 
 @pytest.mark.parametrize("shape", ["AIzaSyA", "sk-proj-x", "ya29.a0", "x", "ü", "'; drop table", "a" * 5000])
-def test_the_shape_of_a_key_is_not_judged(shape: str):
-    assert google_key(Headers({"x-goog-api-key": shape}), {}) == shape
-    assert openai_key(Headers({"authorization": f"Bearer {shape}"})) == shape
+def test_the_shape_of_a_key_is_not_checked(shape: str):
+    assert key_of(GEMINI, Headers({"x-goog-api-key": shape}), {}) == shape
+    assert key_of(OPENAI, Headers({"authorization": f"Bearer {shape}"}), {}) == shape
 
 
-@pytest.mark.parametrize("sane", ["a", "req_123", "0b1f8c2e-1111-4a6b-9d5e-000000000000", "A.b_c-d", "x" * 128])
-def test_a_sane_request_id(sane: str):
-    assert REQUEST_ID.fullmatch(sane)
+def test_a_caller_without_a_key_has_no_fingerprint():
+    caller = identify("/v1/models", Headers(), {}, "salt")
+    assert (caller.key, caller.fingerprint) == ("", "")
 
 
-@pytest.mark.parametrize("odd", ["", " ", "a b", "a\n", "a\r\nx: y", "ü", "x" * 129, "<script>", "a,b", "a:b"])
-def test_an_odd_request_id(odd: str):
-    assert not REQUEST_ID.fullmatch(odd)
+def test_a_fingerprint_depends_on_key_and_salt_and_shows_neither():
+    def fingerprint(key: str, salt: str) -> str:
+        return identify("/v1/models", Headers({"authorization": f"Bearer {key}"}), {}, salt).fingerprint
+
+    assert fingerprint("a-key", "salt") == fingerprint("a-key", "salt")
+    assert len({fingerprint("a-key", "salt"), fingerprint("a-key", "other"), fingerprint("another", "salt")}) == 3
+    assert "a-key" not in fingerprint("a-key", "salt")
+    assert len(fingerprint("a" * 5000, "x" * 5000)) == 12
 
 
 @pytest.mark.parametrize(
-    ("headers", "expected"),
+    ("text", "key", "expected"),
     [
-        ({}, None),
-        ({"x-stainless-read-timeout": "600"}, 600),
-        ({"x-stainless-read-timeout": "0.5"}, 0.5),
-        ({"x-stainless-timeout": "60"}, 60),
-        ({"x-stainless-read-timeout": "5", "x-stainless-timeout": "60"}, 5),
-        ({"x-stainless-read-timeout": "NOT_GIVEN", "x-stainless-timeout": "60"}, 60),
-        *(({"x-stainless-read-timeout": odd}, None) for odd in ("", "0", "-1", "nan", "inf", "-inf", "None", "1e999")),
+        ("Key abcdef leaked.", "abcdef", "Key [key] leaked."),
+        ('{"a": "x\\"yabc"}', 'x"yabc', '{"a": "[key]"}'),
+        ("abcde", "abcde", "abcde"),
+        ("nothing", None, "nothing"),
+        ("nothing", "", "nothing"),
     ],
-    ids=str,
 )
-def test_patience_is_what_an_sdk_says_of_itself(headers: dict[str, str], expected: float | None):
-    assert patience(Headers(headers)) == expected
+def test_a_key_is_replaced_unless_it_is_too_short_to_be_one(text: str, key: str | None, expected: str):
+    assert without_key(text, key) == expected

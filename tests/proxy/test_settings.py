@@ -46,6 +46,15 @@ GOOD = [
     ("TRUSTED_PROXIES", "10.1.2.3/8, fd00::/8,", (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))),
     ("IMAGE_STORE_URL", "/var/lib/twinlens", "/var/lib/twinlens"),
     ("IMAGE_STORE_URL", "file:///var/lib/twinlens", "file:///var/lib/twinlens"),
+    ("DATABASE_URL", "sqlite:///twinlens.sqlite3", "sqlite:///twinlens.sqlite3"),
+    ("DATABASE_URL", "sqlite:////var/lib/a folder/x.db", "sqlite:////var/lib/a folder/x.db"),
+    ("DATABASE_URL", "postgresql:///twinlens", "postgresql:///twinlens"),
+    (
+        "DATABASE_URL",
+        "postgresql://u:p%40ss@h:5432/n?sslmode=require",
+        "postgresql://u:p%40ss@h:5432/n?sslmode=require",
+    ),
+    ("DATABASE_URL", "postgresql://u@[::1]/n", "postgresql://u@[::1]/n"),
     ("IMAGE_TTL_SECONDS", "1", 1),
     ("DEFAULT_RESPONSE_FORMAT", "b64_json", "b64_json"),
     ("MODEL_ALIASES", "a=gemini-2.5-flash-image", {"a": "gemini-2.5-flash-image"}),
@@ -98,6 +107,17 @@ BAD = [
     ("TRUSTED_PROXIES", "*"),
     ("IMAGE_STORE_URL", "ftp://bucket"),
     ("IMAGE_STORE_URL", "file://host/folder"),
+    ("DATABASE_URL", "twinlens.sqlite3"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "sqlite:///"),
+    ("DATABASE_URL", "sqlite:///x?mode=memory"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "mysql://u:hunter2@h/n"),
+    ("DATABASE_URL", "postgres://u:hunter2@h/n"),
+    ("DATABASE_URL", "postgresql+asyncpg://u:hunter2@h/n"),
+    ("DATABASE_URL", "postgresql://u:hunter2/x@h/n"),
+    ("DATABASE_URL", "postgresql://u:hunter2@h:port/n"),
+    ("DATABASE_URL", "postgresql://h/n#x?password=hunter2"),
     ("IMAGE_TTL_SECONDS", "0"),
     ("IMAGE_TTL_SECONDS", "1h"),
     ("DEFAULT_RESPONSE_FORMAT", "base64"),
@@ -133,6 +153,7 @@ def test_a_bad_value_stops_the_start_and_the_message_names_the_variable(variable
     with pytest.raises(SettingsError) as caught:
         Settings.from_environ({variable: value})
     assert variable in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("one", [one for one in fields(Settings) if one.metadata], ids=lambda one: one.name)
@@ -163,6 +184,10 @@ def test_a_message_does_not_repeat_a_password():
     assert "hunter2" not in str(caught.value)
 
 
+def test_the_settings_do_not_show_the_address_of_the_database():
+    assert "hunter2" not in repr(Settings.from_environ({"DATABASE_URL": "postgresql://u:hunter2@h/n"}))
+
+
 def test_settings_do_not_change():
     settings = Settings.from_environ({})
     with pytest.raises(FrozenInstanceError):
@@ -190,7 +215,7 @@ pixels = { "1:1" = "1024x1024" }
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """The variables of a service with a model of its own."""
+    """The variables of a service with a model of the operator's."""
     file = tmp_path / "models.toml"
     file.write_text(OWN)
     return {"MODELS_FILE": str(file), "HOUSE_KEY": "a-key-of-the-house"}
@@ -215,7 +240,7 @@ def test_the_file_of_models_is_read_and_its_servers_are_known(environ: dict[str,
         ("none", "sandbox", "sandbox"),
     ],
 )
-def test_the_key_that_travels_is_the_one_that_the_row_names(
+def test_the_key_that_is_sent_is_the_one_that_the_row_names(
     environ: dict[str, str], key: str, callers: str, travels: str | None
 ):
     settings = Settings.from_environ({**environ, "SANDBOX": "1"})
@@ -228,7 +253,7 @@ def test_a_key_that_is_not_set_stops_the_start_and_the_message_names_its_variabl
         Settings.from_environ({**environ, "HOUSE_KEY": " "})
 
 
-def test_the_keys_of_the_house_are_not_shown(environ: dict[str, str]):
+def test_the_operators_keys_are_not_shown(environ: dict[str, str]):
     assert "a-key-of-the-house" not in repr(Settings.from_environ(environ))
 
 

@@ -1,61 +1,41 @@
-"""The sandbox twice: in this process through its adapter, and behind a real socket."""
+"""The sandbox in this process, through its adapter, and behind a real socket."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
 from sandbox import create_app
 from sandbox.transport import SandboxAdapter
-from tests.sandbox.sandbox_clients import ADAPTED, Client
+from tests.sandbox.gemini_client import IN_PROCESS, Client
+from tests.support.sandbox_process import running_sandbox
 
-PROJECT = Path(__file__).resolve().parents[2]
 
-
-@pytest.fixture(scope="session")
-def adapted() -> Client:
-    """A client whose session has the sandbox mounted."""
+def new_client() -> Client:
+    """A client with a sandbox of its own in this process."""
     session = requests.Session()
-    session.mount("sandbox://", SandboxAdapter(create_app()))
-    return Client(session, ADAPTED)
+    session.mount(IN_PROCESS, SandboxAdapter(create_app()))
+    return Client(session, IN_PROCESS)
 
 
 @pytest.fixture(scope="session")
-def sandbox_process() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`python -m sandbox` on a free port: the process and its address."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
-    yield process, url
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def client() -> Client:
+    """A client of a sandbox in this process, which all tests share."""
+    return new_client()
+
+
+@pytest.fixture
+def fresh_client() -> Client:
+    """A client of a sandbox that has not been called yet."""
+    return new_client()
 
 
 @pytest.fixture(scope="session")
-def served(sandbox_process: tuple[subprocess.Popen[str], str]) -> Client:
-    """A client that reaches the sandbox through a socket."""
+def served() -> Iterator[Client]:
+    """A client that reaches `python -m sandbox` through a socket."""
     session = requests.Session()
     session.trust_env = False
-    return Client(session, sandbox_process[1])
-
-
-@pytest.fixture(params=["adapted", "served"])
-def client(request: pytest.FixtureRequest) -> Client:
-    """Either client: what holds for one holds for the other."""
-    found: Client = request.getfixturevalue(request.param)
-    return found
+    with running_sandbox() as url:
+        yield Client(session, url)

@@ -1,4 +1,4 @@
-"""Schemas of the documents as validators, and conversations held against the operations they belong to."""
+"""Validates values, requests and answers against the documents."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SCHEMA_PREFIX = "#/components/schemas/"
 
 
 def validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
-    """A validator for a schema whose references lead into the document."""
+    """A validator for a schema whose references are those of the document."""
     return Draft202012Validator({"allOf": [schema], "components": document["components"]})
 
 
 def operation(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
-    """The operation that a method and an address belong to. A model's name may hold slashes."""
+    """The operation of a method and a path. A model's name may have slashes."""
     path = unquote(urlsplit(path).path)
     for template, item in document["paths"].items():
-        for address in (template, *item.get("x-also-at", {})):
-            pattern = re.escape(address).replace(re.escape("{model}"), "[^:]+")
+        for pattern_path in (template, *item.get("x-also-at", {})):
+            pattern = re.escape(pattern_path).replace(re.escape("{model}"), "[^:]+")
             if method.lower() in item and re.fullmatch(pattern, path):
                 return item[method.lower()]
     raise LookupError(f"no operation for {method} {path}")
@@ -40,7 +40,7 @@ def request_complaints(document: dict[str, Any], method: str, path: str, body: A
 def answer_complaints(
     document: dict[str, Any], method: str, path: str, status: int, headers: Mapping[str, str], body: str | Any
 ) -> list[str]:
-    """What is wrong with an answer; its body is text, or JSON that was read already."""
+    """What is wrong with an answer. Its body is text, or JSON that was already read."""
     responses = operation(document, method, path)["responses"]
     response = responses.get(str(status)) or responses.get(f"{status // 100}XX")
     if response is None:

@@ -1,4 +1,4 @@
-"""Conversations that took place, and those we wrote down, held against the documents."""
+"""Recorded conversations and contract fixtures are as the documents describe them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SDK_REQUESTS = RECORDINGS_FOLDER / "sdk_requests_google.json"
 GEMINI = spec.load("gemini_content")
 OPENAI = spec.load("openai_images")
 
-# What OpenAI was asked for and we refuse as it did.
+# Requests that OpenAI refused and that Twinlens refuses too: the field that is wrong.
 REFUSED_REQUESTS = {
     "openai_err_additional_params_invalid_output_format_is_rejected": "output_format",
     "openai_err_additional_params_override_prompt": "prompt",  # an empty one
 }
-# Paths below which the SDKs were pointed at something else than the API's root, and Vertex.
+# Paths of SDKs whose base URL was not the API's root, and of Vertex.
 FOREIGN_PATHS = ("/pre/", "/prefix/", "/v1beta/v1/", "/v1beta1/", "/models/")
 
 
@@ -54,7 +54,7 @@ def test_fixtures_are_described(path):
     request = fixture["request"]
     if request.get("body") is not None:
         assert request_complaints(GEMINI, method(request), request["path"], request["body"]) == []
-    if fixture["expect"].get("error") != "UPSTREAM_BROKEN":  # an answer that is meant to be none
+    if fixture["expect"].get("error") != "UPSTREAM_BROKEN":  # a broken answer
         assert complaints_about_answer(GEMINI, fixture) == []
 
 
@@ -78,16 +78,16 @@ def test_recorded_openai_conversations_are_described(path):
     assert complaints_about_answer(OPENAI, recording) == []
 
 
-@pytest.mark.skipif(not SDK_REQUESTS.exists(), reason="the recordings are not here")
+@pytest.mark.skipif(not SDK_REQUESTS.exists(), reason="there are no recordings")
 def test_requests_of_google_sdks_are_described():
-    seen = 0
+    checked = 0
     for request in read(SDK_REQUESTS)["requests"]:
         if request["body"] is None or request["path"] == "/" or request["path"].startswith(FOREIGN_PATHS):
             continue
         found = request_complaints(GEMINI, request["method"], request["path"], request["body"])
         assert found == [], request["path"]
-        seen += 1
-    assert seen > 40
+        checked += 1
+    assert checked > 40
 
 
 def test_events_are_read_from_their_lines():
@@ -95,7 +95,7 @@ def test_events_are_read_from_their_lines():
     assert list(events(text)) == [{"a": 1}, {"b": 2}]
 
 
-def test_an_answer_outside_of_the_documents_is_noticed():
+def test_an_answer_that_is_not_described_is_found():
     path = "/v1/models/google/gemini-2.5-flash-image:generateContent"
     assert answer_complaints(GEMINI, "POST", path, 200, {}, {"candidates": {}})
     assert answer_complaints(GEMINI, "POST", path, 302, {}, {})

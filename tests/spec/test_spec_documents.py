@@ -1,4 +1,4 @@
-"""The two documents and the merged one: valid, complete in themselves, and made of words that our tooling knows."""
+"""The two documents and the merged one are valid, complete, and written in keywords that our tools know."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.spec.spec_validators import SCHEMA_PREFIX, validator
 
 DOCUMENTS = {**{name: spec.load(name) for name in spec.NAMES}, "openapi": spec.openapi()}
 
-# What may stand in a schema. A new word belongs here once every reader of the documents knows what it means.
-SCHEMA_WORDS = {
+# The keywords of schemas. A new one is added here once everything that reads the documents knows it.
+SCHEMA_KEYWORDS = {
     *("$ref", "type", "enum", "const", "anyOf", "oneOf", "not"),
     *("properties", "required", "additionalProperties", "items", "minItems", "maxItems"),
     *("minLength", "maxLength", "pattern", "format", "minimum", "maximum"),
@@ -29,8 +29,8 @@ SCHEMAS_BY_NAME = {"properties"}
 SCHEMA_LISTS = {"anyOf", "oneOf"}
 SCHEMAS = {"items", "not", "additionalProperties", "contentSchema"}
 
-# What may stand around the schemas, by the kind of object.
-WORDS = {
+# The keywords of other objects, by kind.
+KEYWORDS = {
     "document": {"openapi", "info", "tags", "paths", "components", "x-sources"},
     "source": {"what", "from", "date"},
     "path": {"x-also-at", "get", "post"},
@@ -65,7 +65,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def objects(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every object around the schemas, as its kind, its place and itself."""
+    """Every object that is no schema: its kind, its place, and the object."""
     components = document["components"]
     yield "document", "#", document
     yield "components", "components", components
@@ -93,7 +93,7 @@ def objects(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def schemas(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every schema of a document, nested ones too."""
+    """Every schema of a document, nested ones too, with its place."""
     found = list(document["components"]["schemas"].items())
     found += [
         (f"{place} {kind}", one["schema"])
@@ -105,13 +105,13 @@ def schemas(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield place, schema
         if not isinstance(schema, dict):
             continue
-        for word, value in schema.items():
-            if word in SCHEMAS_BY_NAME:
+        for keyword, value in schema.items():
+            if keyword in SCHEMAS_BY_NAME:
                 found += [(f"{place}/{name}", child) for name, child in value.items()]
-            elif word in SCHEMA_LISTS:
-                found += [(f"{place}/{word}/{index}", child) for index, child in enumerate(value)]
-            elif word in SCHEMAS:
-                found.append((f"{place}/{word}", value))
+            elif keyword in SCHEMA_LISTS:
+                found += [(f"{place}/{keyword}/{index}", child) for index, child in enumerate(value)]
+            elif keyword in SCHEMAS:
+                found.append((f"{place}/{keyword}", value))
 
 
 @parametrize_documents
@@ -121,7 +121,7 @@ def test_is_valid_openapi_3_1(document):
 
 
 @parametrize_documents
-def test_every_reference_leads_somewhere(document):
+def test_every_reference_resolves(document):
     for place, value in walk(document):
         if isinstance(value, dict) and isinstance(value.get("$ref"), str):
             try:
@@ -141,21 +141,21 @@ def test_every_component_is_used(document):
 
 
 @parametrize_documents
-def test_schemas_are_made_of_known_words(document):
+def test_schemas_have_known_keywords_only(document):
     for place, schema in schemas(document):
         assert isinstance(schema, dict), place
-        assert schema.keys() <= SCHEMA_WORDS, f"{place}: {schema.keys() - SCHEMA_WORDS} is not known"
+        assert schema.keys() <= SCHEMA_KEYWORDS, f"{place}: {schema.keys() - SCHEMA_KEYWORDS} is not known"
         assert schema.get("format", "uri") in FORMATS, place
 
 
 @parametrize_documents
-def test_everything_else_is_made_of_known_words(document):
+def test_other_objects_have_known_keywords_only(document):
     for kind, place, found in objects(document):
-        assert found.keys() <= WORDS[kind], f"{kind} {place}: {found.keys() - WORDS[kind]} is not known"
+        assert found.keys() <= KEYWORDS[kind], f"{kind} {place}: {found.keys() - KEYWORDS[kind]} is not known"
 
 
 @parametrize_documents
-def test_examples_keep_to_their_schemas(document):
+def test_examples_are_valid(document):
     for place, schema in schemas(document):
         for example in schema.get("examples", []):
             errors = [error.message for error in validator(document, schema).iter_errors(example)]
@@ -170,7 +170,7 @@ def test_required_properties_are_described(document):
 
 
 @parametrize_documents
-def test_every_operation_tells_who_may_call_it_and_how_it_fails(document):
+def test_every_operation_has_its_security_and_its_error_responses(document):
     names = []
     for path, method, operation in operations(document):
         names.append(operation["operationId"])
@@ -193,7 +193,7 @@ def test_sources_are_named_with_their_dates(document):
         assert len(source["date"].split("-")) == 3
 
 
-def test_the_merged_document_has_every_address_of_both():
+def test_the_merged_document_has_every_path_of_both():
     expected = set()
     for name in spec.NAMES:
         for path, item in spec.load(name)["paths"].items():
@@ -201,7 +201,7 @@ def test_the_merged_document_has_every_address_of_both():
     assert spec.openapi()["paths"].keys() == expected
 
 
-def test_an_address_of_both_apis_answers_either():
+def test_a_path_of_both_apis_has_the_answers_of_both():
     operation = spec.openapi()["paths"]["/v1/models"]["get"]
     assert operation["tags"] == ["openai", "gemini"]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
@@ -217,60 +217,10 @@ def test_components_that_differ_must_not_share_a_name():
         spec.add_components({"Same": {"type": "string"}}, {"Same": {"type": "integer"}})
 
 
-def test_merging_leaves_the_documents_as_they_are():
+def test_merging_does_not_change_the_documents():
     spec.openapi()
     for name in spec.NAMES:
         assert spec.load(name) == json.loads((Path(spec.__file__).parent / f"{name}.json").read_text(encoding="utf-8"))
-
-
-REQUESTS = [
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat"}, True),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "n": None, "size": None, "google": None}, True),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "unknown": [1], "quality": "hd"}, True),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "image": "https://example.com/x.png"}, True),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "x" * 32000, "n": 10}, True),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "x" * 32001}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": ""}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": None}, False),
-    ("openai_images", "ImageGenerationRequest", {"n": 1}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "n": 11}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "n": 0}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "n": "1"}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "n": True}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "output_format": "gif"}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "response_format": "png"}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "partial_images": 4}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "stream": "true"}, False),
-    ("openai_images", "ImageGenerationRequest", {"prompt": "a cat", "resize": "stretch"}, False),
-    ("openai_images", "ImageEditRequest", {"prompt": "a cat", "images": [{"image_url": "data:,"}]}, True),
-    ("openai_images", "ImageEditRequest", {"prompt": "a cat", "images": []}, False),
-    ("openai_images", "ImageEditRequest", {"prompt": "a cat", "images": [{"file_id": "file-1"}]}, False),
-    ("openai_images", "ImageEditRequest", {"prompt": "a cat"}, False),
-    ("openai_images", "ImageEditForm", {"prompt": "a cat", "image[]": ["..."], "n": 2, "size": ""}, True),
-    ("openai_images", "ImageEditForm", {"prompt": "a cat", "image[0]": "...", "n": "", "stream": True}, True),
-    ("openai_images", "ImageEditForm", {"prompt": "a cat"}, False),
-    ("openai_images", "ImageVariationForm", {"image": "..."}, True),
-    ("gemini_content", "GenerateContentRequest", {"contents": {"parts": {"text": "a cat"}}}, True),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{"parts": [{"inline_data": {"data": "_-"}}]}]}, True),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{}], "generation_config": {"top_k": "40"}}, True),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{}], "safetySettings": [{"category": 7}]}, True),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{}], "systemInstruction": None, "new": 1}, True),
-    ("gemini_content", "GenerateContentRequest", {}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": None}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": []}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": "a cat"}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{"parts": [{"text": 1}]}]}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{"parts": [{"inline_data": "x"}]}]}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{}], "generationConfig": {"seed": True}}, False),
-    ("gemini_content", "GenerateContentRequest", {"contents": [{}], "generation_config": []}, False),
-    ("gemini_content", "CountTokensRequest", {"contents": [{"parts": [{"text": "a cat"}]}]}, True),
-    ("gemini_content", "CountTokensRequest", {"generateContentRequest": {"contents": "a cat"}}, False),
-]
-
-
-@pytest.mark.parametrize(("name", "schema", "body", "accepted"), REQUESTS)
-def test_requests_are_told_apart(name, schema, body, accepted):
-    assert validator(spec.load(name), {"$ref": SCHEMA_PREFIX + schema}).is_valid(body) is accepted
 
 
 @pytest.mark.parametrize(
@@ -279,19 +229,15 @@ def test_requests_are_told_apart(name, schema, body, accepted):
         ({"url": "https://example.com/x.png"}, True),
         ({"b64_json": "aGVsbG8=", "text": "here"}, True),
         ({"url": "https://example.com/x.png", "b64_json": "aGVsbG8="}, False),
-        ({"text": "no picture"}, False),
+        ({"text": "no image"}, False),
+        (None, False),
     ],
 )
-def test_a_picture_is_answered_in_one_form(item, accepted):
-    body = {"created": 1, "data": [item]}
+def test_an_answer_has_an_image_in_one_form(item, accepted):
+    body = {"created": 1, "data": [item] if item else []}
     assert validator(spec.load("openai_images"), {"$ref": SCHEMA_PREFIX + "ImagesResponse"}).is_valid(body) is accepted
 
 
-def test_an_empty_success_is_none():
-    schema = {"$ref": SCHEMA_PREFIX + "ImagesResponse"}
-    assert not validator(spec.load("openai_images"), schema).is_valid({"created": 1, "data": []})
-
-
-def test_an_example_of_an_answer_has_an_address_as_the_store_makes_it() -> None:
+def test_the_example_of_an_answer_has_a_url_as_the_store_makes_it() -> None:
     (example,) = DOCUMENTS["openai_images"]["components"]["schemas"]["ImagesResponse"]["examples"]
     assert NAME.fullmatch(example["data"][0]["url"].rpartition("/")[2])

@@ -1,7 +1,7 @@
 """Time limits for tests, in which nothing is patched for gevent: the alarm signal interrupts whatever waits."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from compat.errors import ApiError
@@ -9,11 +9,11 @@ from proxy.upstream.wait_limit import WaitLimit
 
 
 @contextmanager
-def alarm(seconds: float, error: Callable[[], ApiError]) -> Iterator[None]:
+def alarm(seconds: float, error: ApiError) -> Iterator[None]:
     """Does what proxy.greenlets.time_limit does among greenlets."""
 
     def ring(*_: object) -> None:
-        raise error()
+        raise error
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
@@ -31,7 +31,7 @@ class AlarmLimit(WaitLimit):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self.ringing = alarm(self.seconds - self.waited, self.error)
+        self.ringing = alarm(self.seconds - self.waited, self.error())
         self.ringing.__enter__()
 
     def __exit__(self, *trouble: object) -> None:

@@ -44,7 +44,7 @@ class Leftovers:
         until(lambda: not open_files(server), lambda: f"open files: {open_files(server)}")
         until(lambda: not connections(server)["gone"], lambda: f"connections of callers who are gone: {told(server)}")
         until(lambda: connections(server)["upstream"] <= most, lambda: f"{told(server)}; upstream were {before}")
-        until(lambda: wakers(server) <= WAKERS * len(workers(server)), lambda: f"{wakers(server)} pipes and the like")
+        until(lambda: wakers(server) <= WAKERS * len(server.workers()), lambda: f"{wakers(server)} pipes and the like")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[Leftovers]:
             leftovers.watch(server)
     yield leftovers
     for server in {*leftovers.watched, *ProxyServer.started[known:]}:
-        if server.process and server.process.poll() is None:
+        if server.is_running():
             leftovers.look(server)
 
 
@@ -86,13 +86,6 @@ def unfinished(server: ProxyServer) -> list[Path]:
     return list(server.pictures.rglob("*.part"))
 
 
-def workers(server: ProxyServer) -> list[int]:
-    """The process ids of the workers."""
-    assert server.process is not None
-    master = server.process.pid
-    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
-
-
 def descriptors(worker: int) -> list[str]:
     """What a worker has open, as the kernel names it."""
     found = []
@@ -105,19 +98,19 @@ def descriptors(worker: int) -> list[str]:
 
 def open_files(server: ProxyServer) -> list[str]:
     """The files that workers have open for a call: pictures, and what is spooled."""
-    opened = [name for worker in workers(server) for name in descriptors(worker) if name.startswith("/")]
+    opened = [name for worker in server.workers() for name in descriptors(worker) if name.startswith("/")]
     return [name for name in opened if not any(own in name for own in ITS_OWN)]
 
 
 def wakers(server: ProxyServer) -> int:
     """Descriptors that are neither files nor sockets: pipes, event loops, what wakes them."""
-    names = [name for worker in workers(server) for name in descriptors(worker)]
+    names = [name for worker in server.workers() for name in descriptors(worker)]
     return sum(not name.startswith(("/", "socket:")) for name in names)
 
 
 def connections(server: ProxyServer) -> Counter[str]:
     """How many sockets of the workers lead to a caller, to a caller who is gone, and anywhere else: upstream."""
-    return Counter(kind for worker in workers(server) for kind in kinds_of_sockets(worker, server.port))
+    return Counter(kind for worker in server.workers() for kind in kinds_of_sockets(worker, server.port))
 
 
 def kinds_of_sockets(worker: int, port: int) -> Iterator[str]:

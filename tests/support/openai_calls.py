@@ -10,7 +10,7 @@ import requests
 from openai.types import ImagesResponse
 
 from tests.support import pictures
-from tests.support.replaying_upstream import Answer, Call
+from tests.support.upstream import Answer, Call
 
 MODEL = "google/gemini-2.5-flash-image"
 CLIENTS = ("sync", "async")

@@ -1,39 +1,39 @@
 """A running gunicorn with the proxy in it, started as a user starts it and stopped by its process id."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-import requests
+from tests.support import processes
+from tests.support.keys import keys_in
+from tests.support.processes import free_port
 
-PROJECT = Path(__file__).resolve().parents[2]
-START_SECONDS = 20
-STOP_SECONDS = 15
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-PR_SET_PDEATHSIG = 1
+GUNICORN = (sys.executable, "-m", "gunicorn")
 
 
 class ProxyServer:
     """`with ProxyServer(folder, SANDBOX="1") as server:` serves at `server.url` until the block ends.
 
     The folder holds the pictures and the captured output. The environment is the given one and nothing of the
-    developer's but the path.
+    developer's but the path. No key of the tests may be in the output at the end.
     """
 
     started: list["ProxyServer"] = []
 
-    def __init__(self, folder: Path, configuration: str = "gunicorn.conf.py", **environment: str) -> None:
+    def __init__(
+        self, folder: Path, configuration: str = "gunicorn.conf.py", command: Sequence[str] = (), **environment: str
+    ) -> None:
         self.folder = folder
-        self.configuration = configuration
+        self.command = command or (*GUNICORN, "--config", configuration)
         self.pictures = folder / "pictures"
         self.pictures.mkdir(parents=True, exist_ok=True)
+        self.log = folder / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -45,43 +45,30 @@ class ProxyServer:
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "1",
             "IMAGE_STORE_URL": str(self.pictures),
+            "DATABASE_URL": f"sqlite:///{folder.absolute()}/twinlens.sqlite3",
             **environment,
         }
-        self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        with self._output_file().open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", self.configuration],
-                cwd=PROJECT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=end_with_the_tests,
-            )
+        self.process = processes.start(self.command, self.log, self.is_healthy, self.environment)
         ProxyServer.started.append(self)
-        try:
-            self._wait_until_healthy()
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(STOP_SECONDS)
+        processes.stop(self.process)
+        assert not keys_in(self.output()), f"keys in the output of {self.environment}:\n{self.output()}"
+
+    def is_healthy(self) -> bool:
+        """Whether /healthz says so."""
+        return processes.answers(f"{self.url}/healthz")
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
 
     def output(self) -> str:
         """All that the server has written so far, stdout and stderr together."""
-        return self._output_file().read_text(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def says_to(self, request: bytes) -> bytes:
         """All that the server answers to these very bytes, on a connection on which no more will come."""
@@ -97,54 +84,49 @@ class ProxyServer:
         return answer
 
     def press_ctrl_c(self) -> None:
-        """Send SIGINT to the whole group, as a terminal does."""
-        assert self.process is not None
+        """Sends SIGINT to the whole group, as a terminal does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def terminate(self) -> None:
-        """Send SIGTERM to the master, as an init system does."""
-        assert self.process is not None
+        """Sends SIGTERM to the master, as an init system does."""
         self.process.send_signal(signal.SIGTERM)
 
-    def exit_code(self, seconds: float = STOP_SECONDS) -> int:
-        """Wait for the end of the master, and say how it ended."""
-        assert self.process is not None
+    def exit_code(self, seconds: float = processes.STOP_SECONDS) -> int:
+        """Waits for the end of the master, and returns its exit code."""
         return self.process.wait(seconds)
 
     def has_left_processes(self) -> bool:
-        """Whether a process of this server still lives."""
-        assert self.process is not None
+        """Whether a process of this server still runs."""
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:
             return False
         return True
 
-    def _output_file(self) -> Path:
-        return self.folder / "server.log"
-
-    def _wait_until_healthy(self) -> None:
-        assert self.process is not None
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            assert self.process.poll() is None, f"gunicorn ended at its start:\n{self.output()}"
-            try:
-                if requests.get(f"{self.url}/healthz", timeout=2).status_code == 200:
-                    return
-            except requests.RequestException:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"no /healthz within {START_SECONDS} s:\n{self.output()}")
+    def workers(self) -> list[int]:
+        """The process ids of the workers."""
+        master = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
 
-def end_with_the_tests() -> None:
-    """In the child: take a SIGTERM when the test run is killed, which could no longer send it (Linux only)."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+Start = Callable[..., ProxyServer]
 
 
-def free_port() -> int:
-    """A port at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def proxies(*unwanted: str) -> Iterator[Start]:
+    """Starts proxies that run until the block ends, and are then all stopped at once.
+
+    None of the unwanted words is in their output by then.
+    """
+    started: list[ProxyServer] = []
+
+    def start(folder: Path, configuration: str = "gunicorn.conf.py", **environment: str) -> ProxyServer:
+        started.append(ProxyServer(folder, configuration, **environment).__enter__())
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.terminate()
+    for server in started:
+        server.__exit__()
+        assert not [word for word in unwanted if word in server.output()], server.output()

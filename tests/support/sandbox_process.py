@@ -1,22 +1,22 @@
 """`python -m sandbox`, a server that plays Google and knows good keys from bad ones."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.support.proxy_server import PROJECT
+from tests.support.processes import running
 
 
 @contextmanager
-def running_sandbox() -> Iterator[str]:
+def running_sandbox(*options: str) -> Iterator[str]:
     """Its address, on a free port, until the block ends."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0"]
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    with TemporaryDirectory() as folder:
+        log = Path(folder, "log")  # its first line is the address
+
+        def has_an_address() -> bool:
+            return log.read_text().endswith("\n")
+
+        with running([sys.executable, "-m", "sandbox", "--port", "0", *options], log, has_an_address):
+            yield log.read_text().splitlines()[0]

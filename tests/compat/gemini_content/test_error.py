@@ -18,7 +18,7 @@ MISSING_KEY = "Method doesn't allow unregistered callers (callers without establ
 HTML = b"<html><title>502</title></html>"
 
 
-def told(status: int, message: str = "Google's words.", name: str = "", *details: dict[str, Any]) -> ApiError:
+def parsed(status: int, message: str = "A message.", name: str = "", *details: dict[str, Any]) -> ApiError:
     error = {"code": status, "message": message, "status": name, "details": list(details)}
     return parse_error(status, json.dumps({"error": error}, indent=2).encode())
 
@@ -38,70 +38,74 @@ PER_DAY = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
 
 # What came, its kind, and what it says about asking again
 MEANINGS = {
-    "invalid key": (told(400, "API key expired.", "INVALID_ARGUMENT", API_KEY_INVALID), ErrorKind.INVALID_KEY, None),
-    "unauthenticated": (told(401, name="UNAUTHENTICATED"), ErrorKind.INVALID_KEY, None),
-    "missing key": (told(403, MISSING_KEY, "PERMISSION_DENIED"), ErrorKind.INVALID_KEY, None),
-    "denied": (told(403, "Your API key was reported as leaked."), ErrorKind.PERMISSION_DENIED, None),
-    "invalid argument": (told(400, name="INVALID_ARGUMENT"), ErrorKind.INVALID_ARGUMENT, None),
+    "invalid key": (parsed(400, "API key expired.", "INVALID_ARGUMENT", API_KEY_INVALID), ErrorKind.INVALID_KEY, True),
+    "unauthenticated": (parsed(401, name="UNAUTHENTICATED"), ErrorKind.INVALID_KEY, True),
+    "missing key": (parsed(403, MISSING_KEY, "PERMISSION_DENIED"), ErrorKind.INVALID_KEY, True),
+    "denied": (parsed(403, "Your API key was reported as leaked."), ErrorKind.PERMISSION_DENIED, True),
+    "invalid argument": (parsed(400, name="INVALID_ARGUMENT"), ErrorKind.INVALID_ARGUMENT, True),
     "location": (
-        told(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"),
+        parsed(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"),
         ErrorKind.LOCATION_NOT_SUPPORTED,
-        None,
+        True,
     ),
     "another precondition": (
-        told(400, "Billing is not enabled.", "FAILED_PRECONDITION"),
+        parsed(400, "Billing is not enabled.", "FAILED_PRECONDITION"),
         ErrorKind.INVALID_ARGUMENT,
-        None,
+        True,
     ),
     "an argument about a location": (
-        told(400, "Unknown location.", "INVALID_ARGUMENT"),
+        parsed(400, "Unknown location.", "INVALID_ARGUMENT"),
         ErrorKind.INVALID_ARGUMENT,
-        None,
+        True,
     ),
-    "not found": (told(404, name="NOT_FOUND"), ErrorKind.MODEL_NOT_FOUND, None),
-    "quota per day": (told(429, "Quota.", "RESOURCE_EXHAUSTED", PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
-    "quota per day, and a delay": (told(429, "Quota.", "", retry("9s"), PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
-    "quota per minute and per day": (told(429, "Quota.", "", PER_MINUTE, PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
-    "limit 0 in words": (told(429, QUOTA_MESSAGE.format(0)), ErrorKind.QUOTA_EXHAUSTED, False),
-    "limit 0 in a violation": (told(429, "Quota.", "", quota("PerMinute", "0")), ErrorKind.QUOTA_EXHAUSTED, False),
-    "limit 10 per minute": (told(429, QUOTA_MESSAGE.format(10), "", PER_MINUTE), ErrorKind.RATE_LIMITED, None),
-    "quota per minute, and a delay": (told(429, "Quota.", "", PER_MINUTE, retry("9s")), ErrorKind.RATE_LIMITED, None),
-    "too many requests": (told(429), ErrorKind.RATE_LIMITED, None),
-    "internal": (told(500, name="INTERNAL"), ErrorKind.UPSTREAM_INTERNAL, None),
-    "unavailable": (told(503, "The model is overloaded."), ErrorKind.UPSTREAM_UNAVAILABLE, None),
+    "not found": (parsed(404, name="NOT_FOUND"), ErrorKind.MODEL_NOT_FOUND, True),
+    "quota per day": (parsed(429, "Quota.", "RESOURCE_EXHAUSTED", PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
+    "quota per day, and a delay": (parsed(429, "Quota.", "", retry("9s"), PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
+    "quota per minute and per day": (parsed(429, "Quota.", "", PER_MINUTE, PER_DAY), ErrorKind.QUOTA_EXHAUSTED, False),
+    "limit 0 in the message": (parsed(429, QUOTA_MESSAGE.format(0)), ErrorKind.QUOTA_EXHAUSTED, False),
+    "limit 0 in a violation": (parsed(429, "Quota.", "", quota("PerMinute", "0")), ErrorKind.QUOTA_EXHAUSTED, False),
+    "limit 10 per minute": (parsed(429, QUOTA_MESSAGE.format(10), "", PER_MINUTE), ErrorKind.RATE_LIMITED, True),
+    "quota per minute, and a delay": (parsed(429, "Quota.", "", PER_MINUTE, retry("9s")), ErrorKind.RATE_LIMITED, True),
+    "too many requests": (parsed(429), ErrorKind.RATE_LIMITED, True),
+    "internal": (parsed(500, name="INTERNAL"), ErrorKind.UPSTREAM_INTERNAL, True),
+    "unavailable": (parsed(503, "The model is overloaded."), ErrorKind.UPSTREAM_UNAVAILABLE, True),
     "deadline expired": (
-        told(503, "Deadline expired before operation could complete."),
+        parsed(503, "Deadline expired before operation could complete."),
         ErrorKind.UPSTREAM_UNAVAILABLE,
         False,
     ),
-    "timeout": (told(504, name="DEADLINE_EXCEEDED"), ErrorKind.UPSTREAM_TIMEOUT, False),
-    "unimplemented": (told(501), ErrorKind.UPSTREAM_BROKEN, False),
-    "bad gateway": (told(502), ErrorKind.UPSTREAM_BROKEN, False),
-    "another 5xx": (told(529), ErrorKind.UPSTREAM_BROKEN, False),
+    "timeout": (parsed(504, name="DEADLINE_EXCEEDED"), ErrorKind.UPSTREAM_TIMEOUT, False),
+    "unimplemented": (parsed(501), ErrorKind.UPSTREAM_BROKEN, False),
+    "bad gateway": (parsed(502), ErrorKind.UPSTREAM_BROKEN, False),
+    "another 5xx": (parsed(529), ErrorKind.UPSTREAM_BROKEN, False),
     "a redirection": (parse_error(302, b""), ErrorKind.UPSTREAM_BROKEN, False),
-    "conflict": (told(409), ErrorKind.UPSTREAM_REJECTED, None),
+    "conflict": (parsed(409), ErrorKind.UPSTREAM_REJECTED, True),
     "HTML 500": (parse_error(500, HTML), ErrorKind.UPSTREAM_BROKEN, False),
     "HTML 503": (parse_error(503, HTML), ErrorKind.UPSTREAM_BROKEN, False),
     "broken JSON": (parse_error(500, b'{"error": {"code": 500'), ErrorKind.UPSTREAM_BROKEN, False),
-    "an error that is a word": (parse_error(503, b'{"error": "no"}'), ErrorKind.UPSTREAM_BROKEN, False),
-    "HTML 413": (parse_error(413, HTML), ErrorKind.UPSTREAM_REJECTED, None),
-    "a list of one": (parse_error(503, b'[{"error": {"message": "Oh."}}]'), ErrorKind.UPSTREAM_UNAVAILABLE, None),
+    "an error that is a string": (parse_error(503, b'{"error": "no"}'), ErrorKind.UPSTREAM_BROKEN, False),
+    "HTML 413": (parse_error(413, HTML), ErrorKind.UPSTREAM_REJECTED, True),
+    "a list of one": (
+        parse_error(503, b'[{"error": {"message": "A message."}}]'),
+        ErrorKind.UPSTREAM_UNAVAILABLE,
+        True,
+    ),
 }
 
 
 @pytest.mark.parametrize(("error", "kind", "may_repeat"), MEANINGS.values(), ids=MEANINGS.keys())
-def test_what_an_upstream_error_means(error: ApiError, kind: ErrorKind, may_repeat: bool | None) -> None:
+def test_what_an_upstream_error_means(error: ApiError, kind: ErrorKind, may_repeat: bool) -> None:
     assert (error.kind, error.may_repeat) == (kind, may_repeat)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 418, 429, 500, 503, 504])
-def test_googles_message_is_kept(status: int) -> None:
-    assert told(status, "Google's own\nwords.").message == "Google's own\nwords."
+def test_the_message_of_an_upstream_error_is_kept(status: int) -> None:
+    assert parsed(status, "Google's own\nmessage.").message == "Google's own\nmessage."
 
 
 @pytest.mark.parametrize("status", [402, 406, 409, 412, 413, 415, 418, 422, 499])
 def test_another_4xx_keeps_its_status(status: int) -> None:
-    for error in (told(status), parse_error(status, HTML)):
+    for error in (parsed(status), parse_error(status, HTML)):
         assert (error.kind, error.status) == (ErrorKind.UPSTREAM_REJECTED, status)
 
 
@@ -119,52 +123,50 @@ DELAYS = {
 }
 
 
-@pytest.mark.parametrize(("words", "delay"), DELAYS.values(), ids=DELAYS.keys())
-def test_the_delay_of_a_rate_limit(words: tuple[Any, ...], delay: float | None) -> None:
-    message, *details = words
-    error = told(429, message, "RESOURCE_EXHAUSTED", *details)
+@pytest.mark.parametrize(("error_content", "delay"), DELAYS.values(), ids=DELAYS.keys())
+def test_the_delay_of_a_rate_limit(error_content: tuple[Any, ...], delay: float | None) -> None:
+    message, *details = error_content
+    error = parsed(429, message, "RESOURCE_EXHAUSTED", *details)
     assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, delay)
     body = json.dumps({"error": {"message": message, "details": details}}).encode()
     assert retry_delay_of(body) == delay
 
 
-@pytest.mark.parametrize("error", [told(429, "Quota.", "", PER_DAY, retry("9s")), told(503, "Oh.", "", retry("9s"))])
+@pytest.mark.parametrize(
+    "error", [parsed(429, "Quota.", "", PER_DAY, retry("9s")), parsed(503, "A message.", "", retry("9s"))]
+)
 def test_no_other_error_has_a_delay(error: ApiError) -> None:
     assert error.retry_after is None
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"{}", b"[]", b'{"error": {}}', b'{"error": {"details": 5}}'])
-def test_a_body_without_a_delay_tells_none(body: bytes) -> None:
+def test_a_body_may_have_no_delay(body: bytes) -> None:
     assert retry_delay_of(body) is None
 
 
-PARAMS = [
-    ("generation_config.image_config.aspect_ratio", "aspect_ratio"),
-    ("generation_config.image_config.image_size", "image_size"),
-    ("generation_config.image_config", "google"),
-    ("generation_config.temperature", "temperature"),
-    ("generation_config.seed", "seed"),
-    ("generation_config.top_p", "google"),
-    ("generation_config", "google"),
-    ("safety_settings[0].category", "google"),
-    ("tools[0]", "google"),
-    ("system_instruction.parts[0].text", "google"),
-    ("contents[0].parts[0]", "prompt"),
-    ("contents", "prompt"),
-    ("contentsx", None),
-    ("something_else", None),
-]
-
-
-@pytest.mark.parametrize(("field", "param"), PARAMS)
-def test_the_field_google_complains_about_in_the_callers_words(field: str, param: str | None) -> None:
-    violations = [{"description": "at the root"}, {"field": field, "description": "Cannot find field."}]
-    error = told(400, "Invalid.", "INVALID_ARGUMENT", {"@type": f"{TYPE}BadRequest", "fieldViolations": violations})
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        (["generation_config.seed"], "generation_config.seed"),
+        (["contents[0].parts[0]", "tools"], "contents[0].parts[0]"),
+        (["something_else", "contents"], "contents"),
+        (["contentsx"], None),
+        ([""], None),
+        ([], None),
+    ],
+)
+def test_the_param_is_the_first_field_that_we_know(fields: list[str], param: str | None) -> None:
+    violations = [
+        {"description": "no field"},
+        *({"field": field, "description": "Cannot find it."} for field in fields),
+    ]
+    details = {"@type": f"{TYPE}BadRequest", "fieldViolations": violations}
+    error = parsed(400, "Invalid.", "INVALID_ARGUMENT", details)
     assert (error.kind, error.param) == (ErrorKind.INVALID_ARGUMENT, param)
 
 
 def test_a_model_that_is_not_found_is_the_param() -> None:
-    assert told(404).param == "model"
+    assert parsed(404).param == "model"
 
 
 any_json = st.recursive(
@@ -201,19 +203,19 @@ def test_any_error_object_has_a_meaning(status: int, error: Any) -> None:
 @given(st.integers(300, 599), st.binary(max_size=50))
 def test_any_body_has_a_meaning(status: int, body: bytes) -> None:
     kind = parse_error(status, body).kind
-    told_by_status = {401: ErrorKind.INVALID_KEY, 429: ErrorKind.RATE_LIMITED}
+    by_status = {401: ErrorKind.INVALID_KEY, 429: ErrorKind.RATE_LIMITED}
     others = ErrorKind.UPSTREAM_REJECTED if 400 <= status < 500 else ErrorKind.UPSTREAM_BROKEN
-    assert kind is told_by_status.get(status, others)
+    assert kind is by_status.get(status, others)
 
 
 # Errors of our own
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_every_kind_is_told_as_google_tells_errors(kind: ErrorKind) -> None:
-    status, body = build_error(ApiError(kind, "Words."))
+def test_every_kind_is_written_as_a_google_rpc_status(kind: ErrorKind) -> None:
+    status, body = build_error(ApiError(kind, "The message."))
     error = body["error"]
-    assert (error["code"], error["message"]) == (status, "Words.")
+    assert (error["code"], error["message"]) == (status, "The message.")
     assert error["status"].isupper()
     (info,) = error["details"]
     assert info["@type"] == f"{TYPE}ErrorInfo"
@@ -236,9 +238,9 @@ def test_every_kind_is_told_as_google_tells_errors(kind: ErrorKind) -> None:
         (ErrorKind.INTERNAL, 500, "INTERNAL"),
     ],
 )
-def test_statuses_are_googles(kind: ErrorKind, status: int, name: str) -> None:
-    told_status, body = build_error(ApiError(kind, "Words."))
-    assert (told_status, body["error"]["status"]) == (status, name)
+def test_statuses_are_those_of_google(kind: ErrorKind, status: int, name: str) -> None:
+    actual, body = build_error(ApiError(kind, "The message."))
+    assert (actual, body["error"]["status"]) == (status, name)
 
 
 def test_an_upstream_status_of_its_own_is_kept() -> None:
@@ -254,7 +256,7 @@ def test_a_wrong_field_and_a_delay_are_details() -> None:
     ]
 
 
-def test_several_wrong_fields_are_all_told() -> None:
+def test_several_wrong_fields_are_all_named() -> None:
     error = ApiError(ErrorKind.INVALID_ARGUMENT, "No.", violations=(("", "root"), ("contents[0]", "first")))
     _, body = build_error(error)
     assert body["error"]["details"][1]["fieldViolations"] == [
@@ -273,6 +275,6 @@ def test_a_delay_reads_back(delay: float) -> None:
     ("status", "name"),
     [(401, "UNAUTHENTICATED"), (402, "INVALID_ARGUMENT"), (404, "NOT_FOUND"), (422, "INVALID_ARGUMENT")],
 )
-def test_an_upstreams_own_status_has_googles_name_for_it(status: int, name: str) -> None:
+def test_a_status_of_the_upstream_has_the_name_that_google_gives_it(status: int, name: str) -> None:
     code, body = build_error(ApiError(ErrorKind.UPSTREAM_REJECTED, "No.", status=status))
     assert (code, body["error"]["code"], body["error"]["status"]) == (status, status, name)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.genai import types
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, Bought, ErrorKind
 from compat.gemini_content.response import BLOCKED, parse_usage
 from compat.gemini_content.response_writer import (
     ARRAY,
@@ -39,7 +39,7 @@ from tests.compat.gemini_answers import NASTY_TEXTS
 NAMES = {"model_version": "own-model", "response_id": "abc"}
 ABOUT = {"modelVersion": "own-model", "responseId": "abc"}
 SQUARE, WIDE = ImageStart("image/png", 1024, 1024), ImageStart("image/jpeg", 1344, 768)
-BLOCKED_ERROR = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", may_repeat=False)
+BLOCKED_ERROR = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", bought=Bought.YES)
 LATE = ApiError(ErrorKind.UPSTREAM_TIMEOUT, "Late.", retry_after=3)
 TOLD_USAGE = {
     "promptTokenCount": 263,

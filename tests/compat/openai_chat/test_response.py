@@ -33,7 +33,7 @@ from tests.compat.gemini_answers import texts
 HEADING = Heading("chatcmpl-1", 1_700_000_000, "gemini-2.5-flash-image")
 PRICES = Prices(0.30, 2.50, 30)
 STORED = StoredImage("https://example.com/images/a.png", "image/png", 1024, 1024)
-BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", may_repeat=False)
+BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.")
 BLOCKED_OBJECT = build_error(BLOCKED)[1]["error"]
 USAGE = Usage(5, 258, 10, 1290, output_thought_tokens=7)
 

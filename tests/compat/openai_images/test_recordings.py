@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.error import GEMINI
 from compat.images import Finish, ImageData, ImageStart, LinkedImage, RevisedPrompt
-from compat.openai_images.error import googles_word, parse_error
+from compat.openai_images.error import OPENAI, parse_error
 from compat.openai_images.response_reader import find_usage, read_answer
 from tests.support.chunks import cut_every
 
@@ -60,7 +61,7 @@ def load(path: Path) -> tuple[int, dict[str, Any], bytes]:
 def test_a_recorded_error_is_understood(path: Path) -> None:
     status, told, body = load(path)
     error = parse_error(status, body)
-    assert (error.kind, googles_word(error.param)) == MEANINGS[name_of(path)]
+    assert (error.kind, OPENAI.translate(error.param, GEMINI)) == MEANINGS[name_of(path)]
     assert error.message == told["error"]["message"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, Bought, ErrorKind
 from compat.formats import READABLE, PictureFormat
 from compat.image_models import Prices
 from compat.images import (
@@ -35,7 +35,7 @@ PRICES = Prices(0.30, 2.50, 30)
 SQUARE = ImageStart("image/png", 1024, 1024)
 WIDE = ImageStart("image/jpeg", 1344, 768)
 STORED = StoredImage("https://example.com/images/a.png", "image/png", 1024, 1024)
-BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", may_repeat=False)
+BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", bought=Bought.YES)
 USAGE = Usage(5, 258, 10, 1290)
 TOLD_USAGE = {
     "total_tokens": 1563,

@@ -1,4 +1,4 @@
-"""Asking once and several times at once, with an upstream in this process that waits as greenlets do."""
+"""One call and several at once, with an upstream in this process that waits as greenlets do."""
 
 import io
 import json
@@ -19,8 +19,12 @@ from urllib3 import HTTPResponse
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence, Text
+from compat.openai_images.error import OPENAI
 from proxy.generation.generation import generate
+from proxy.generation.target import Target
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, interrupt_when_gone, run_in_thread, time_limit
+from proxy.limits import MIB
+from proxy.pictures.spool import SpoolMemory
 from proxy.upstream.client import Upstream
 from tests.support.gemini_answers import (
     DRAWN,
@@ -34,7 +38,7 @@ from tests.support.gemini_answers import (
     quota_detail,
     retry_detail,
 )
-from tests.support.socket_upstream import http, slowly, upstream_that
+from tests.support.upstream import http, slowly, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 
@@ -67,7 +71,7 @@ class Body(io.RawIOBase):
 
 
 class Scene:
-    """What the upstream does on one call: it waits, fails, or answers with a body."""
+    """What the upstream does with one call: it waits, fails, or answers with a body."""
 
     def __init__(self, *pieces: Any, status: int = 200, wait: float = 0, trouble: BaseException | None = None):
         self.body = Body([as_bytes(piece) if isinstance(piece, dict) else piece for piece in pieces])
@@ -77,7 +81,7 @@ class Scene:
 
 
 class Stage(BaseAdapter):
-    """An upstream in this process: one scene for each call, the last one again and again."""
+    """An upstream in this process: one scene per call; the last one is repeated."""
 
     def __init__(self, *scenes: Scene | Callable[[], Scene]):
         super().__init__()
@@ -104,37 +108,38 @@ class Stage(BaseAdapter):
 
 
 def drawing(stage: Stage, count: int = 1, *, model: ServedModel | None = None, **options: Any) -> Iterator[Event]:
-    """The events of so many pictures from this stage."""
+    """The events of so many pictures from this upstream."""
     upstream = Upstream("http://gemini.invalid/v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
     upstream.session.mount("http://gemini.invalid", stage)
     image_request = ImageRequest("a cat", count=count)
-    return generate(upstream, image_request, model or ModelCatalogue().resolve(None), KEY, **options)
+    target = Target(upstream, model or ModelCatalogue().resolve(None), KEY, OPENAI)
+    return generate(target, image_request, SpoolMemory(MIB), **options)
 
 
 def error_of(stage: Stage, count: int = 1) -> ApiError:
-    """What the drawing of so many pictures fails of."""
+    """The error of drawing so many pictures."""
     with pytest.raises(ApiError) as caught:
         list(drawing(stage, count))
     return caught.value
 
 
 def widths(events: list[Event]) -> list[int]:
-    """The pictures of an answer, told by their widths."""
+    """The widths of the pictures of an answer."""
     return [event.width for event in events if isinstance(event, ImageStart)]
 
 
 def failures(events: list[Event]) -> list[ErrorKind]:
-    """What some of the answers failed of."""
+    """The errors among the events."""
     return [event.error.kind for event in events if isinstance(event, Failure)]
 
 
 def of_width(width: int, wait: float = 0) -> Scene:
-    """An answer with a picture that can be told from others."""
+    """An answer with a picture of this width."""
     return Scene(answer(picture_part(png(width, 1))), wait=wait)
 
 
 @pytest.fixture(autouse=True)
-def nobody_waits_for_ever() -> Iterator[None]:
+def no_test_hangs() -> Iterator[None]:
     """A test that hangs fails."""
     with gevent.Timeout(2, AssertionError("two seconds are over")):
         yield
@@ -143,7 +148,7 @@ def nobody_waits_for_ever() -> Iterator[None]:
 # One picture
 
 
-def test_one_picture_is_asked_for_once_and_told_as_it_comes():
+def test_one_picture_is_one_call_and_flows_as_it_comes():
     stage = Stage(Scene(answer({"text": "Here: "}, picture_part(PICTURE))))
     start, data, end, finish = [event for event in drawing(stage) if not isinstance(event, Text)]
     assert (start, end) == (ImageStart("image/png", 4, 3), ImageEnd())
@@ -154,35 +159,32 @@ def test_one_picture_is_asked_for_once_and_told_as_it_comes():
     assert json.loads(b"".join(request.body or ()))["contents"][0]["parts"] == [{"text": "a cat"}]
 
 
-def test_nothing_is_asked_before_somebody_listens():
+def test_no_call_is_made_before_events_are_read():
     stage = Stage(Scene(DRAWN))
     for count in (1, 3):
         drawing(stage, count).close()
     assert not stage.requests
 
 
-def test_one_picture_flows_before_its_end_is_there():
+def test_nothing_of_a_picture_comes_before_it_is_whole():
     whole = as_bytes(answer(picture_part(png(weight=5000))))
     stage = Stage(Scene(whole[:3000], ConnectionResetError("broken in the middle")))
-    events = drawing(stage)
-    assert next(events) == ImageStart("image/png", 4, 3)
-    assert isinstance(next(events), ImageData)
     with pytest.raises(ApiError) as caught:
-        list(events)
+        next(drawing(stage))
     assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
 
 
-def test_an_error_of_the_upstream_is_told_with_its_kind():
+def test_an_error_of_the_upstream_keeps_its_kind():
     assert error_of(Stage(Scene(error(503, "UNAVAILABLE", "Busy."), status=503))).kind is ErrorKind.UPSTREAM_UNAVAILABLE
 
 
 def test_an_error_does_not_repeat_the_key():
-    told = error_of(Stage(Scene(error(403, "PERMISSION_DENIED", f"The key {KEY} of {KEY} is denied."), status=403)))
-    assert told.message == "The key [key] of [key] is denied."
+    failure = error_of(Stage(Scene(error(403, "PERMISSION_DENIED", f"The key {KEY} of {KEY} is denied."), status=403)))
+    assert failure.message == "The key [key] of [key] is denied."
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_words_of_the_model_do_not_repeat_the_key_either(count: int):
+def test_the_text_of_the_model_does_not_repeat_the_key_either(count: int):
     assert KEY not in error_of(Stage(lambda: Scene(answer({"text": f"your key is {KEY}"}))), count).message
 
 
@@ -192,29 +194,25 @@ def test_a_failure_among_pictures_does_not_repeat_the_key():
     assert KEY not in failure.error.message
 
 
-def test_a_model_that_is_gone_is_told_with_the_line_to_set():
+def test_the_error_about_a_retired_model_names_the_setting():
     gone = Scene(error(404, "NOT_FOUND", "models/x is not found."), status=404)
     assert "UPSTREAM_MODELS=gemini-2.5-flash-image=" in error_of(Stage(gone)).message
 
 
-def test_an_answer_is_closed_at_its_end_at_an_error_and_when_nobody_listens_any_more():
+@pytest.mark.parametrize("end", ["whole", "error", "killed"])
+def test_an_answer_is_closed_however_it_ends(end: str):
     whole = as_bytes(answer(picture_part(png(weight=5000))))
-    for scene in (Scene(whole), Scene(b"{}", status=500), Scene(whole[:3000], 9.0)):
-        events = drawing(Stage(scene))
-        try:
-            next(events)
-            if scene.body.pieces[-1:] != [9.0]:
-                list(events)
-        except ApiError:
-            pass
-        events.close()
-        assert scene.body.closings
+    scene = {"whole": Scene(whole), "error": Scene(b"{}", status=500), "killed": Scene(whole[:3000], 9.0)}[end]
+    caller = gevent.spawn(lambda: list(drawing(Stage(scene))))
+    caller.join(0.2)
+    caller.kill()
+    assert scene.body.closings
 
 
 # Several pictures
 
 
-def test_several_pictures_are_asked_for_at_once():
+def test_several_pictures_are_calls_at_once():
     started = time.monotonic()
     events = list(drawing(Stage(lambda: Scene(DRAWN, wait=0.3)), 4))
     assert len(widths(events)) == 4
@@ -226,7 +224,7 @@ def test_pictures_come_in_the_order_in_which_they_arrive():
     assert widths(list(drawing(stage, 3))) == [1, 2, 3]
 
 
-def test_a_picture_is_told_as_soon_as_it_is_whole_and_not_when_all_are():
+def test_a_picture_comes_as_soon_as_it_is_whole_and_not_when_all_are():
     events = drawing(Stage(of_width(1), of_width(2, wait=1.5)), 2)
     started = time.monotonic()
     assert next(events) == ImageStart("image/png", 1, 1)
@@ -234,14 +232,14 @@ def test_a_picture_is_told_as_soon_as_it_is_whole_and_not_when_all_are():
     events.close()
 
 
-def test_the_events_of_several_answers_do_not_mingle():
+def test_the_events_of_several_answers_do_not_mix():
     whole = [as_bytes(answer(picture_part(png(width, 1, weight=500)))) for width in (1, 2)]
     stage = Stage(*(Scene(one[:400], 0.05, one[400:700], 0.05, one[700:]) for one in whole))
     events = list(drawing(stage, 2))
     assert [type(event) for event in events if not isinstance(event, ImageData)] == [ImageStart, ImageEnd, Finish] * 2
 
 
-def test_one_that_fails_is_told_last_and_the_others_are_kept():
+def test_a_failure_comes_last_and_the_other_pictures_are_kept():
     failed = Scene(error(429, "RESOURCE_EXHAUSTED", "Slow down."), status=429)
     events = list(drawing(Stage(failed, of_width(1, wait=0.1), of_width(2, wait=0.2)), 3))
     assert widths(events) == [1, 2]
@@ -262,7 +260,7 @@ def test_one_that_fails_is_told_last_and_the_others_are_kept():
     ],
     ids=["cut", "html", "no connection", "late", "refused", "a fault of ours", "reset"],
 )
-def test_whatever_one_call_fails_of_the_other_picture_is_kept(trouble: Scene):
+def test_whatever_the_error_of_one_call_the_other_picture_is_kept(trouble: Scene):
     events = list(drawing(Stage(trouble, of_width(1, wait=0.05)), 2))
     assert widths(events) == [1]
     assert len(failures(events)) == 1
@@ -274,17 +272,17 @@ def test_a_whole_picture_is_kept_although_its_answer_breaks_off_later():
     assert failures(events) == [ErrorKind.UPSTREAM_BROKEN]
 
 
-def test_when_all_fail_the_error_that_forbids_to_ask_again_stands_for_all():
+def test_when_all_fail_the_error_that_forbids_a_retry_is_raised():
     busy = Scene(error(503, "UNAVAILABLE", "Busy."), status=503)
     spent = Scene(error(429, "RESOURCE_EXHAUSTED", "Spent.", [quota_detail("RequestsPerDay")]), status=429, wait=0.1)
-    told = error_of(Stage(busy, spent), 2)
-    assert (told.kind, told.may_repeat) == (ErrorKind.QUOTA_EXHAUSTED, False)
+    failure = error_of(Stage(busy, spent), 2)
+    assert (failure.kind, failure.may_repeat) == (ErrorKind.QUOTA_EXHAUSTED, False)
 
 
-def test_when_all_fail_alike_the_first_stands_for_all():
+def test_when_all_fail_alike_the_first_error_is_raised():
     slow_down = Scene(error(429, "RESOURCE_EXHAUSTED", "Later.", [retry_detail("7s")]), status=429)
-    told = error_of(Stage(slow_down, Scene(error(503, "UNAVAILABLE", "Busy."), status=503, wait=0.1)), 2)
-    assert (told.kind, told.retry_after) == (ErrorKind.RATE_LIMITED, 7)
+    failure = error_of(Stage(slow_down, Scene(error(503, "UNAVAILABLE", "Busy."), status=503, wait=0.1)), 2)
+    assert (failure.kind, failure.retry_after) == (ErrorKind.RATE_LIMITED, 7)
 
 
 @pytest.mark.parametrize("trouble", [gevent.Timeout(1), gevent.GreenletExit()], ids=["a timeout", "a kill"])
@@ -294,7 +292,7 @@ def test_a_call_that_ends_without_an_outcome_does_not_keep_the_others_waiting(tr
     assert len(failures(events)) == 1
 
 
-def test_who_stops_listening_ends_the_calls_that_are_under_way():
+def test_closing_the_events_ends_the_running_calls():
     stage = Stage(of_width(1), *(Scene(as_bytes(DRAWN)[:50], 9.0) for _ in range(3)))
     events = drawing(stage, 4)
     next(events)
@@ -304,7 +302,7 @@ def test_who_stops_listening_ends_the_calls_that_are_under_way():
     assert all(scene.body.closings for scene in stage.played)
 
 
-def test_calls_that_have_not_begun_are_never_made_when_nobody_listens():
+def test_calls_that_have_not_begun_are_not_made_after_closing():
     stage = Stage(lambda: Scene(DRAWN))
     events = drawing(stage, 3, silence=0.0)
     next(events)
@@ -334,14 +332,14 @@ def test_drafts_of_a_model_that_draws_them_are_dropped(flag_first: bool, count: 
     assert sum(isinstance(event, Text) for event in events) == count
 
 
-def test_only_a_draft_is_no_picture():
+def test_an_answer_with_a_draft_only_has_no_picture():
     with pytest.raises(ApiError) as caught:
         list(drawing(Stage(Scene(answer(picture_part(PICTURE, thought=True)))), model=DRAFT_MODEL))
     assert caught.value.kind is ErrorKind.NO_IMAGE
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_silence_is_told_while_nothing_happens(count: int):
+def test_a_silence_comes_while_nothing_happens(count: int):
     events = list(drawing(Stage(lambda: Scene(DRAWN, wait=0.35)), count, silence=0.1))
     silences = [isinstance(event, Silence) for event in events]
     assert silences[:3] == [True] * 3, "0.35 s hold three silences of 0.1 s"
@@ -349,14 +347,14 @@ def test_silence_is_told_while_nothing_happens(count: int):
     assert len(widths(events)) == count
 
 
-def test_silence_is_told_between_pictures_too():
+def test_a_silence_comes_between_pictures_too():
     events = list(drawing(Stage(of_width(1), of_width(2, wait=0.25)), 2, silence=0.1))
     assert isinstance(events[0], ImageStart)
     assert any(isinstance(event, Silence) for event in events)
     assert widths(events) == [1, 2]
 
 
-def test_without_a_wish_nobody_tells_silence():
+def test_there_is_no_silence_unless_it_is_requested():
     assert not any(isinstance(event, Silence) for event in drawing(Stage(lambda: Scene(DRAWN, wait=0.1)), 2))
 
 
@@ -367,12 +365,16 @@ from gevent import monkey; monkey.patch_all()
 import json, sys, time
 from compat.image_models import ModelCatalogue
 from compat.images import ImageRequest, ImageStart
+from compat.openai_images.error import OPENAI
 from proxy.generation.generation import generate
+from proxy.generation.target import Target
+from proxy.pictures.spool import SpoolMemory
 from proxy.upstream.client import Upstream
 
 upstream = Upstream(sys.argv[1] + "/v1beta", timeout=5, max_answer_bytes=10**7, connections=10)
 started = time.monotonic()
-events = list(generate(upstream, ImageRequest("a cat", count=4), ModelCatalogue().resolve(None), "a-key"))
+target = Target(upstream, ModelCatalogue().resolve(None), "a-key", OPENAI)
+events = list(generate(target, ImageRequest("a cat", count=4), SpoolMemory(2**26)))
 print(json.dumps([time.monotonic() - started, sum(isinstance(event, ImageStart) for event in events)]))
 """
 
@@ -388,7 +390,7 @@ def test_four_pictures_over_real_sockets_take_as_long_as_one(project: Any):
     assert 0.3 <= took < 0.9
 
 
-# Threads, and callers who hang up
+# Threads, and callers that hang up
 
 
 def test_what_runs_in_a_thread_leaves_the_others_running():
@@ -405,7 +407,7 @@ def test_what_is_raised_in_a_thread_is_raised_here_and_not_printed(capfd: pytest
     assert capfd.readouterr().err == ""
 
 
-def test_threads_of_their_own_are_waited_for_only_so_long_and_are_in_nobodys_way():
+def test_a_thread_pool_has_a_time_limit_and_does_not_block_the_other():
     threads, held, started = Threads(2, 0.3), threading.Event(), time.monotonic()
     waiting = [gevent.spawn(threads.run, held.wait, 5) for _ in range(4)]
     gevent.sleep(0.1)
@@ -419,7 +421,7 @@ def test_threads_of_their_own_are_waited_for_only_so_long_and_are_in_nobodys_way
 
 
 class Wait:
-    """Somebody who waits for an answer while a caller may hang up."""
+    """A greenlet that waits for an answer while a caller may hang up."""
 
     def __init__(self) -> None:
         self.caller, self.ours = gevent.socket.socketpair()
@@ -437,7 +439,7 @@ class Wait:
 
 
 @pytest.mark.parametrize("how", [gevent.socket.SHUT_WR, gevent.socket.SHUT_RDWR, None], ids=["half", "both", "close"])
-def test_a_caller_who_hangs_up_interrupts_at_once(how: int | None):
+def test_a_caller_that_hangs_up_interrupts_at_once(how: int | None):
     wait = Wait()
     started = time.monotonic()
     if how is None:
@@ -448,18 +450,18 @@ def test_a_caller_who_hangs_up_interrupts_at_once(how: int | None):
     assert time.monotonic() - started < 0.15
 
 
-def test_a_caller_who_stays_does_not_interrupt():
+def test_a_caller_that_stays_does_not_interrupt():
     assert Wait().greenlet.get(timeout=1) == "answered"
 
 
-def test_a_caller_who_says_something_more_does_not_interrupt_and_is_still_heard():
+def test_a_caller_that_sends_more_does_not_interrupt_and_is_still_read():
     wait = Wait()
     wait.caller.sendall(b"GET / HTTP/1.1")
     assert wait.greenlet.get(timeout=1) == "answered"
     assert wait.ours.recv(3) == b"GET"
 
 
-def test_a_caller_is_watched_on_when_what_he_said_has_been_read_by_others(monkeypatch: pytest.MonkeyPatch):
+def test_the_watch_goes_on_after_what_the_caller_sent_was_read_elsewhere(monkeypatch: pytest.MonkeyPatch):
     wait = Wait()
     ours, spawn = wait.ours, gevent.spawn
     monkeypatch.setattr("proxy.greenlets.gevent.spawn", lambda look: (ours.recv(1), spawn(look)))
@@ -470,7 +472,7 @@ def test_a_caller_is_watched_on_when_what_he_said_has_been_read_by_others(monkey
     assert wait.greenlet.get(timeout=1) == "CallerGone"
 
 
-def test_nobody_is_interrupted_once_the_watch_has_ended():
+def test_nothing_is_interrupted_after_the_watch():
     wait = Wait()
     assert wait.stop
     wait.stop()
@@ -479,7 +481,7 @@ def test_nobody_is_interrupted_once_the_watch_has_ended():
 
 
 @pytest.mark.parametrize("stopped", [True, False])
-def test_who_looks_too_late_is_not_in_the_way_of_the_next_request(stopped: bool, monkeypatch: pytest.MonkeyPatch):
+def test_a_late_look_at_the_connection_does_not_delay_the_next_request(stopped: bool, monkeypatch: pytest.MonkeyPatch):
     ours, theirs = gevent.socket.socketpair()
     looks: list[Any] = []
     monkeypatch.setattr("proxy.greenlets.gevent.spawn", looks.append)
@@ -501,8 +503,12 @@ def too_slow() -> ApiError:
     return ApiError(ErrorKind.UPSTREAM_TIMEOUT, "too slow")
 
 
-@pytest.mark.parametrize("limit", [time_limit, InterruptingLimit])
-def test_a_time_limit_interrupts_whatever_waits(limit: Any):
+def raising_limit(seconds: float, error: Callable[[], ApiError]) -> gevent.Timeout:
+    return time_limit(seconds, error())
+
+
+@pytest.mark.parametrize("limit", [raising_limit, InterruptingLimit])
+def test_a_time_limit_interrupts_a_wait(limit: Any):
     with pytest.raises(ApiError, match="too slow"), limit(0.05, too_slow):
         gevent.sleep(5)
     with limit(0.05, too_slow):
@@ -510,8 +516,8 @@ def test_a_time_limit_interrupts_whatever_waits(limit: Any):
     gevent.sleep(0.1)
 
 
-@pytest.mark.parametrize("limit", [time_limit, InterruptingLimit])
-def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy(limit: Any):
+@pytest.mark.parametrize("limit", [raising_limit, InterruptingLimit])
+def test_data_that_came_in_time_is_not_too_late_because_the_worker_was_busy(limit: Any):
     ours, theirs = gevent.socket.socketpair()
 
     def read() -> bytes:
@@ -525,7 +531,7 @@ def test_what_has_come_in_time_is_not_too_late_because_the_worker_was_busy(limit
     assert reading.get(timeout=1) == b"x"
 
 
-def test_all_the_waiting_for_an_answer_counts_and_what_is_done_in_between_does_not():
+def test_all_waits_for_an_answer_count_and_the_time_between_them_does_not():
     limit = InterruptingLimit(0.2, too_slow)
     started = time.monotonic()
 
@@ -533,7 +539,7 @@ def test_all_the_waiting_for_an_answer_counts_and_what_is_done_in_between_does_n
         for _ in range(10):
             with limit:
                 gevent.sleep(0.05)
-            gevent.sleep(0.15)  # for which its timer rings in vain
+            gevent.sleep(0.15)  # in which the timer rings without effect
 
     with pytest.raises(ApiError, match="too slow"):
         wait_now_and_then()
@@ -543,7 +549,7 @@ def test_all_the_waiting_for_an_answer_counts_and_what_is_done_in_between_does_n
     assert limit.timer is None
 
 
-def test_a_time_limit_that_is_closed_rings_no_more():
+def test_a_closed_time_limit_does_not_ring():
     limit = InterruptingLimit(0.05, too_slow)
     with limit:
         limit.close()

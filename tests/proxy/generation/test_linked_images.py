@@ -1,4 +1,4 @@
-"""Pictures that a server tells by address: opened on that server, and nowhere else."""
+"""Pictures that a server gives by address: fetched from that server, and nowhere else."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Linked
 from proxy.generation.linked_images import fetch_links
 from proxy.upstream.client import Upstream
 from tests.support.gemini_answers import png
-from tests.support.socket_upstream import SocketUpstream, http, upstream_that
+from tests.support.upstream import ScriptedUpstream, http, upstream_that
 
 PICTURE = png(40, 30)
 KEY = "sk-a-key-that-nobody-may-see"
 
 
-def client_of(upstream: SocketUpstream) -> Upstream:
+def client_of(upstream: ScriptedUpstream) -> Upstream:
     return Upstream(f"{upstream.url}/v1", api=Api.OPENAI, timeout=5, max_answer_bytes=100_000, connections=5)
 
 
 def fetched(client: Upstream, link: str) -> list[Event]:
     """The events of an answer with one linked picture."""
-    return list(fetch_links(iter([LinkedImage(link), Finish()]), client, KEY, None))
+    return list(fetch_links(iter([LinkedImage(link), Finish()]), client, KEY))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def fetched(client: Upstream, link: str) -> list[Event]:
         ("/\u6f22 a\u00e9.png?b=\u6f22#c", "/%E6%BC%A2%20a%C3%A9.png?b=%E6%BC%A2"),
     ],
 )
-def test_a_picture_on_the_same_server_is_opened_with_the_same_key(link: str, target: str):
+def test_a_picture_on_the_same_server_is_fetched_with_the_same_key(link: str, target: str):
     with upstream_that(http(PICTURE, "200 OK", "Content-Type: image/png")) as upstream:
         client = client_of(upstream)
         for _ in range(2):
@@ -46,7 +46,7 @@ def test_a_picture_on_the_same_server_is_opened_with_the_same_key(link: str, tar
     assert upstream.connections == 1
     on_a_new_connection, call = upstream.calls
     assert call.request_line == f"GET {target} HTTP/1.1"
-    assert unquote(on_a_new_connection.request_line) == unquote(call.request_line)  # urllib3 spells it anew
+    assert unquote(on_a_new_connection.request_line) == unquote(call.request_line)  # urllib3 normalizes it
     assert call.headers["authorization"] == f"Bearer {KEY}"
     assert call.headers["host"] == upstream.url.removeprefix("http://")
     assert events[0] == ImageStart("image/png", 40, 30)
@@ -69,7 +69,7 @@ def test_a_picture_on_the_same_server_is_opened_with_the_same_key(link: str, tar
         "file:///etc/passwd",
     ],
 )
-def test_an_address_anywhere_else_is_not_opened(link: str):
+def test_an_address_on_another_server_is_not_fetched(link: str):
     with upstream_that(http(PICTURE)) as upstream, pytest.raises(ApiError) as caught:
         fetched(client_of(upstream), link.format(host=upstream.url.removeprefix("http://")))
     assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN
@@ -89,7 +89,7 @@ def test_an_address_anywhere_else_is_not_opened(link: str):
     ],
     ids=["not there", "moved", "no picture", "empty", "cut in its header", "too large"],
 )
-def test_what_is_no_picture_is_an_error_that_nobody_should_pay_for_again(answer: object):
+def test_what_is_not_a_picture_is_an_error_that_forbids_a_retry(answer: object):
     with upstream_that(answer) as upstream, pytest.raises(ApiError) as caught:
         fetched(client_of(upstream), "/a.png")
     assert caught.value.kind is ErrorKind.UPSTREAM_BROKEN

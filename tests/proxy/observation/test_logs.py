@@ -1,4 +1,4 @@
-"""One line for each request: what it tells, and what it never tells."""
+"""One line per request: what it holds, and what it never holds."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ PATH = f"/v1beta/models/{MODEL}:generateContent"
 
 
 class Kept(logging.Handler):
-    """Keeps what is logged, as lines of JSON."""
+    """Keeps the log, as lines of JSON."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ def log():
 def ask(client: FlaskClient, path: str = "/v1/images/generations", **options: object) -> dict:
     response = client.post(
         path,
-        json={"prompt": "a secret wish", "contents": [{"parts": [{"text": "a secret wish"}]}]},
+        json={"prompt": "a secret prompt", "contents": [{"parts": [{"text": "a secret prompt"}]}]},
         headers={"Authorization": f"Bearer {KEY}", "x-request-id": "abc"},
         **options,
     )
@@ -62,7 +62,7 @@ def test_a_picture_is_one_line_with_tokens_and_cost(client: FlaskClient, gemini:
     assert line["seconds"] >= line["first_byte"] >= line["upstream_first_byte"] >= 0
 
 
-def test_the_window_reads_the_usage_from_the_end_of_what_passes(client: FlaskClient, gemini: Gemini, log: list[dict]):
+def test_the_usage_of_a_passed_answer_is_read_from_its_end(client: FlaskClient, gemini: Gemini, log: list[dict]):
     gemini.answers(DRAWN)
     ask(client, PATH)
     [line] = log
@@ -85,11 +85,11 @@ def test_no_line_holds_a_key_a_prompt_or_a_query(client: FlaskClient, gemini: Ge
     written = json.dumps(log)
     assert len(log) == 3
     assert KEY not in written
-    assert "secret wish" not in written
+    assert "secret prompt" not in written
     assert "?" not in written
 
 
-def test_the_fingerprint_of_a_key_goes_by_its_salt(make_app, gemini: Gemini, log: list[dict]):
+def test_the_fingerprint_of_a_key_depends_on_the_salt(make_app, gemini: Gemini, log: list[dict]):
     gemini.answers(DRAWN)
     for salt in ("one", "one", "another"):
         ask(make_app(LOG_SALT=salt).test_client())
@@ -97,7 +97,7 @@ def test_the_fingerprint_of_a_key_goes_by_its_salt(make_app, gemini: Gemini, log
     assert first == second != other
 
 
-def test_a_text_line_says_name_and_value():
+def test_a_text_line_has_names_and_values():
     record = logging.LogRecord("twinlens.access", logging.INFO, "", 0, "request", None, None)
     record.fields = {"status": 200, "surface": "openai"}
     assert TextFormatter().format(record).endswith("INFO request status=200 surface=openai")

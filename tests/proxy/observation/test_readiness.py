@@ -1,4 +1,4 @@
-"""What /readyz finds, and how seldom it looks."""
+"""What /readyz finds, and how seldom it checks."""
 
 import socket
 import threading
@@ -23,14 +23,14 @@ def test_a_store_that_cannot_be_written_is_named():
     assert Readiness(full, ()).troubles() == {"store": "cannot be written (No space left on device)"}
 
 
-def test_an_upstream_where_nobody_listens_is_named():
+def test_an_upstream_that_does_not_listen_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     assert Readiness(no_trouble, [url]).troubles() == {"upstream": "cannot be reached"}
 
 
 def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
-    monkeypatch.setattr("proxy.observation.readiness.STORE_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.observation.readiness.PROBE_SECONDS", 0.1)
     asked, answer = [], threading.Event()
 
     def hang() -> None:
@@ -39,15 +39,15 @@ def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
 
     readiness = Readiness(hang, ())
     for _ in range(3):
-        assert readiness.look() == {"store": "did not answer in time"}
+        assert readiness.check() == {"store": "did not answer in time"}
     assert len(asked) == 1
     answer.set()
-    readiness.store_is_asked.join(5)
-    assert readiness.look() == {}
+    readiness.probes["store"].thread.join(5)
+    assert readiness.check() == {}
     assert len(asked) == 2
 
 
-def test_it_looks_once_in_a_while_however_often_it_is_asked():
+def test_it_checks_at_intervals_however_often_it_is_asked():
     looks = []
     readiness = Readiness(lambda: looks.append(1), ())
     for _ in range(10):

@@ -51,8 +51,8 @@ def test_what_is_put_is_found_under_its_name(shelf: Shelf):
     assert b"".join(found.chunks) == b"".join(pieces)
 
 
-def test_a_caller_may_take_longer_than_a_request_to_the_store(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
-    picture = random.Random(1).randbytes(16_000_000)  # more than lies in buffers on the way
+def test_a_caller_may_read_slower_than_the_store_allows(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
+    picture = random.Random(1).randbytes(16_000_000)  # more than the buffers on the way hold
     name = shelf.store.put("image/png", [picture])
     monkeypatch.setenv("AWS_TIMEOUT", "1s")
     monkeypatch.setattr("proxy.pictures.store.RETRY_CONFIG", {"max_retries": 0})
@@ -65,7 +65,7 @@ def test_a_caller_may_take_longer_than_a_request_to_the_store(shelf: Shelf, monk
     assert taken == picture
 
 
-def test_nothing_is_found_that_was_never_put_or_is_no_name(shelf: Shelf):
+def test_nothing_is_found_under_an_unknown_or_malformed_name(shelf: Shelf):
     name = shelf.store.put("image/png", [b"x"])
     shelf.now += 1
     assert shelf.store.find(name)

@@ -1,4 +1,4 @@
-"""The store of pictures: whole or not at all, under names that nobody guesses, for a while."""
+"""The picture store: whole or not at all, under names that nobody guesses, for a while."""
 
 import base64
 import contextlib
@@ -40,7 +40,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> FolderStore:
-    """A store whose pictures live for a minute."""
+    """A store whose pictures expire after a minute."""
     return FolderStore(tmp_path / "images", 60, clock)
 
 
@@ -67,7 +67,9 @@ def test_a_folder_is_made_where_there_is_none(tmp_path: Path):
     assert folder.is_dir()
 
 
-def test_a_relative_folder_stays_where_it_was_though_the_process_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_relative_folder_stays_the_same_when_the_process_changes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     store = open_store("images", 60)
     (tmp_path / "elsewhere").mkdir()
@@ -76,7 +78,7 @@ def test_a_relative_folder_stays_where_it_was_though_the_process_moves(tmp_path:
     assert (tmp_path / "images" / name).is_file()
 
 
-def test_a_name_cannot_be_guessed_and_tells_its_type(store: FolderStore):
+def test_a_name_cannot_be_guessed_and_has_its_type(store: FolderStore):
     names = {store.put("image/png", [b"same"]) for _ in range(50)}
     assert len(names) == 50
     secrets = {re.fullmatch(r"[0-9a-f]+-([A-Za-z0-9_-]+)\.png", name)[1] for name in names}
@@ -110,9 +112,7 @@ NOT_OURS = (
 
 
 @pytest.mark.parametrize("name", NOT_OURS, ids=ascii)
-def test_what_is_no_name_of_ours_is_not_found_even_if_there_is_such_a_file(
-    store: FolderStore, tmp_path: Path, name: str
-):
+def test_a_file_under_another_name_is_not_found(store: FolderStore, tmp_path: Path, name: str):
     (tmp_path / "secret.png").write_bytes(b"secret")
     if name.strip("./\0") and "/" not in name and "\0" not in name:
         (store.folder / name).write_bytes(b"foreign")
@@ -125,22 +125,22 @@ def test_no_name_is_an_error(name: str):
 
 
 def test_an_unfinished_picture_is_not_found(store: FolderStore):
-    seen: list[object] = []
+    found: list[object] = []
 
     def chunks() -> Iterator[bytes]:
         yield PICTURE
         [unfinished] = files(store)
-        seen.append(store.find(unfinished))
-        seen.append(store.find(unfinished.removesuffix(".part")))
+        found.append(store.find(unfinished))
+        found.append(store.find(unfinished.removesuffix(".part")))
         yield PICTURE
 
     name = store.put("image/png", chunks())
-    assert seen == [None, None]
+    assert found == [None, None]
     assert store.find(name)
 
 
 class Odd(BaseException):
-    """What is no Exception, as a greenlet's end is none."""
+    """Not an Exception, like the end of a greenlet."""
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, Odd, GeneratorExit])
@@ -174,7 +174,7 @@ def test_a_type_without_an_ending_is_refused_before_anything_is_written(store: F
     assert files(store) == []
 
 
-def test_many_may_put_at_once(store: FolderStore):
+def test_many_puts_at_once(store: FolderStore):
     names: list[str] = []
     threads = [
         threading.Thread(target=lambda i=i: names.append(store.put("image/png", [b"%d" % i] * 100))) for i in range(20)
@@ -190,7 +190,7 @@ def test_many_may_put_at_once(store: FolderStore):
 # Time
 
 
-def test_a_picture_is_found_until_its_time_is_over(store: FolderStore, clock: Clock):
+def test_a_picture_is_found_until_it_expires(store: FolderStore, clock: Clock):
     name = store.put("image/png", [PICTURE])
     clock.now += 59
     assert store.find(name).seconds_left == 1
@@ -198,7 +198,7 @@ def test_a_picture_is_found_until_its_time_is_over(store: FolderStore, clock: Cl
     assert store.find(name) is None
 
 
-def test_a_picture_keeps_its_time_when_the_setting_changes(store: FolderStore, clock: Clock):
+def test_a_picture_keeps_its_expiry_when_the_setting_changes(store: FolderStore, clock: Clock):
     name = store.put("image/png", [PICTURE])
     clock.now += 30
     assert FolderStore(store.folder, 1, clock).find(name).seconds_left == 30
@@ -209,7 +209,7 @@ def test_a_name_with_another_expiry_is_another_name(store: FolderStore):
     assert store.find("ffffffff" + name[8:]) is None
 
 
-def test_the_longest_time_can_be_told_in_a_name(tmp_path: Path):
+def test_the_longest_time_fits_in_a_name(tmp_path: Path):
     store = FolderStore(tmp_path, 10 * 365 * 86400)
     assert store.find(store.put("image/png", [PICTURE]))
 
@@ -243,8 +243,8 @@ def test_a_sweep_deletes_what_a_killed_worker_left_but_not_what_is_being_written
 
 
 @pytest.mark.parametrize("look", [FolderStore.sweep, FolderStore.size])
-def test_a_look_at_many_pictures_lets_others_in_between(store: FolderStore, look, monkeypatch: pytest.MonkeyPatch):
-    """As a greenlet it would keep every caller of a worker waiting."""
+def test_a_walk_over_many_pictures_yields_to_other_greenlets(store: FolderStore, look, monkeypatch: pytest.MonkeyPatch):
+    """Otherwise every caller of the worker would wait."""
     pauses: list[float] = []
     monkeypatch.setattr("proxy.pictures.store.time.sleep", pauses.append)
     for number in range(100):
@@ -295,11 +295,11 @@ def pieces(data: bytes, size: int = 7) -> list[Event]:
 START = ImageStart("image/png", 40, 30)
 
 
-def test_a_picture_among_events_is_told_by_its_url(store: FolderStore):
+def test_a_picture_among_events_becomes_its_url(store: FolderStore):
     events = [Text("so: "), START, *pieces(PICTURE), ImageEnd(), Finish(), Silence(), START, *pieces(b"2"), ImageEnd()]
-    told = list(store_pictures(iter(events), store, url_of))
-    assert [type(event) for event in told] == [Text, StoredImage, Finish, Silence, StoredImage]
-    first, second = [event for event in told if isinstance(event, StoredImage)]
+    stored = list(store_pictures(iter(events), store, url_of))
+    assert [type(event) for event in stored] == [Text, StoredImage, Finish, Silence, StoredImage]
+    first, second = [event for event in stored if isinstance(event, StoredImage)]
     assert (first.mime_type, first.width, first.height) == ("image/png", 40, 30)
     for stored, content in ((first, PICTURE), (second, b"2")):
         assert store.find(stored.url.rpartition("/")[2]).path.read_bytes() == content
@@ -307,8 +307,8 @@ def test_a_picture_among_events_is_told_by_its_url(store: FolderStore):
 
 def test_a_draft_is_not_stored(store: FolderStore):
     events = [START, *pieces(b"draft"), ImageEnd(draft=True), START, *pieces(PICTURE), ImageEnd(), Finish()]
-    told = list(store_pictures(iter(events), store, url_of))
-    assert [type(event) for event in told] == [StoredImage, Finish]
+    stored = list(store_pictures(iter(events), store, url_of))
+    assert [type(event) for event in stored] == [StoredImage, Finish]
     [name] = files(store)
     assert (store.folder / name).read_bytes() == PICTURE
 
@@ -316,14 +316,14 @@ def test_a_draft_is_not_stored(store: FolderStore):
 @pytest.mark.parametrize("damage", [b"!!!!", b"AAA", b"A=AA", b"\xff\xff\xff\xff"], ids=ascii)
 def test_a_damaged_picture_leaves_nothing_behind(store: FolderStore, damage: bytes):
     events = [START, *pieces(PICTURE), ImageData(damage), ImageEnd(), Finish()]
-    told: list[Event] = []
-    with contextlib.suppress(ApiError):  # an error where nothing else is told, a Failure among others where there is
-        told.extend(store_pictures(iter(events), store, url_of))
-    assert not any(isinstance(event, StoredImage) for event in told)
+    stored: list[Event] = []
+    with contextlib.suppress(ApiError):  # raised if there is nothing else, otherwise a Failure
+        stored.extend(store_pictures(iter(events), store, url_of))
+    assert not any(isinstance(event, StoredImage) for event in stored)
     assert files(store) == []
 
 
-def test_a_break_in_the_picture_leaves_nothing_behind(store: FolderStore):
+def test_an_error_within_the_picture_leaves_nothing_behind(store: FolderStore):
     def events() -> Iterator[Event]:
         yield START
         yield from pieces(PICTURE)
@@ -334,13 +334,13 @@ def test_a_break_in_the_picture_leaves_nothing_behind(store: FolderStore):
     assert files(store) == []
 
 
-def test_events_that_end_in_a_picture_make_none(store: FolderStore):
+def test_events_that_end_within_a_picture_store_none(store: FolderStore):
     with pytest.raises(Exception, match=r".*"):
         list(store_pictures(iter([START, *pieces(PICTURE)]), store, url_of))
     assert files(store) == []
 
 
-def test_a_disk_that_fails_is_a_fault_of_ours_that_tells_no_path(store: FolderStore):
+def test_an_error_of_the_disk_is_ours_and_shows_no_path(store: FolderStore):
     store.folder.rmdir()
     with pytest.raises(ApiError) as caught:
         list(store_pictures(iter([START, *pieces(PICTURE), ImageEnd(), Finish()]), store, url_of))
@@ -349,19 +349,19 @@ def test_a_disk_that_fails_is_a_fault_of_ours_that_tells_no_path(store: FolderSt
 
 
 class Hanging(FolderStore):
-    """A store that takes nothing, and takes its time for that."""
+    """A store that fails slowly."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.asked = 0
 
-    def put(self, mime_type: str, chunks: Iterable[bytes]) -> str:
+    def put(self, mime_type: str, chunks: Iterable[bytes], seconds: int | None = None) -> str:
         self.asked += 1
         self.clock.now += 40
         raise OSError("it hangs")
 
 
-def test_a_store_that_hangs_is_not_waited_for_once_for_each_picture(clock: Clock, monkeypatch: pytest.MonkeyPatch):
+def test_a_store_that_hangs_is_not_waited_for_again_for_each_picture(clock: Clock, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("proxy.pictures.store.time.monotonic", clock)
     store, many = Hanging(clock), [event for _ in range(10) for event in (START, *pieces(PICTURE), ImageEnd())]
     with pytest.raises(ApiError, match="could not be stored"):
@@ -369,7 +369,7 @@ def test_a_store_that_hangs_is_not_waited_for_once_for_each_picture(clock: Clock
     assert store.asked == 2, "after STORE_ANSWER_SECONDS of it, no more"
 
 
-def test_storing_takes_no_more_than_it_must(store: FolderStore):
+def test_storing_needs_no_copies(store: FolderStore):
     """A picture of 8 MB in pieces of 64 KiB: no joining, no copies of the whole."""
     chunk = ImageData(base64.b64encode(bytes(48 * 1024)))
 

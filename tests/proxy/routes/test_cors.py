@@ -1,4 +1,4 @@
-"""What browsers are told about pages of other sites."""
+"""What browsers learn about pages of other origins."""
 
 import pytest
 
@@ -10,7 +10,7 @@ ASKS = {
 }
 
 
-def test_no_site_is_allowed_unless_a_setting_says_so(make_app):
+def test_no_origin_is_allowed_by_default(make_app):
     client = make_app().test_client()
     assert client.options(PATH, headers=ASKS).status_code == 405
     response = client.post(PATH, json={}, headers=ASKS)
@@ -18,7 +18,7 @@ def test_no_site_is_allowed_unless_a_setting_says_so(make_app):
 
 
 @pytest.mark.parametrize("origins", ["https://app.example", "https://other.example,https://app.example", "*"])
-def test_an_allowed_site_may_ask_and_read(make_app, origins: str):
+def test_an_allowed_origin_can_send_requests_and_read_answers(make_app, origins: str):
     client = make_app(CORS_ORIGINS=origins).test_client()
     preflight = client.options(PATH, headers=ASKS)
     assert preflight.status_code == 204
@@ -32,7 +32,7 @@ def test_an_allowed_site_may_ask_and_read(make_app, origins: str):
     assert "Origin" in answer.headers["Vary"]
 
 
-def test_another_site_is_not_allowed(make_app):
+def test_another_origin_is_not_allowed(make_app):
     client = make_app(CORS_ORIGINS="https://other.example").test_client()
     assert client.options(PATH, headers=ASKS).status_code == 405
     assert "Access-Control-Allow-Origin" not in client.post(PATH, json={}, headers=ASKS).headers

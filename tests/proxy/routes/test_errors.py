@@ -1,4 +1,4 @@
-"""Errors of every kind, from every path, in the dialect of whoever asked; never HTML, never a secret."""
+"""Errors of every kind, from every path, in the dialect of the caller; never HTML, never a secret."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import HOPELESS, ApiError, Bought, ErrorKind
 from tests.proxy.conftest import MODEL, MakeApp
 from tests.support.dialects import google_error, openai_error
 
@@ -35,10 +35,10 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
         ("/v1/chat/completions", BEARER),
     ],
 )
-def test_an_unknown_path_is_not_found_as_openai_says_it(client: FlaskClient, path: str, headers: dict[str, str]):
+def test_an_unknown_path_is_a_404_of_openais_api(client: FlaskClient, path: str, headers: dict[str, str]):
     for method in ("GET", "POST"):
-        told = openai_error(client.open(path, method=method, headers=headers), 404, None)
-        assert path in told["message"]
+        error = openai_error(client.open(path, method=method, headers=headers), 404, None)
+        assert path in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_unknown_path_is_not_found_as_openai_says_it(client: FlaskClient, pat
         (f"/v1/nothing/x:generateContent?key={KEY}", {}),
     ],
 )
-def test_an_unknown_path_is_not_found_as_google_says_it(client: FlaskClient, path: str, headers: dict[str, str]):
+def test_an_unknown_path_is_a_404_of_googles_api(client: FlaskClient, path: str, headers: dict[str, str]):
     for method in ("GET", "POST"):
         response = client.open(path, method=method, headers=headers)
         google_error(response, 404, "NOT_FOUND")
@@ -100,7 +100,7 @@ def test_vertex_paths_are_explained(client: FlaskClient, path: str):
         ("PROPFIND", "/v1/models"),
     ],
 )
-def test_a_wrong_method_is_told_with_those_that_are_allowed(client: FlaskClient, method: str, path: str):
+def test_a_wrong_method_gets_the_allowed_ones(client: FlaskClient, method: str, path: str):
     response = client.open(path, method=method, headers=BEARER)
     openai_error(response, 405, "method_not_supported")
     assert method not in response.headers["Allow"].split(", ")
@@ -112,7 +112,7 @@ def test_a_wrong_method_is_told_with_those_that_are_allowed(client: FlaskClient,
 
 @pytest.fixture
 def raising(app: Flask) -> Any:
-    """Makes two paths that raise what they are told to, one for each API."""
+    """Makes two paths that raise an error, one for each API."""
 
     def make(error: BaseException) -> tuple[FlaskClient, str, str]:
         def fail() -> None:
@@ -126,21 +126,21 @@ def raising(app: Flask) -> Any:
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_every_kind_is_told_in_both_dialects(raising: Any, kind: ErrorKind):
+def test_every_kind_has_an_answer_in_both_dialects(raising: Any, kind: ErrorKind):
     client, openai_path, google_path = raising(ApiError(kind, "What it is.", param="size", retry_after=1.5))
     for path in (openai_path, google_path):
         response = client.get(path)
         assert response.get_json()["error"]["message"] == "What it is."
         assert 400 <= response.status_code < 600
         assert (response.headers["Retry-After"], response.headers["retry-after-ms"]) == ("2", "1500")
-        assert "x-should-retry" not in response.headers
+        assert ("x-should-retry" in response.headers) == (kind in HOPELESS)
     assert client.get(openai_path).get_json()["error"]["param"] == "size"
 
 
-@pytest.mark.parametrize(("may_repeat", "told"), [(True, "true"), (False, "false"), (None, None)])
-def test_whether_to_ask_again_is_told_in_both_dialects(raising: Any, may_repeat: bool | None, told: str | None):
-    client, *paths = raising(ApiError(ErrorKind.INTERNAL, "x", may_repeat=may_repeat))
-    assert [client.get(path).headers.get("x-should-retry") for path in paths] == [told, told]
+@pytest.mark.parametrize(("bought", "header"), [(Bought.NO, None), (Bought.YES, "false"), (Bought.UNKNOWN, "false")])
+def test_what_may_have_been_bought_is_not_to_be_asked_for_again(raising: Any, bought: Bought, header: str | None):
+    client, *paths = raising(ApiError(ErrorKind.INTERNAL, "x", bought=bought))
+    assert [client.get(path).headers.get("x-should-retry") for path in paths] == [header, header]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 406, 409, 410, 413, 414, 415, 416, 417, 422, 428, 429, 431])
@@ -155,27 +155,27 @@ def test_werkzeugs_own_errors_keep_their_status(app: Flask, status: int):
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504])
-def test_werkzeugs_server_errors_are_told_in_both_dialects(app: Flask, status: int):
+def test_werkzeugs_server_errors_are_json(app: Flask, status: int):
     app.add_url_rule("/v1/images/fail", "openai_fail", lambda: abort(status))
     response = app.test_client().get("/v1/images/fail")
     assert (response.status_code, response.mimetype) == (status, "application/json")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyError, OSError, AssertionError, MemoryError, RecursionError])
-def test_what_was_not_foreseen_is_told_plainly_and_logged_whole(
+def test_an_unexpected_error_has_a_plain_message_and_a_traceback_in_the_log(
     raising: Any, error: type[Exception], caplog: pytest.LogCaptureFixture
 ):
     client, openai_path, google_path = raising(error("the secret of line 7"))
-    told = [
+    errors = [
         openai_error(client.get(openai_path), 500, "internal_error", "server_error"),
         google_error(client.get(google_path), 500, "INTERNAL"),
     ]
-    assert all("secret" not in str(one) and error.__name__ not in str(one) for one in told)
+    assert all("secret" not in str(one) and error.__name__ not in str(one) for one in errors)
     assert "the secret of line 7" in caplog.text
     assert "Traceback" in caplog.text
 
 
-def test_what_was_not_foreseen_is_logged_without_the_query(raising: Any, caplog: pytest.LogCaptureFixture):
+def test_an_unexpected_error_is_logged_without_the_query(raising: Any, caplog: pytest.LogCaptureFixture):
     client, _, path = raising(RuntimeError("x"))
     client.get(f"{path}?key={KEY}", headers=GOOGLE)
     assert "/v1beta/fail" in caplog.text
@@ -200,17 +200,17 @@ def test_every_answer_has_a_request_id_of_its_own(client: FlaskClient, path: str
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/images/generations"])
-def test_the_callers_own_sane_id_is_kept(client: FlaskClient, path: str):
+def test_a_well_formed_id_of_the_caller_is_kept(client: FlaskClient, path: str):
     for method in ("GET", "POST"):
         response = client.open(path, method=method, headers={"X-Request-ID": "req_My.own-1"})
         assert response.headers.getlist("x-request-id") == ["req_My.own-1"]
 
 
 @pytest.mark.parametrize("odd", ["", "a b", "ü", "x" * 129, "<script>", "a,b"])
-def test_an_odd_id_is_replaced(client: FlaskClient, odd: str):
-    [told] = client.get("/healthz", headers={"x-request-id": odd}).headers.getlist("x-request-id")
-    assert told != odd
-    assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", told)
+def test_a_malformed_id_is_replaced(client: FlaskClient, odd: str):
+    [given] = client.get("/healthz", headers={"x-request-id": odd}).headers.getlist("x-request-id")
+    assert given != odd
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", given)
 
 
 # Anything at all
@@ -224,11 +224,11 @@ def test_an_odd_id_is_replaced(client: FlaskClient, odd: str):
     body=st.binary(max_size=40),
     content_type=st.sampled_from(["application/json", "multipart/form-data; boundary=x", "text/html", "a/b/c", ""]),
 )
-def test_nothing_that_can_be_asked_is_an_error_of_ours_or_html(
+def test_no_request_causes_an_error_of_ours_or_html(
     client: FlaskClient, prefix: str, path: str, method: str, body: bytes, content_type: str
 ):
     path = path.replace("?", "")
-    assume(not f"{prefix}{path}".startswith("//"))  # Flask's test client takes what follows for a host
+    assume(not f"{prefix}{path}".startswith("//"))  # Flask's test client reads what follows as a host
     response = client.open(path=prefix + path, method=method, data=body, content_type=content_type, headers=BEARER)
     assert response.status_code < 500, (prefix, path, method, body)
     if response.status_code >= 400:
@@ -238,7 +238,7 @@ def test_nothing_that_can_be_asked_is_an_error_of_ours_or_html(
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(host=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30))
-def test_no_host_is_an_error_of_ours(client: FlaskClient, host: str):
+def test_no_host_causes_an_error_of_ours(client: FlaskClient, host: str):
     for path in ("/healthz", "/v1/models", "/nowhere"):
         response = client.get(path, headers={**BEARER, "Host": host})
         assert response.status_code < 500

@@ -1,4 +1,4 @@
-"""Google's generateContent over HTTP: a window through which requests and answers pass as they are."""
+"""Google's generateContent over HTTP: requests and answers pass as they are."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ from tests.support.gemini_answers import (
     png,
     retry_detail,
 )
-from tests.support.socket_upstream import and_hang_up, and_wait_for_goodbye, chunk, head, http, upstream_that
+from tests.support.upstream import and_hang_up, and_wait_for_goodbye, chunk, head, http, upstream_that
 
 KEY = "AIzaSy-a-key-that-nobody-may-see"
 WITH_KEY = {"x-goog-api-key": KEY}
@@ -35,7 +35,7 @@ def upstream_url(method: str = "generateContent") -> str:
     return f"{UPSTREAM}/v1beta/models/{MODEL}:{method}"
 
 
-# The way up
+# Requests
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -58,7 +58,7 @@ def test_an_encoded_colon_is_a_colon(client: FlaskClient, gemini: Gemini):
     assert client.post(f"/v1beta/models/{MODEL}%3AgenerateContent", json=BODY, headers=WITH_KEY).status_code == 200
 
 
-def test_an_alias_and_an_upstream_model_lead_elsewhere(make_app: MakeApp, gemini: Gemini):
+def test_aliases_and_upstream_models_are_followed(make_app: MakeApp, gemini: Gemini):
     app = make_app(MODEL_ALIASES="banana=gemini-2.5-flash-image", UPSTREAM_MODELS=f"{MODEL}=gemini-9-image")
     gemini.mock.add("POST", f"{UPSTREAM}/v1beta/models/gemini-9-image:generateContent", json=DRAWN)
     for name in (MODEL, "banana"):
@@ -77,7 +77,7 @@ def test_an_alias_and_an_upstream_model_lead_elsewhere(make_app: MakeApp, gemini
     ],
     ids=["plain", "spaces", "a mark", "twice", "long"],
 )
-def test_a_body_travels_byte_for_byte(client: FlaskClient, gemini: Gemini, body: bytes):
+def test_a_body_passes_byte_for_byte(client: FlaskClient, gemini: Gemini, body: bytes):
     gemini.answers(DRAWN)
     response = client.post(PATH, data=body, content_type="application/json", headers=WITH_KEY)
     assert response.status_code == 200, response.get_data()
@@ -98,7 +98,7 @@ def test_a_body_travels_byte_for_byte(client: FlaskClient, gemini: Gemini, body:
         ("", ""),
     ],
 )
-def test_a_query_travels_as_it_is_without_the_key(client: FlaskClient, gemini: Gemini, query: str, expected: str):
+def test_a_query_passes_as_it_is_without_the_key(client: FlaskClient, gemini: Gemini, query: str, expected: str):
     gemini.answers(DRAWN)
     assert client.post(f"{PATH}?{query}", json=BODY, headers=WITH_KEY).status_code == 200
     assert gemini.calls[0].url == upstream_url() + expected
@@ -106,7 +106,7 @@ def test_a_query_travels_as_it_is_without_the_key(client: FlaskClient, gemini: G
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#"), max_size=40))
-def test_no_query_is_an_error_of_ours(client: FlaskClient, gemini: Gemini, query: str):
+def test_no_query_causes_an_error_of_ours(client: FlaskClient, gemini: Gemini, query: str):
     gemini.mock.reset()
     gemini.answers(DRAWN)
     response = client.open(PATH, method="POST", query_string=query, json=BODY, headers=WITH_KEY)
@@ -139,27 +139,25 @@ def test_of_several_keys_one_goes_up(client: FlaskClient, gemini: Gemini, header
 
 @pytest.mark.parametrize("headers", [{}, {"x-goog-api-key": ""}, {"Authorization": "Basic K"}], ids=str)
 @pytest.mark.parametrize("query", ["", "?key=", "?alt=sse"])
-def test_without_a_key_nothing_is_asked(client: FlaskClient, gemini: Gemini, headers: dict[str, str], query: str):
-    told = google_error(client.post(PATH + query, json=BODY, headers=headers), 403, "PERMISSION_DENIED")
-    assert "unregistered callers" in told["message"]
+def test_without_a_key_there_is_no_call(client: FlaskClient, gemini: Gemini, headers: dict[str, str], query: str):
+    error = google_error(client.post(PATH + query, json=BODY, headers=headers), 403, "PERMISSION_DENIED")
+    assert "unregistered callers" in error["message"]
     assert not gemini.calls
 
 
 @pytest.mark.parametrize("key", ["%E2%82%AC", "%ED%95%9C", "%20leading", "in%0Aside", "end%0A", "%0D%0Ax-evil:%201"])
-def test_a_key_that_no_header_can_carry_is_an_invalid_key(
-    make_app: MakeApp, key: str, caplog: pytest.LogCaptureFixture
-):
+def test_a_key_that_no_header_can_hold_is_an_invalid_key(make_app: MakeApp, key: str, caplog: pytest.LogCaptureFixture):
     with upstream_that(http(as_bytes(DRAWN))) as upstream:
         response = make_app(GEMINI_BASE_URL=upstream.url).test_client().post(f"{PATH}?key={key}", json=BODY)
-    told = google_error(response, 400, "INVALID_ARGUMENT")
-    assert told["details"][0]["reason"] == "API_KEY_INVALID"
+    error = google_error(response, 400, "INVALID_ARGUMENT")
+    assert error["details"][0]["reason"] == "API_KEY_INVALID"
     assert not upstream.calls
-    assert "unforeseen" not in caplog.text
+    assert "unexpected error" not in caplog.text
 
 
-def test_only_what_an_sdk_says_of_itself_goes_up(client: FlaskClient, gemini: Gemini):
+def test_only_headers_that_describe_the_sdk_go_up(client: FlaskClient, gemini: Gemini):
     gemini.answers(DRAWN)
-    told = {
+    described = {
         "user-agent": "google-genai-sdk/3.4.0 gl-python/3.11",
         "x-goog-api-client": "google-genai-sdk/3.4.0",
         "x-server-timeout": "30",
@@ -180,15 +178,15 @@ def test_only_what_an_sdk_says_of_itself_goes_up(client: FlaskClient, gemini: Ge
         "Connection": "X-Custom",
         "TE": "trailers",
     }
-    client.post(PATH, json=BODY, headers={**WITH_KEY, **told, **private})
+    client.post(PATH, json=BODY, headers={**WITH_KEY, **described, **private})
     headers = {name.lower(): value for name, value in gemini.calls[0].headers.items()}
-    assert headers.items() >= told.items()
+    assert headers.items() >= described.items()
     assert headers["accept-encoding"] == "identity"
-    allowed = {*told, "x-goog-api-key", "content-type", "content-length", "accept", "accept-encoding", "host"}
+    allowed = {*described, "x-goog-api-key", "content-type", "content-length", "accept", "accept-encoding", "host"}
     assert headers.keys() <= allowed
 
 
-def test_with_upstream_gzip_the_callers_wish_goes_up_and_the_answer_comes_back_packed(make_app: MakeApp):
+def test_with_upstream_gzip_accept_encoding_goes_up_and_the_answer_stays_compressed(make_app: MakeApp):
     packed = gzip.compress(as_bytes(DRAWN))
     with upstream_that(http(packed, "200 OK", "Content-Encoding: gzip")) as upstream:
         client = make_app(GEMINI_BASE_URL=upstream.url, UPSTREAM_GZIP="1").test_client()
@@ -198,7 +196,7 @@ def test_with_upstream_gzip_the_callers_wish_goes_up_and_the_answer_comes_back_p
     assert response.data == packed
 
 
-# The way back
+# Answers
 
 
 @pytest.mark.parametrize(
@@ -212,15 +210,15 @@ def test_with_upstream_gzip_the_callers_wish_goes_up_and_the_answer_comes_back_p
     ],
     ids=range(5),
 )
-def test_an_answer_travels_byte_for_byte(client: FlaskClient, gemini: Gemini, body: bytes, content_type: str):
+def test_an_answer_passes_byte_for_byte(client: FlaskClient, gemini: Gemini, body: bytes, content_type: str):
     gemini.answers(body, 200, {"Content-Type": content_type}, "streamGenerateContent")
     response = client.post(f"/v1/models/{MODEL}:streamGenerateContent?alt=sse", json=BODY, headers=WITH_KEY)
     assert (response.status_code, response.data) == (200, body)
     assert response.headers["Content-Type"] == content_type
 
 
-def test_headers_of_the_answer_come_back_but_for_those_of_its_own_connection(make_app: MakeApp):
-    told = {
+def test_headers_of_the_answer_come_back_except_those_of_its_connection(make_app: MakeApp):
+    public = {
         "Server-Timing": "gfet4t7; dur=5301",
         "X-Gemini-Service-Tier": "standard",
         "Content-Disposition": "attachment",
@@ -239,12 +237,12 @@ def test_headers_of_the_answer_come_back_but_for_those_of_its_own_connection(mak
         "Upgrade": "h2c",
         "X-Request-Id": "google's own",
     }
-    lines = [f"{name}: {value}" for name, value in {**told, **private}.items()]
+    lines = [f"{name}: {value}" for name, value in {**public, **private}.items()]
     body = as_bytes(DRAWN)
     with upstream_that(head("200 OK", "Transfer-Encoding: chunked", *lines) + chunk(body) + b"0\r\n\r\n") as upstream:
         response = make_app(GEMINI_BASE_URL=upstream.url).test_client().post(PATH, json=BODY, headers=WITH_KEY)
         assert response.data == body
-    assert all(response.headers[name] == value for name, value in told.items())
+    assert all(response.headers[name] == value for name, value in public.items())
     assert not {name for name in private if name != "X-Request-Id"} & set(response.headers.keys())
     assert "Transfer-Encoding" not in response.headers
     assert response.headers["x-request-id"] != "google's own"
@@ -289,12 +287,12 @@ def test_html_of_the_upstream_comes_back_as_it_is(client: FlaskClient, gemini: G
     assert (response.status_code, response.data, response.mimetype) == (502, b"<html>502</html>", "text/html")
 
 
-def test_a_delay_that_the_body_tells_is_told_in_a_header_too(client: FlaskClient, gemini: Gemini):
+def test_a_delay_in_the_body_becomes_a_header_too(client: FlaskClient, gemini: Gemini):
     gemini.answers(error(429, "RESOURCE_EXHAUSTED", "Later.", [retry_detail("7.2s")]), 429)
     assert client.post(PATH, json=BODY, headers=WITH_KEY).headers["Retry-After"] == "8"
 
 
-def test_a_delay_that_the_upstream_tells_in_a_header_is_kept(client: FlaskClient, gemini: Gemini):
+def test_a_delay_in_a_header_of_the_upstream_is_kept(client: FlaskClient, gemini: Gemini):
     gemini.answers(error(429, "RESOURCE_EXHAUSTED", "Later.", [retry_detail("7.2s")]), 429, {"Retry-After": "3"})
     assert client.post(PATH, json=BODY, headers=WITH_KEY).headers.getlist("Retry-After") == ["3"]
 
@@ -309,7 +307,7 @@ def test_an_error_that_repeats_the_key_comes_back_without_it(make_app: MakeApp, 
     assert int(response.headers.get("Content-Length", len(response.data))) == len(response.data)
 
 
-def test_a_packed_error_that_repeats_the_key_comes_back_without_it(make_app: MakeApp):
+def test_a_compressed_error_that_repeats_the_key_comes_back_without_it(make_app: MakeApp):
     packed = gzip.compress(as_bytes(error(400, "INVALID_ARGUMENT", f"Key {KEY} leaked.")))
     with upstream_that(http(packed, "400 Bad Request", "Content-Encoding: gzip")) as upstream:
         response = make_app(GEMINI_BASE_URL=upstream.url).test_client().post(PATH, json=BODY, headers=WITH_KEY)
@@ -328,7 +326,7 @@ def test_a_packed_error_that_repeats_the_key_comes_back_without_it(make_app: Mak
     ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("method", METHODS)
-def test_no_answer_is_told_as_google_would(
+def test_no_answer_is_an_error_of_googles_api(
     client: FlaskClient, gemini: Gemini, trouble: Exception, status: int, name: str, method: str
 ):
     gemini.answers(trouble, method=method)
@@ -336,7 +334,7 @@ def test_no_answer_is_told_as_google_would(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_no_answer(client: FlaskClient, gemini: Gemini, status: int):
+def test_a_redirect_is_an_error(client: FlaskClient, gemini: Gemini, status: int):
     gemini.answers(b"", status, {"Location": f"https://elsewhere.test/?key={KEY}"})
     response = client.post(PATH, json=BODY, headers=WITH_KEY)
     google_error(response, 502, "UNAVAILABLE")
@@ -365,7 +363,7 @@ def test_an_error_that_breaks_off_is_an_error(make_app: MakeApp):
     google_error(response, 502, "UNAVAILABLE")
 
 
-def test_a_caller_who_leaves_in_the_middle_ends_the_call_upstream(make_app: MakeApp):
+def test_a_caller_that_leaves_ends_the_call_upstream(make_app: MakeApp):
     with upstream_that(and_wait_for_goodbye(head("200 OK", "Transfer-Encoding: chunked"), chunk(b"x"))) as upstream:
         response = make_app(GEMINI_BASE_URL=upstream.url).test_client().post(PATH, json=BODY, headers=WITH_KEY)
         assert next(iter(response.response)) == b"x"
@@ -393,48 +391,48 @@ def test_a_body_without_contents_is_refused(client: FlaskClient, gemini: Gemini,
 
 def test_a_wrong_field_is_named_in_details(client: FlaskClient, gemini: Gemini):
     body = {**BODY, "generationConfig": {"temperature": []}}
-    told = google_error(client.post(PATH, json=body, headers=WITH_KEY), 400, "INVALID_ARGUMENT")
-    [bad_request] = [one for one in told["details"] if one["@type"].endswith("BadRequest")]
+    error = google_error(client.post(PATH, json=body, headers=WITH_KEY), 400, "INVALID_ARGUMENT")
+    [bad_request] = [one for one in error["details"] if one["@type"].endswith("BadRequest")]
     assert [one["field"] for one in bad_request["fieldViolations"]] == ["generation_config.temperature"]
     assert not gemini.calls
 
 
-def test_json_is_read_whatever_type_it_claims_to_be(client: FlaskClient, gemini: Gemini):
+def test_json_is_read_whatever_its_declared_type(client: FlaskClient, gemini: Gemini):
     gemini.answers(DRAWN)
     for claimed in ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded", None):
         response = client.post(PATH, data=json.dumps(BODY), content_type=claimed, headers=WITH_KEY)
         assert response.status_code == 200
 
 
-@pytest.mark.parametrize("length_is_told", [True, False], ids=["Content-Length", "chunked"])
-def test_a_body_that_is_too_large_is_refused(make_app: MakeApp, gemini: Gemini, length_is_told: bool):
-    told: dict[str, Any] = {"environ_overrides": {"wsgi.input_terminated": True}}
-    if not length_is_told:
-        told["environ_overrides"]["CONTENT_LENGTH"] = ""
+@pytest.mark.parametrize("has_length", [True, False], ids=["Content-Length", "chunked"])
+def test_a_body_that_is_too_large_is_refused(make_app: MakeApp, gemini: Gemini, has_length: bool):
+    options: dict[str, Any] = {"environ_overrides": {"wsgi.input_terminated": True}}
+    if not has_length:
+        options["environ_overrides"]["CONTENT_LENGTH"] = ""
     client = make_app(MAX_REQUEST_BYTES="2000").test_client()
-    response = client.post(PATH, data=b'"' + b"x" * 3000 + b'"', headers=WITH_KEY, **told)
+    response = client.post(PATH, data=b'"' + b"x" * 3000 + b'"', headers=WITH_KEY, **options)
     assert "MAX_REQUEST_BYTES" in google_error(response, 413, "INVALID_ARGUMENT")["message"]
     assert not gemini.calls
 
 
 @pytest.mark.parametrize("name", ["gemini-1.5-pro", "gpt-image-1", "models/models", "..", "%00", "한글"])
-def test_an_unknown_model_is_told_what_is_served(client: FlaskClient, gemini: Gemini, name: str):
+def test_the_error_about_an_unknown_model_names_the_served_ones(client: FlaskClient, gemini: Gemini, name: str):
     response = client.post(f"/v1beta/models/{name}:generateContent", json=BODY, headers=WITH_KEY)
     assert MODEL in google_error(response, 404, "NOT_FOUND")["message"]
     assert not gemini.calls
 
 
 @pytest.mark.parametrize("method", ["predict", "generatecontent", "batchGenerateContent", "embedContent"])
-def test_an_unknown_method_is_told_what_is_served(client: FlaskClient, gemini: Gemini, method: str):
+def test_the_error_about_an_unknown_method_names_the_served_ones(client: FlaskClient, gemini: Gemini, method: str):
     response = client.post(f"/v1beta/models/{MODEL}:{method}", json=BODY, headers=WITH_KEY)
     message = google_error(response, 404, "NOT_FOUND")["message"]
     assert all(served in message for served in METHODS)
 
 
-def test_a_fault_of_ours_is_a_plain_internal_error(client: FlaskClient, gemini: Gemini):
+def test_an_error_of_ours_has_a_plain_message(client: FlaskClient, gemini: Gemini):
     gemini.answers(RuntimeError(f"{KEY} in /etc/secret"))
-    told = google_error(client.post(PATH, json=BODY, headers=WITH_KEY), 500, "INTERNAL")
-    assert told["message"] == "The server had an error while processing your request."
+    error = google_error(client.post(PATH, json=BODY, headers=WITH_KEY), 500, "INTERNAL")
+    assert error["message"] == "The server had an error while processing your request."
 
 
 # Places
@@ -452,7 +450,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_place_is_given_back_after_every_kind_of_end(make_app: MakeApp, gemini: Gemini, end: str):
+def test_a_place_is_free_after_every_kind_of_end(make_app: MakeApp, gemini: Gemini, end: str):
     body, status, asked, is_read = ENDS[end]
     gemini.answers(body, status)
     client = make_app(MAX_IN_FLIGHT="1").test_client()
@@ -469,9 +467,9 @@ def test_too_many_calls_in_flight_are_refused(make_app: MakeApp, gemini: Gemini)
     gemini.answers(DRAWN)
     held = client.post(PATH, json=BODY, headers=WITH_KEY)
     refused = client.post(PATH, json=BODY, headers=WITH_KEY)
-    told = google_error(refused, 503, "UNAVAILABLE")
+    error = google_error(refused, 503, "UNAVAILABLE")
     assert refused.headers["Retry-After"] == "1"
-    assert any(detail.get("retryDelay") == "1s" for detail in told["details"])
+    assert any(detail.get("retryDelay") == "1s" for detail in error["details"])
     openai_error(
         client.post("/v1/images/generations", json={"prompt": "x"}, headers={"Authorization": "Bearer k"}),
         503,

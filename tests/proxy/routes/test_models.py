@@ -1,4 +1,4 @@
-"""Lists of models over HTTP, in the words of the API that asks."""
+"""Lists of models over HTTP, in the form of the caller's API."""
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,7 +38,7 @@ def test_the_compatibility_path_is_openais_whatever_the_credential(client: Flask
 
 
 @pytest.mark.parametrize("name", [MODEL, f"models/{MODEL}", f"google/{MODEL}", f"google%2F{MODEL}"])
-def test_one_model_has_any_of_its_names(client: FlaskClient, name: str):
+def test_a_model_is_found_by_any_of_its_names(client: FlaskClient, name: str):
     assert client.get(f"/v1/models/{name}", headers=BEARER).get_json()["id"] == MODEL
     assert client.get(f"/v1beta/openai/models/{name}", headers=BEARER).get_json()["id"] == MODEL
     assert client.get(f"/v1/models/{name}", headers=GOOGLE).get_json()["name"] == f"models/{MODEL}"
@@ -50,14 +50,14 @@ def test_an_alias_is_a_model_too(make_app: MakeApp):
     assert client.get("/v1/models/dall-e-3", headers=BEARER).get_json()["id"] == "dall-e-3"
 
 
-def test_an_unknown_model_is_not_found_in_either_language(client: FlaskClient):
+def test_an_unknown_model_is_not_found_in_either_api(client: FlaskClient):
     openai_error(client.get("/v1/models/gpt-5", headers=BEARER), 404, "model_not_found")
     google_error(client.get("/v1/models/gpt-5", headers=GOOGLE), 404, "NOT_FOUND")
     google_error(client.get("/v1beta/models/gpt-5", headers=BEARER), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("path", ["/v1/models", f"/v1/models/{MODEL}", "/v1/models/gpt-5"])
-def test_a_key_must_be_there(client: FlaskClient, path: str):
+def test_a_key_is_required(client: FlaskClient, path: str):
     openai_error(client.get(path), 401, None)
     google_error(client.get(path.replace("/v1/", "/v1beta/")), 403, "PERMISSION_DENIED")
     google_error(client.get(f"{path}?key="), 403, "PERMISSION_DENIED")
@@ -71,11 +71,11 @@ def test_pages_of_one_model(client: FlaskClient, query: str):
 
 
 @pytest.mark.parametrize("query", ["pageSize=x", "pageSize=-1", "pageToken=zz", "pageSize=1.5", "pageSize=٣"])
-def test_a_page_that_is_none_is_refused(client: FlaskClient, query: str):
+def test_a_malformed_page_is_refused(client: FlaskClient, query: str):
     google_error(client.get(f"/v1beta/models?{query}", headers=GOOGLE), 400, "INVALID_ARGUMENT")
 
 
-def test_a_list_takes_no_place_and_asks_nobody(make_app: MakeApp):
+def test_a_list_takes_no_place_and_makes_no_call(make_app: MakeApp):
     client = make_app(MAX_IN_FLIGHT="1", GEMINI_BASE_URL="http://127.0.0.1:9").test_client()
     for _ in range(3):
         assert client.get("/v1/models", headers=BEARER).status_code == 200

@@ -1,4 +1,4 @@
-"""Bodies as gunicorn hands them on: from a socket, in pieces, slowly, or not at all."""
+"""Bodies as they come through gunicorn: from a socket, in pieces, slowly, or not at all."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ FORM_TYPE = "multipart/form-data; boundary=x"
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch):
-    """The limits of time, made short."""
+    """Short time limits."""
     monkeypatch.setattr("proxy.limits.BODY_SECONDS", 0.3)
     monkeypatch.setattr("proxy.limits.SLOWEST_BODY", 2_000_000)
     monkeypatch.setattr(request_body, "time_limit", alarm)
@@ -45,7 +45,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch):
 
 @contextmanager
 def caller(say: Callable[[socket.socket], None]) -> Iterator[socket.socket]:
-    """Our end of a caller's connection, on which he says something in his own time."""
+    """Our side of a caller's connection, on which a function sends something."""
     theirs, ours = socket.socketpair()
     done = threading.Event()
 
@@ -90,7 +90,7 @@ def post(
 
 
 def dribble(body: bytes) -> Callable[[socket.socket], None]:
-    """Says one byte every twentieth of a second."""
+    """Sends one byte every twentieth of a second."""
 
     def say(connection: socket.socket) -> None:
         for position in range(len(body)):
@@ -112,8 +112,8 @@ def and_leave(*pieces: bytes) -> Callable[[socket.socket], None]:
     return say
 
 
-def told_in(path: str) -> Callable[..., Any]:
-    """How an error with this status is told on this path."""
+def error_check_of(path: str) -> Callable[..., Any]:
+    """The function that checks an error with this status on this path."""
     if path == GENERATE_CONTENT:
         return lambda response, status: google_error(response, status, response.get_json()["error"]["status"])
     return lambda response, status: openai_error(response, status, response.get_json()["error"]["code"])
@@ -126,7 +126,7 @@ PATHS = pytest.mark.parametrize(
 
 
 @PATHS
-def test_a_body_that_comes_is_read(client: FlaskClient, gemini: Gemini, path: str, content_type: str):
+def test_a_body_is_read(client: FlaskClient, gemini: Gemini, path: str, content_type: str):
     gemini.answers(DRAWN)
     body = FORM if path == EDITS else BODY
     assert post(client, path, at_once(body), len(body), content_type).status_code == 200
@@ -136,7 +136,7 @@ def test_a_body_that_comes_is_read(client: FlaskClient, gemini: Gemini, path: st
 
 @PATHS
 @pytest.mark.parametrize("length", [500_000, None], ids=["Content-Length", "chunked"])
-def test_a_body_that_stops_coming_is_given_up_in_time(
+def test_a_body_that_stops_coming_is_refused_in_time(
     client: FlaskClient, gemini: Gemini, path: str, content_type: str, length: int | None
 ):
     started = time.monotonic()
@@ -144,18 +144,20 @@ def test_a_body_that_stops_coming_is_given_up_in_time(
     said = half if length else b"fffff\r\n" + half
     response = post(client, path, at_once(said), length, content_type)
     assert time.monotonic() - started < 2
-    told_in(path)(response, 408)
+    error_check_of(path)(response, 408)
     assert response.headers["x-should-retry"] == "false"
     assert not gemini.calls
 
 
 @PATHS
-def test_a_body_that_dribbles_is_given_up_in_time(client: FlaskClient, gemini: Gemini, path: str, content_type: str):
+def test_a_body_that_comes_too_slowly_is_refused_in_time(
+    client: FlaskClient, gemini: Gemini, path: str, content_type: str
+):
     started = time.monotonic()
     body = (FORM if path == EDITS else BODY)[:60]
     response = post(client, path, dribble(body), 500_000, content_type)
     assert time.monotonic() - started < 1.5, "each byte may not buy another wait"
-    told_in(path)(response, 408)
+    error_check_of(path)(response, 408)
 
 
 @PATHS
@@ -164,16 +166,16 @@ def test_a_body_that_dribbles_is_given_up_in_time(client: FlaskClient, gemini: G
     [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"3;=\r\nabc\r\n0\r\n\r\n", b"-1\r\n"],
     ids=range(4),
 )
-def test_chunks_that_are_none_are_the_callers_fault(
+def test_malformed_chunks_are_an_error_of_the_caller(
     client: FlaskClient, gemini: Gemini, path: str, content_type: str, said: bytes, caplog: pytest.LogCaptureFixture
 ):
-    told_in(path)(post(client, path, at_once(said), None, content_type), 400)
-    assert "unforeseen" not in caplog.text
+    error_check_of(path)(post(client, path, at_once(said), None, content_type), 400)
+    assert "unexpected error" not in caplog.text
 
 
 @PATHS
 @pytest.mark.parametrize("length", [500_000, None], ids=["Content-Length", "chunked"])
-def test_a_caller_who_leaves_in_the_middle_is_no_fault_of_ours(
+def test_a_caller_that_leaves_is_not_an_error_of_ours(
     client: FlaskClient,
     gemini: Gemini,
     path: str,
@@ -184,7 +186,7 @@ def test_a_caller_who_leaves_in_the_middle_is_no_fault_of_ours(
     half = FORM[:60] if path == EDITS else BODY[:20]
     response = post(client, path, and_leave(half if length else b"fffff\r\n" + half), length, content_type)
     assert response.status_code in (400, 499)
-    assert "unforeseen" not in caplog.text
+    assert "unexpected error" not in caplog.text
     assert not gemini.calls
 
 
@@ -247,7 +249,7 @@ FORMS: dict[str, tuple[bytes, list[tuple[str, str | bytes]]]] = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_what_a_form_holds(name: str):
+def test_the_parts_of_a_form(name: str):
     body, expected = FORMS[name]
     form = request_body.parse_form(body if body.endswith((END, b"--x--", b"bye")) else body + END, b"x")
     assert list(form.texts) == [pair for pair in expected if isinstance(pair[1], str)]
@@ -276,14 +278,14 @@ NO_FORMS = {
 
 
 @pytest.mark.parametrize("name", NO_FORMS)
-def test_what_is_no_form_is_refused_in_words(client: FlaskClient, gemini: Gemini, name: str):
+def test_a_malformed_form_is_refused_with_a_reason(client: FlaskClient, gemini: Gemini, name: str):
     response = client.post(EDITS, data=NO_FORMS[name], headers={**WITH_KEY, "Content-Type": FORM_TYPE})
     message = openai_error(response, 400, None)["message"]
     assert re.fullmatch(r"The form cannot be read: [\w'() -]{5,80}\.", message), message
     assert not gemini.calls
 
 
-def test_a_form_has_so_many_parts_and_not_one_more(client: FlaskClient, gemini: Gemini):
+def test_a_form_has_a_limited_number_of_parts(client: FlaskClient, gemini: Gemini):
     gemini.answers(DRAWN)
     most = FORM.removesuffix(END) + part(b"name=user") * (MOST_FORM_PARTS - 2)
     headers = {**WITH_KEY, "Content-Type": FORM_TYPE}
@@ -293,21 +295,21 @@ def test_a_form_has_so_many_parts_and_not_one_more(client: FlaskClient, gemini: 
 
 
 @PATHS
-@pytest.mark.parametrize("length_is_told", [True, False], ids=["Content-Length", "chunked"])
+@pytest.mark.parametrize("has_length", [True, False], ids=["Content-Length", "chunked"])
 def test_a_body_of_the_most_bytes_is_read_and_one_more_is_not(
-    make_app: MakeApp, gemini: Gemini, path: str, content_type: str, length_is_told: bool
+    make_app: MakeApp, gemini: Gemini, path: str, content_type: str, has_length: bool
 ):
     gemini.answers(DRAWN)
     body = (FORM if path == EDITS else BODY).ljust(2000)
-    told: dict[str, Any] = {"wsgi.input_terminated": True, **({} if length_is_told else {"CONTENT_LENGTH": ""})}
+    overrides: dict[str, Any] = {"wsgi.input_terminated": True, **({} if has_length else {"CONTENT_LENGTH": ""})}
     for most, status in ((len(body), 200), (len(body) - 1, 413)):
         client = make_app(MAX_REQUEST_BYTES=str(most)).test_client()
         headers = {**WITH_KEY, "Content-Type": content_type}
-        assert client.post(path, data=body, headers=headers, environ_overrides=told).status_code == status
+        assert client.post(path, data=body, headers=headers, environ_overrides=overrides).status_code == status
 
 
-def test_a_body_whose_end_nothing_tells_is_not_waited_for(client: FlaskClient):
-    """Without Content-Length, and from a server that does not end the stream either."""
+def test_a_body_without_a_known_end_is_empty(client: FlaskClient):
+    """Without Content-Length, from a server that does not end the stream either."""
 
     class Endless:
         def read(self, size: int = -1) -> bytes:

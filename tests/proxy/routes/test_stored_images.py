@@ -15,7 +15,7 @@ from tests.support.gemini_answers import PICTURE
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the app keeps its pictures."""
+    """The folder of the app's pictures."""
     return tmp_path / "images"
 
 
@@ -25,7 +25,7 @@ def name(app: Flask, folder: Path) -> str:
     return open_store(str(folder), 3600).put("image/png", [PICTURE])
 
 
-def test_a_picture_comes_back_with_its_type_and_how_long_it_may_be_kept(client: FlaskClient, name: str):
+def test_a_picture_comes_with_its_type_and_its_lifetime(client: FlaskClient, name: str):
     response = client.get(f"/images/{name}")
     assert (response.status_code, response.data, response.headers["Content-Type"]) == (200, PICTURE, "image/png")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -49,18 +49,18 @@ def test_no_key_is_needed(client: FlaskClient, name: str):
 
 
 @pytest.mark.parametrize(
-    ("wish", "expected", "told"),
+    ("header", "expected", "content_range"),
     [
         ("bytes=0-3", slice(0, 4), "bytes 0-3/{}"),
         ("bytes=4-", slice(4, None), None),
         ("bytes=-5", slice(-5, None), None),
     ],
 )
-def test_a_range_is_served(client: FlaskClient, name: str, wish: str, expected: slice, told: str | None):
-    response = client.get(f"/images/{name}", headers={"Range": wish})
+def test_a_range_is_served(client: FlaskClient, name: str, header: str, expected: slice, content_range: str | None):
+    response = client.get(f"/images/{name}", headers={"Range": header})
     assert (response.status_code, response.data) == (206, PICTURE[expected])
-    if told:
-        assert response.headers["Content-Range"] == told.format(len(PICTURE))
+    if content_range:
+        assert response.headers["Content-Range"] == content_range.format(len(PICTURE))
 
 
 def test_a_range_outside_of_the_picture_is_refused_with_its_length(client: FlaskClient, name: str):
@@ -69,13 +69,13 @@ def test_a_range_outside_of_the_picture_is_refused_with_its_length(client: Flask
     assert response.headers.get("Content-Range") == f"bytes */{len(PICTURE)}"
 
 
-def test_a_picture_that_is_known_already_is_not_sent_again(client: FlaskClient, name: str):
+def test_a_picture_that_the_client_has_is_not_sent_again(client: FlaskClient, name: str):
     etag = client.get(f"/images/{name}").headers["ETag"]
     response = client.get(f"/images/{name}", headers={"If-None-Match": etag})
     assert (response.status_code, response.data) == (304, b"")
 
 
-def test_head_tells_the_length(client: FlaskClient, name: str):
+def test_head_has_the_length(client: FlaskClient, name: str):
     response = client.head(f"/images/{name}")
     assert (response.status_code, response.data) == (200, b"")
     assert response.headers["Content-Length"] == str(len(PICTURE))
@@ -103,7 +103,7 @@ def test_an_expired_picture_is_not_found(client: FlaskClient, folder: Path):
         "x" * 5000,
     ],
 )
-def test_what_is_no_picture_is_not_found(client: FlaskClient, tmp_path: Path, asked: str):
+def test_another_file_is_not_found(client: FlaskClient, tmp_path: Path, asked: str):
     (tmp_path / "secret.txt").write_text("secret")
     response = client.get(f"/images/{asked}")
     assert "secret\n" not in response.get_data(as_text=True)
@@ -116,7 +116,7 @@ def test_a_name_is_taken_literally(client: FlaskClient, folder: Path, name: str,
     assert client.get(f"/images/{name}{ending}").status_code == 404
 
 
-def test_a_picture_that_is_swept_while_it_is_asked_for_is_not_found(
+def test_a_picture_that_is_deleted_during_the_request_is_not_found(
     client: FlaskClient, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ):
     found = image_store.FolderStore.find
@@ -130,7 +130,7 @@ def test_a_picture_that_is_swept_while_it_is_asked_for_is_not_found(
     openai_error(client.get(f"/images/{name}"), 404, None)
 
 
-def test_an_unreadable_picture_tells_nothing_of_the_disk(client: FlaskClient, folder: Path, name: str):
+def test_the_error_about_an_unreadable_picture_shows_nothing_of_the_disk(client: FlaskClient, folder: Path, name: str):
     (folder / name).unlink()
     (folder / name).mkdir()
     response = client.get(f"/images/{name}")

@@ -1,4 +1,4 @@
-"""proxy/server/allocator.py: memory that is freed stays with the process, as far as the C library can keep it."""
+"""proxy/server/allocator.py: freed memory stays with the process, if the C library supports that."""
 
 import platform
 import subprocess
@@ -23,13 +23,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def page_faults(how: str) -> int:
-    """Pages that the kernel had to hand out for a hundred pictures in pieces."""
+    """Pages that the kernel provided for a hundred pictures in pieces."""
     done = subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library has no mallopt")
-def test_the_next_picture_takes_the_memory_of_the_last_one():
+def test_the_next_picture_uses_the_memory_of_the_last_one():
     assert page_faults("kept") < 500 < 5000 < page_faults("given back")
 
 

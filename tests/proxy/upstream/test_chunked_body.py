@@ -1,4 +1,4 @@
-"""proxy/upstream/chunked_body.py: the frame of a chunked body comes off as http.client takes it off, cut anywhere."""
+"""proxy/upstream/chunked_body.py: a chunked body, cut anywhere, is read as http.client reads it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(pieces: list[bytes]) -> tuple[bytes, ChunkedBody]:
 
 
 @given(BODIES, st.data())
-def test_the_frame_comes_off_wherever_it_is_cut(chunks: list[bytes], data: st.DataObject):
+def test_the_framing_is_removed_wherever_the_body_is_cut(chunks: list[bytes], data: st.DataObject):
     whole = data.draw(framed(chunks))
     content, body = read(data.draw(cuts_of(whole)))
     assert (content, body.ended, body.overrun) == (b"".join(chunks), True, False)
@@ -47,7 +47,7 @@ def test_a_body_that_ends_early_has_not_ended(chunks: list[bytes], data: st.Data
     content, body = read(data.draw(cuts_of(early)))
     assert not body.ended
     assert b"".join(chunks).startswith(content)
-    assert content == b"".join(chunks) or not body.told_its_end
+    assert content == b"".join(chunks) or not body.has_last_chunk
 
 
 @given(st.binary(max_size=60), st.data())
@@ -83,14 +83,14 @@ def test_whatever_http_client_refuses_is_refused_or_has_not_ended(whole: bytes, 
         b"0\r\n" + b"a: b\r\n" * LONGEST_CHUNK_FRAME,
     ],
 )
-def test_what_is_no_frame_is_refused(malformed: bytes):
+def test_malformed_framing_is_refused(malformed: bytes):
     with pytest.raises(MalformedChunks):
         read([malformed])
     with pytest.raises(MalformedChunks):
         read([malformed[i : i + 1] for i in range(len(malformed))])
 
 
-def test_what_follows_the_end_is_told_and_not_read():
+def test_what_follows_the_end_is_noticed_and_not_read():
     content, body = read([b"1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK"])
     assert (content, body.ended, body.overrun) == (b"a", True, True)
 

@@ -1,4 +1,4 @@
-"""proxy/upstream/connections.py: how a request leaves, an answer's head is read, and a connection is used again."""
+"""proxy/upstream/connections.py: how a request is sent, an answer's head is read, and a connection is used again."""
 
 import http.client
 import random
@@ -16,7 +16,7 @@ HEADERS = {"host": "here.test", "content-length": "0", "x-b": "c"}
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Connection, socket.socket]]:
-    """A connection, and the other end of it."""
+    """A connection and its other side."""
     listener = socket.create_server(("127.0.0.1", 0))
     connection = Connection("127.0.0.1", listener.getsockname()[1], timeout=5)
     connection.connect()
@@ -27,7 +27,7 @@ def pair() -> Iterator[tuple[Connection, socket.socket]]:
 
 
 @pytest.mark.parametrize(("length", "writes"), [(0, 1), (100, 1), (SMALL, 2)])
-def test_a_small_request_leaves_in_one_write(length: int, writes: int):
+def test_a_small_request_is_one_write(length: int, writes: int):
     sent: list[bytes] = []
 
     class Watched:
@@ -87,7 +87,7 @@ HEADS = {
 
 
 def outcome(*pieces: bytes) -> object:
-    """What becomes of an answer that comes in pieces, and is then ended."""
+    """The result of an answer that comes in pieces, after which the connection is closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         connection = Connection("127.0.0.1", listener.getsockname()[1], timeout=5)
         connection.request("POST", "/a", body=b"", headers=HEADERS)
@@ -118,7 +118,7 @@ def test_a_head_that_comes_in_two_pieces_is_the_same(cut: int):
     assert outcome(PLAIN[:cut], PLAIN[cut:]) == outcome(PLAIN)
 
 
-def test_a_plain_head_goes_past_the_parser_of_emails(monkeypatch: pytest.MonkeyPatch):
+def test_a_plain_head_is_not_parsed_as_an_email(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("http.client.parse_headers", None)
     assert outcome(PLAIN)[3] == b"abc"  # type: ignore[index]
 
@@ -139,15 +139,15 @@ def test_a_connection_is_not_used_again(pair, left: bytes):
     assert not connection.is_connected
 
 
-def read_whole(body: bytes, told: int, size: int) -> tuple[bytes, int]:
-    """What is read in pieces of a body of which so many bytes were told, and how many connections were given back."""
+def read_whole(body: bytes, declared: int, size: int) -> tuple[bytes, int]:
+    """What is read of a body with a declared length, and how many connections were given back."""
     pool = Pool("here.test")
     ours, theirs = socket.socketpair()
     connection = pool.ConnectionCls("here.test", timeout=5)
     connection.sock, connection.method = ours, "POST"
     pool.pool.get()  # the place that it is given back to
     with ours, theirs:
-        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % told + body)
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % declared + body)
         theirs.shutdown(socket.SHUT_WR)
         answer = connection.getresponse()
         answer.belong_to(pool, connection)
@@ -165,6 +165,6 @@ def test_a_body_is_read_to_its_end_and_its_connection_given_back(length: int, si
 
 @pytest.mark.parametrize("size", [1, 3, 70_000])
 @pytest.mark.parametrize("missing", [1, 2, 100])
-def test_a_body_that_is_shorter_than_it_was_told_is_broken(missing: int, size: int):
+def test_a_body_that_is_shorter_than_declared_is_broken(missing: int, size: int):
     with pytest.raises(ProtocolError, match="IncompleteRead"):
         read_whole(b"abcdefgh", 8 + missing, size)

@@ -1,0 +1,69 @@
+"""The server that draws for one request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from compat.dialect import Dialect
+from compat.errors import ApiError, ErrorKind
+from compat.image_models import SUCCESSOR, Api, ServedModel
+from compat.images import Event, Failure, OutgoingRequest
+from proxy.caller import without_key
+from proxy.generation.languages import LANGUAGES, Language
+from proxy.generation.linked_images import fetch_links
+from proxy.observation.record import UpstreamTimes
+from proxy.upstream.client import Upstream, UpstreamAnswer
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server, with all that the calls of one request have in common."""
+
+    upstream: Upstream
+    model: ServedModel
+    key: str | None  # that the server gets; None for none
+    dialect: Dialect  # the caller's, in whose names errors speak of fields
+    new_times: Callable[[], UpstreamTimes] = UpstreamTimes  # called once per call
+
+    @property
+    def language(self) -> Language:
+        """How requests for this server are written and its answers read."""
+        return LANGUAGES[self.model.upstream.api]
+
+    def ask(self, call: OutgoingRequest) -> Iterator[Event]:
+        """The events of one call. Raises an ApiError when it fails."""
+        try:
+            answer = self.upstream.call(
+                call.path,
+                call.body,
+                self.key,
+                content_type=call.content_type,
+                times=self.new_times(),
+            )
+            try:
+                if answer.status >= 300:
+                    raise self.language.read_error(answer.status, answer.read_error(), answer.headers)
+                yield from self.read(answer)
+            finally:
+                answer.close()
+        except ApiError as error:
+            raise self.explain(error) from None
+
+    def read(self, answer: UpstreamAnswer) -> Iterator[Event]:
+        """The events of an answer. OpenAI's servers may send links to pictures, and failures among pictures."""
+        events = self.language.read(answer.chunks, answer.content_type)
+        if self.model.upstream.api is not Api.OPENAI:
+            return events
+        events = fetch_links(events, self.upstream, self.key)
+        return (Failure(self.explain(event.error)) if isinstance(event, Failure) else event for event in events)
+
+    def explain(self, error: ApiError) -> ApiError:
+        """An error of the server for the caller: without the key, in the caller's field names, and with advice."""
+        message = without_key(error.message, self.key)
+        if error.kind is ErrorKind.MODEL_NOT_FOUND and self.model.upstream.api is Api.GEMINI:
+            message += (
+                f" If the upstream model '{self.model.upstream_name}' has been retired, the operator of this proxy can "
+                f"set UPSTREAM_MODELS={self.model.name}={SUCCESSOR}."
+            )
+        return replace(error, message=message, param=self.language.dialect.translate(error.param, self.dialect))

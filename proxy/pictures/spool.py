@@ -1,0 +1,92 @@
+"""Bytes that are held until they are needed: in memory as the pieces they came in, above a limit in a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from proxy.limits import READ_CHUNK
+
+log = logging.getLogger("twinlens")
+
+
+class SpoolMemory:
+    """How many bytes all spools of one worker hold in memory."""
+
+    def __init__(self, limit: int):
+        """`limit` is in bytes; what comes above it goes to a temporary file."""
+        self.limit = limit
+        self.used = 0
+
+
+class Spool:
+    """Pieces of bytes in the order in which they were appended. It may be read while it still grows, several times."""
+
+    def __init__(self, memory: SpoolMemory):
+        self.memory = memory
+        self.pieces: list[bytes | tuple[int, int]] = []  # held in memory, or as offset and length in the file
+        self.length = 0
+        self.in_memory = 0
+        self.file: IO[bytes] | None = None
+        self.file_length = 0
+
+    def append(self, piece: bytes) -> None:
+        """Adds a piece. Where the disk is full it stays in memory: what was paid for is not lost to a full disk."""
+        self.length += len(piece)
+        if self.memory.used + len(piece) > self.memory.limit:
+            try:
+                self.pieces.append(self.write(piece))
+                return
+            except OSError as error:
+                log.warning("an answer cannot be spooled to disk: %s", error.strerror)
+        self.memory.used += len(piece)
+        self.in_memory += len(piece)
+        self.pieces.append(piece)
+
+    def write(self, piece: bytes) -> tuple[int, int]:
+        """Appends the piece to the file and returns its place there. Raises OSError."""
+        if self.file is None:
+            self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed with the spool
+        offset, view = self.file_length, memoryview(piece)
+        while view:
+            written = os.pwrite(self.file.fileno(), view, offset + len(piece) - len(view))
+            view = view[written:]
+        self.file_length += len(piece)
+        return offset, len(piece)
+
+    def read(self, index: int) -> Iterator[bytes]:
+        """The piece at an index; a large one from the file comes in several."""
+        piece = self.pieces[index]
+        if isinstance(piece, bytes):
+            yield piece
+            return
+        assert self.file
+        offset, length = piece
+        while length:
+            data = os.pread(self.file.fileno(), min(length, READ_CHUNK), offset)
+            if not data:
+                raise EOFError("a spooled answer is shorter than it was")
+            yield data
+            offset, length = offset + len(data), length - len(data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All pieces, also those that are appended while it is read."""
+        index = 0
+        while index < len(self.pieces):
+            yield from self.read(index)
+            index += 1
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        self.memory.used -= self.in_memory
+        self.in_memory = 0
+        self.pieces = []
+        if self.file:
+            self.file.close()
+            self.file = None
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,167 @@
+"""Calls whose caller went away before it had its answer, and whose SDK will ask again within seconds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from compat.errors import ApiError, Bought
+from proxy.greenlets import Task, sleep
+from proxy.limits import ABANDONED_SECONDS, KEPT_SECONDS, LOOK_SECONDS, RETRY_LOOK_SECONDS
+from proxy.purchases.call import Call
+from proxy.purchases.keeping import Keeping
+from proxy.purchases.keyed_calls import micros
+from proxy.purchases.orders import Delivery, Order
+from proxy.state.database import DatabaseUnavailable
+
+log = logging.getLogger("twinlens")
+
+
+@dataclass(eq=False)
+class Abandoned:
+    """A call whose caller went away."""
+
+    call: Call
+    order: Order
+    id: str | None = None  # of its record; None where the database is away: then only this worker knows of it
+    taken: bool = False  # whether somebody has come for it
+
+
+class AbandonedCalls:
+    """The abandoned calls of this worker, and the way to those of others."""
+
+    def __init__(self, keeping: Keeping):
+        self.keeping = keeping
+        self.here: list[Abandoned] = []
+
+    def follow(self, call: Call, order: Order, taken: Abandoned | None = None) -> Delivery:
+        """The call's answer, as soon as it can be sent. `taken` is what was found of an earlier try."""
+        how = ("replayed" if call.over.is_set() else "joined") if taken else None
+        try:
+            call.wait()
+        except ApiError:
+            self.hand_out(taken)
+            raise
+        except BaseException:
+            self.leave(call, order, taken)
+            raise
+
+        def close(is_whole: bool) -> None:
+            if is_whole:
+                self.hand_out(taken)
+            elif call.flows:
+                call.stop()  # its headers were sent: no SDK asks again
+            else:
+                self.leave(call, order, taken)
+
+        return Delivery(call.status, call.headers, call.chunks(), call=call, how=how, saved=order.cost, on_close=close)
+
+    def hand_out(self, taken: Abandoned | None) -> None:
+        """The answer reached a caller: it is not handed out again."""
+        if taken:
+            with suppress(ValueError):
+                self.here.remove(taken)
+            if taken.id:
+                self.keeping.forget(taken.id)
+
+    def leave(self, call: Call, order: Order, taken: Abandoned | None) -> None:
+        """The caller went away before it had its answer: the call waits for its retry."""
+        left = taken or Abandoned(call, order)
+        left.taken = False
+        Task(self.wait_for_retry, left)
+
+    def wait_for_retry(self, left: Abandoned) -> None:
+        """Lets the call go on for ABANDONED_SECONDS, or to its end if somebody comes for it; then keeps its answer."""
+        self.record(left)
+        over = left.call.over
+        over.wait(ABANDONED_SECONDS)
+        if not over.is_set() and not left.taken:
+            if self.is_wanted(left):
+                over.wait()  # another worker's caller waits for it
+            elif not left.taken:
+                self.here.remove(left)
+                left.call.stop()
+        if not left.taken and left in self.here:
+            self.keep(left)
+
+    def record(self, left: Abandoned) -> None:
+        """Writes into the database that somebody may come for the call. Without a database this worker knows it."""
+        records, order = self.keeping.records, left.order
+        try:
+            if left.id:
+                records.put_back(left.id)
+            else:
+                left.id = records.abandon(order.scope, order.fingerprint)
+                self.keeping.lease(left.id, left.call)
+        except DatabaseUnavailable as error:
+            log.warning("an abandoned call is known to this worker only: %s", error)
+        if left not in self.here:
+            self.here.append(left)
+
+    def is_wanted(self, left: Abandoned) -> bool:
+        """Whether a caller of another worker has taken the call; if nobody has, its record is gone now."""
+        if left.id is None:
+            return False
+        id = left.id
+        given_up = self.keeping.insist(lambda: self.keeping.records.give_up(id))
+        return given_up is False
+
+    def keep(self, left: Abandoned) -> None:
+        """Keeps the answer for KEPT_SECONDS, to be handed out once. What bought nothing is kept for those who wait."""
+        id, call = left.id, left.call
+        if id is None:
+            if call.bought is not Bought.NO:
+                sleep(KEPT_SECONDS)
+        elif call.bought is not Bought.NO or self.is_wanted(left):
+            answer, body = self.keeping.keep(call, left.order, KEPT_SECONDS)
+            cost, records = micros(left.order.cost()), self.keeping.records
+            if not self.keeping.insist(lambda: records.keep(id, answer.status, answer.headers, body, cost)):
+                self.keeping.drop(body)
+        with suppress(ValueError):
+            self.here.remove(left)
+
+    def find_first_try(self, order: Order) -> Delivery | None:
+        """What earlier tries of a retry are buying or have bought; None if they have left nothing.
+
+        A retry can be faster than the news that its first try hung up, so it looks for RETRY_LOOK_SECONDS.
+        """
+        until = time.monotonic() + RETRY_LOOK_SECONDS
+        while True:
+            for left in [one for one in self.here if not one.taken and one.order.is_for(order)]:
+                if self.take_here(left):
+                    return self.follow(left.call, order, left)
+            if found := self.take_elsewhere(order):
+                return found
+            if time.monotonic() >= until:
+                return None
+            sleep(LOOK_SECONDS)
+
+    def take_here(self, left: Abandoned) -> bool:
+        """Takes an abandoned call of this worker, unless a caller of another worker was faster."""
+        left.taken = True
+        if left.id is not None:
+            id = left.id
+            left.taken = self.keeping.insist(lambda: self.keeping.records.take_by_id(id)) is not False
+        return left.taken
+
+    def take_elsewhere(self, order: Order) -> Delivery | None:
+        """Takes an abandoned call, or what was kept of one, by its record."""
+        try:
+            record = self.keeping.records.take(order.scope, order.fingerprint)
+        except DatabaseUnavailable:
+            return None
+        if record is None:
+            return None
+        for left in self.here:
+            if left.id == record.id:
+                left.taken = True
+                return self.follow(left.call, order, left)
+        try:
+            return self.keeping.wait_for(record.id, order)
+        except ApiError:
+            raise
+        except BaseException:  # the caller went away again
+            self.keeping.insist(lambda: self.keeping.records.put_back(record.id))
+            raise

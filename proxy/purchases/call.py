@@ -1,0 +1,128 @@
+"""A call that goes on by itself: its answer is made in a greenlet of its own, and callers may come and go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from compat.errors import ApiError, Bought, ErrorKind
+from proxy.greenlets import Event, Stopped, Task
+from proxy.pictures.spool import Spool, SpoolMemory
+
+INTERNAL_MESSAGE = "The server had an error while processing your request."
+
+log = logging.getLogger("twinlens")
+
+
+@dataclass(frozen=True)
+class Made:
+    """An answer as it is made: status and headers, and the chunks of its body, which may still have to come."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    flows: bool = False  # whether its caller gets the first chunk before the last one is there
+    bought: Bought = Bought.YES
+
+
+running: set[Call] = set()  # of this worker: it does not stop before they are over
+
+
+class Call:
+    """One call, and what it has brought so far."""
+
+    def __init__(self, make: Callable[[], Made], memory: SpoolMemory, on_end: Callable[[Call], None] | None = None):
+        """`make` asks the upstream and may raise an ApiError; `on_end` is called in the same greenlet at the end."""
+        self.at_end: list[Callable[[], None]] = [partial(on_end, self)] if on_end else []
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.body = Spool(memory)
+        self.flows = False
+        self.bought = Bought.UNKNOWN  # until it is over
+        self.failure: ApiError | None = None
+        self.begun = Event()  # status and headers are there, or the failure
+        self.over = Event()
+        self.grown = Event()  # replaced with each chunk
+        running.add(self)
+        self.task = Task(self.run, make)
+
+    def run(self, make: Callable[[], Made]) -> None:
+        """Makes the answer."""
+        chunks: Iterator[bytes] = iter(())
+        try:
+            made = make()
+            chunks, self.flows = made.chunks, made.flows
+            if made.flows:
+                first = next(chunks, b"")
+                self.begin(made)
+                self.append(first)
+            for chunk in chunks:
+                self.append(chunk)
+            self.begin(made)
+            self.bought = made.bought
+        except ApiError as error:
+            self.failure = error.with_traceback(None)  # which would keep this frame, and all that is in it
+        except Stopped:
+            self.failure = ApiError(ErrorKind.INTERNAL, "The call was ended.", bought=Bought.UNKNOWN)
+        except BaseException:
+            log.exception("a call failed unexpectedly")
+            self.failure = ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, bought=Bought.UNKNOWN)
+        finally:
+            if self.failure:
+                self.bought = self.failure.bought
+            self.close_chunks(chunks)
+            self.over.set()
+            self.begun.set()
+            self.grown.set()
+            while self.at_end:
+                self.at_end.pop()()
+            running.discard(self)
+
+    def when_over(self, function: Callable[[], None]) -> None:
+        """Calls the function once the call is over and recorded: at once, if it is."""
+        if self in running:
+            self.at_end.insert(0, function)
+        else:
+            function()
+
+    def begin(self, made: Made) -> None:
+        self.status, self.headers = made.status, made.headers
+        self.begun.set()
+
+    def append(self, chunk: bytes) -> None:
+        self.body.append(chunk)
+        if self.flows:
+            grown, self.grown = self.grown, Event()
+            grown.set()
+
+    def close_chunks(self, chunks: Iterator[bytes]) -> None:
+        """Ends the call upstream if its answer was left before its end."""
+        with suppress(Exception):
+            chunks.close()  # type: ignore[attr-defined]
+
+    def wait(self) -> None:
+        """Waits until the answer can be sent. Raises the ApiError that it failed with before that."""
+        self.begun.wait()
+        if self.failure and not self.status:
+            raise self.failure
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body from its beginning, as far as it is there and then as it comes. Raises what breaks it off."""
+        index = 0
+        while True:
+            grown = self.grown
+            while index < len(self.body.pieces):
+                yield from self.body.read(index)
+                index += 1
+            if self.over.is_set():
+                break
+            grown.wait()
+        if self.failure:
+            raise self.failure
+
+    def stop(self) -> None:
+        """Ends the call, and with it what it asked of the upstream."""
+        self.task.stop()

@@ -1,0 +1,177 @@
+"""Answers that are kept: their bodies in the store, what is said of them in the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from compat.errors import ApiError, Bought, ErrorKind
+from proxy.greenlets import Task, sleep
+from proxy.limits import HEARTBEAT_SECONDS, LOOK_SECONDS, RECORD_TRIES
+from proxy.observation.metrics import note_records
+from proxy.purchases.call import Call
+from proxy.purchases.orders import Delivery, Order
+from proxy.state.database import Database, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from proxy.purchases.records import Record, Records  # which imports SQLAlchemy: only at its first use
+
+log = logging.getLogger("twinlens")
+
+Result = TypeVar("Result")
+
+
+class BodyStore(Protocol):
+    """Where the bodies of kept answers lie, under names that no caller can read."""
+
+    def keep(self, chunks: Iterator[bytes], seconds: float) -> str:
+        """Stores a body for so many seconds and returns its name. Raises OSError."""
+
+    def read_kept(self, name: str) -> Iterator[bytes] | None:
+        """The body of that name; None if it is gone. Raises OSError."""
+
+    def delete_kept(self, name: str) -> None:
+        """Deletes the body of that name, if it is there. Raises OSError."""
+
+
+class Keeping:
+    """Keeps answers of one worker's calls and replays those of all."""
+
+    def __init__(self, database: Database, bodies: BodyStore, owner: str, keep_seconds: int):
+        """`owner` names this worker. Answers to an idempotency key are kept for `keep_seconds`."""
+        self.database = database
+        self.bodies = bodies
+        self.owner = owner
+        self.keep_seconds = keep_seconds
+        self.leased: set[str] = set()  # ids of running calls whose lease is to be renewed
+        self.heart: Task | None = None
+
+    @cached_property
+    def records(self) -> Records:
+        """The table of purchases."""
+        from proxy.purchases.records import Records
+
+        return Records(self.database, self.owner, self.keep_seconds)
+
+    # Leases
+
+    def lease(self, id: str, call: Call) -> None:
+        """From now on the lease of the call's record is renewed, until the call is over and recorded."""
+        self.leased.add(id)
+        call.when_over(lambda: self.leased.discard(id))
+        if self.heart is None:
+            self.heart = Task(self.beat)
+
+    def beat(self) -> None:
+        while self.leased:
+            sleep(HEARTBEAT_SECONDS)
+            try:
+                self.records.renew()
+            except DatabaseUnavailable as error:
+                log.warning("leases of running purchases cannot be renewed: %s", error)
+        self.heart = None
+
+    # Keeping
+
+    def keep(self, call: Call, order: Order, seconds: float) -> tuple[Delivery, str | None]:
+        """What the call brought, or the error that it ended with, and the name of its stored body.
+
+        Without a name if the store did not take it.
+        """
+        if call.failure:
+            status, headers, body = order.render(order.explained(call.failure))
+            answer = Delivery(status, headers, iter((body,)))
+        else:
+            answer = Delivery(call.status, call.headers, call.chunks())
+        try:
+            return answer, self.bodies.keep(answer.chunks, seconds)
+        except OSError as error:
+            log.warning("an answer could not be kept: %s", error.strerror)
+            return answer, None
+
+    def insist(self, record: Callable[[], Result]) -> Result | None:
+        """Records the end of a call, several times if the database is away; None if it stays away.
+
+        The lease of the record then runs out, which makes its outcome unknown.
+        """
+        for tries in range(RECORD_TRIES):
+            try:
+                return record()
+            except DatabaseUnavailable as error:
+                log.warning("the end of a purchase cannot be recorded: %s", error)
+                sleep(tries)
+        return None
+
+    def drop(self, body: str | None) -> None:
+        """Deletes a body that nobody will read."""
+        if body:
+            try:
+                self.bodies.delete_kept(body)
+            except OSError as error:
+                log.warning("the body of an answer cannot be deleted: %s", error.strerror)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether this worker has recorded or looked for anything yet."""
+        return "records" in vars(self)
+
+    def sweep(self) -> None:
+        """Deletes what has expired."""
+        try:
+            bodies = self.records.sweep()
+            note_records(self.records.count())
+        except DatabaseUnavailable as error:
+            log.warning("expired records of purchases cannot be deleted: %s", error)
+            return
+        for body in bodies:
+            self.drop(body)
+
+    # Replaying
+
+    def wait_for(self, id: str, order: Order) -> Delivery:
+        """The answer that another worker's call brings, or has brought. Raises OUTCOME_UNKNOWN if that worker died."""
+        how = "replayed"
+        while True:
+            record = self.find(id)
+            if record is None or record.state == "unknown" or (record.state == "running" and not record.is_alive):
+                raise order.outcome_unknown()
+            if record.state != "running":
+                return self.replay(record, order, how)
+            how = "joined"
+            sleep(LOOK_SECONDS)
+
+    def find(self, id: str) -> Record | None:
+        try:
+            return self.records.find(id)
+        except DatabaseUnavailable as error:
+            raise unavailable(f"The answer to this request cannot be read now: {error}") from None
+
+    def replay(self, record: Record, order: Order, how: str) -> Delivery:
+        """A kept answer, byte for byte; one to a caller without a key is handed out once."""
+        try:
+            chunks = self.bodies.read_kept(record.body) if record.body else None
+        except OSError as error:
+            log.warning("a kept answer cannot be read: %s", error.strerror)
+            raise unavailable("The kept answer to this request cannot be read now.") from None
+        if chunks is None or record.status is None or record.headers is None:
+            raise order.not_kept()
+        saved = record.cost_micros / 1_000_000 if record.cost_micros else None
+
+        def close(is_whole: bool) -> None:
+            if is_whole and not order.key:
+                self.forget(record.id)
+            elif not order.key:
+                self.insist(lambda: self.records.put_back(record.id))
+
+        return Delivery(record.status, record.headers, chunks, how=how, saved=lambda: saved, on_close=close)
+
+    def forget(self, id: str) -> None:
+        """Deletes a record and its body: its answer was handed out."""
+        self.drop(self.insist(lambda: self.records.delete(id)))
+
+
+def unavailable(message: str) -> ApiError:
+    """The database or the store cannot be used, and the request needs it: it buys nothing."""
+    return ApiError(ErrorKind.STATE_UNAVAILABLE, f"{message} Nothing was bought.", bought=Bought.NO)

@@ -1,0 +1,74 @@
+"""Calls with an idempotency key: recorded before the upstream is asked, and finished whether anybody waits or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from compat.errors import ApiError, Bought, ErrorKind
+from proxy.pictures.spool import SpoolMemory
+from proxy.purchases.call import Call, Made
+from proxy.purchases.keeping import Keeping, unavailable
+from proxy.purchases.orders import Delivery, Order
+from proxy.state.database import DatabaseUnavailable
+
+REUSED = (
+    "This Idempotency-Key was used for another request before. Send that request again unchanged, or use a new key."
+)
+
+
+class KeyedCalls:
+    """The keyed calls that run in this worker."""
+
+    def __init__(self, keeping: Keeping, memory: SpoolMemory):
+        self.keeping = keeping
+        self.memory = memory
+        self.running: dict[str, Call] = {}  # by the id of their record
+
+    def buy(self, order: Order, make: Callable[[], Made]) -> Delivery:
+        """Claims the key and buys, or gives what the first request with the key gets."""
+        assert order.key
+        try:
+            is_first, record = self.keeping.records.claim(order.scope, order.key, order.fingerprint)
+        except DatabaseUnavailable as error:
+            raise unavailable(f"An Idempotency-Key cannot be used now: {error}") from None
+        if is_first:
+            call = Call(make, self.memory, partial(self.end, record.id, order))
+            order.started(call)
+            self.running[record.id] = call
+            self.keeping.lease(record.id, call)
+            return self.follow(call, order)
+        if record.fingerprint != order.fingerprint:
+            raise ApiError(ErrorKind.IDEMPOTENCY_KEY_REUSED, REUSED, param="Idempotency-Key")
+        if call_here := self.running.get(record.id):
+            return self.follow(call_here, order, "joined")
+        return self.keeping.wait_for(record.id, order)
+
+    def follow(self, call: Call, order: Order, how: str | None = None) -> Delivery:
+        """The call's answer, as soon as it can be sent."""
+        try:
+            call.wait()
+        except ApiError as error:
+            raise order.explained(error) from None
+        return Delivery(call.status, call.headers, call.chunks(), call=call, how=how, saved=order.cost)
+
+    def end(self, id: str, order: Order, call: Call) -> None:
+        """Records how a call ended: what bought nothing is forgotten, everything else is kept."""
+        keeping = self.keeping
+        records = keeping.records
+        try:
+            if call.bought is Bought.NO:
+                if not keeping.insist(lambda: records.give_up(id)):
+                    answer, body = keeping.keep(call, order, keeping.keep_seconds)
+                    keeping.insist(lambda: records.release(id, answer.status, answer.headers, body))
+                return
+            answer, body = keeping.keep(call, order, keeping.keep_seconds)
+            cost = micros(order.cost())
+            keeping.insist(lambda: records.finish(id, answer.status, answer.headers, body, call.bought, cost))
+        finally:
+            del self.running[id]
+
+
+def micros(usd: float | None) -> int | None:
+    """Millionths of a USD, rounded."""
+    return None if usd is None else round(usd * 1_000_000)

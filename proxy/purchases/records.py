@@ -1,0 +1,250 @@
+"""The records of purchases in the database: who claims one, who joins it, what is kept of it.
+
+Every function is one short transaction. A record is `running` while its owner, a worker, renews its lease; `done` when
+its answer is kept; `unknown` when its owner is gone and nobody can say whether a picture was bought; `lost` when its
+answer could not be kept; `released` when nothing was bought and only those who waited may read the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from compat.errors import Bought
+from proxy.limits import KEPT_SECONDS, LEASE_SECONDS
+from proxy.state.database import Database
+from proxy.state.tables import purchases as table
+
+RUNNING, DONE, UNKNOWN, LOST, RELEASED = "running", "done", "unknown", "lost", "released"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the database knows of one purchase."""
+
+    id: str
+    state: str
+    owner: str
+    fingerprint: str
+    is_alive: bool  # whether its owner's lease has not run out
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+    body: str | None = None  # its name in the store
+    cost_micros: int | None = None
+
+
+class Records:
+    """The table of purchases, as one worker uses it."""
+
+    def __init__(self, database: Database, owner: str, keep_seconds: int):
+        """`owner` names this worker; answers of keyed requests are kept for `keep_seconds`."""
+        self.database = database
+        self.owner = owner
+        self.keep_seconds = keep_seconds
+
+    def claim(self, scope: str, key: str, fingerprint: str) -> tuple[bool, Record]:
+        """The record of an idempotency key, and whether it was made now, for the caller of this function to buy.
+
+        Raises DatabaseUnavailable.
+        """
+        now, id = self.database.now(), secrets.token_hex(16)
+        with self.database.write() as connection:
+            insert = self.database.insert(table).values(
+                id=id,
+                scope=scope,
+                idempotency_key=key,
+                fingerprint=fingerprint,
+                state=RUNNING,
+                owner=self.owner,
+                lease_until=now + LEASE_SECONDS,
+                joined=0,
+                created_at=now,
+                expires_at=now + self.keep_seconds,
+            )
+            if connection.execute(insert.on_conflict_do_nothing().returning(table.c.id)).scalar():
+                return True, Record(id, RUNNING, self.owner, fingerprint, True)
+            row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
+            assert row  # the insert met it in this very transaction
+            if row.state == RUNNING and not row.is_alive:
+                self.update(connection, row.id, state=UNKNOWN)
+                return False, Record(row.id, UNKNOWN, row.owner, row.fingerprint, False)
+            if row.state == RUNNING and row.owner != self.owner:
+                self.update(connection, row.id, joined=table.c.joined + 1)
+            return False, row
+
+    def abandon(self, scope: str, fingerprint: str) -> str:
+        """Records a running call whose caller went away, and returns its id. Raises DatabaseUnavailable."""
+        now, id = self.database.now(), secrets.token_hex(16)
+        with self.database.write() as connection:
+            connection.execute(
+                table.insert().values(
+                    id=id,
+                    scope=scope,
+                    fingerprint=fingerprint,
+                    state=RUNNING,
+                    owner=self.owner,
+                    lease_until=now + LEASE_SECONDS,
+                    joined=0,
+                    created_at=now,
+                    expires_at=now + self.keep_seconds,
+                )
+            )
+        return id
+
+    def take(self, scope: str, fingerprint: str) -> Record | None:
+        """An abandoned call, or what was kept of one, for a caller that asks again and for nobody else."""
+        free = (
+            (table.c.scope == scope)
+            & (table.c.fingerprint == fingerprint)
+            & table.c.idempotency_key.is_(None)
+            & (table.c.joined == 0)
+            & table.c.state.in_((RUNNING, DONE))
+            & (table.c.expires_at > self.database.now())
+        )
+        oldest = select(table.c.id).where(free).order_by(table.c.created_at).limit(1)
+        with self.database.read() as connection:
+            if connection.execute(oldest).first() is None:
+                return None
+        with self.database.write() as connection:
+            # The condition stands outside the subquery again: without it PostgreSQL lets two take the same row.
+            taken = table.update().where(table.c.id == oldest.scalar_subquery(), free).values(joined=1)
+            id = connection.execute(taken.returning(table.c.id)).scalar()
+            return self.select(connection, table.c.id == id) if id else None
+
+    def take_by_id(self, id: str) -> bool:
+        """Takes an abandoned call of this worker; False if another worker's caller was faster."""
+        with self.database.write() as connection:
+            return bool(
+                connection.execute(
+                    table.update().where(table.c.id == id, table.c.joined == 0).values(joined=1)
+                ).rowcount
+            )
+
+    def put_back(self, id: str) -> None:
+        """The caller that had taken the call went away too."""
+        with self.database.write() as connection:
+            self.update(connection, id, joined=0)
+
+    def give_up(self, id: str) -> bool:
+        """Deletes the record of an abandoned call unless somebody has taken it; whether it was deleted."""
+        with self.database.write() as connection:
+            return bool(connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount)
+
+    def finish(
+        self,
+        id: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: str | None,
+        bought: Bought,
+        cost_micros: int | None,
+    ) -> None:
+        """Records the kept answer of a keyed call."""
+        with self.database.write() as connection:
+            self.update(
+                connection,
+                id,
+                state=DONE if body is not None else LOST,
+                status=status,
+                headers=json.dumps(dict(headers)),
+                body=body,
+                bought=bought.value,
+                cost_micros=cost_micros,
+                expires_at=self.database.now() + self.keep_seconds,
+            )
+
+    def release(self, id: str, status: int, headers: Mapping[str, str], body: str | None) -> None:
+        """Nothing was bought: the key is free again, and those who waited elsewhere may read the answer for a while."""
+        with self.database.write() as connection:
+            if connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount:
+                return
+            self.update(
+                connection,
+                id,
+                state=RELEASED,
+                idempotency_key=None,
+                status=status,
+                headers=json.dumps(dict(headers)),
+                body=body,
+                expires_at=self.database.now() + KEPT_SECONDS,
+            )
+
+    def keep(self, id: str, status: int, headers: Mapping[str, str], body: str | None, cost_micros: int | None) -> bool:
+        """Records the answer of an abandoned call, to be handed out once within KEPT_SECONDS; False if it is gone."""
+        with self.database.write() as connection:
+            return self.update(
+                connection,
+                id,
+                state=DONE,
+                status=status,
+                headers=json.dumps(dict(headers)),
+                body=body,
+                cost_micros=cost_micros,
+                expires_at=self.database.now() + KEPT_SECONDS,
+            )
+
+    def find(self, id: str) -> Record | None:
+        """The record as it is now."""
+        with self.database.read() as connection:
+            return self.select(connection, table.c.id == id)
+
+    def delete(self, id: str) -> str | None:
+        """Deletes the record of an answer that was handed out, and returns the name of its body."""
+        with self.database.write() as connection:
+            body: str | None = connection.execute(
+                table.delete().where(table.c.id == id).returning(table.c.body)
+            ).scalar()
+            return body
+
+    def renew(self) -> None:
+        """Renews the leases of all running calls of this worker."""
+        mine = (table.c.owner == self.owner) & (table.c.state == RUNNING)
+        with self.database.write() as connection:
+            connection.execute(table.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
+
+    def sweep(self) -> list[str]:
+        """Calls whose owner is gone become unknown; what has expired is deleted. Returns the names of its bodies."""
+        now = self.database.now()
+        dead = (table.c.state == RUNNING) & (table.c.lease_until < now)
+        keyed = table.c.idempotency_key.is_not(None)
+        with self.database.write() as connection:
+            connection.execute(
+                table.update()
+                .where(dead, keyed)
+                .values(state=UNKNOWN, bought=Bought.UNKNOWN.value, expires_at=now + self.keep_seconds)
+            )
+            connection.execute(table.delete().where(dead, ~keyed))
+            expired = table.delete().where(table.c.expires_at < now, table.c.state != RUNNING)
+            bodies = connection.execute(expired.returning(table.c.body)).scalars()
+            return [body for body in bodies if body]
+
+    def count(self) -> dict[str, int]:
+        """How many records there are in each state."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples()
+            return dict(rows.all())
+
+    def select(self, connection: Connection, condition: Any) -> Record | None:
+        alive = table.c.lease_until > self.database.now()
+        row = connection.execute(select(table, alive.label("is_alive")).where(condition)).first()
+        if not row:
+            return None
+        return Record(
+            row.id,
+            row.state,
+            row.owner,
+            row.fingerprint,
+            bool(row.is_alive),
+            row.status,
+            json.loads(row.headers) if row.headers else None,
+            row.body,
+            row.cost_micros,
+        )
+
+    def update(self, connection: Connection, id: str, **values: Any) -> bool:
+        return bool(connection.execute(table.update().where(table.c.id == id).values(**values)).rowcount)

@@ -1,0 +1,127 @@
+"""Answers that cost something: whoever asks again for what was bought already gets that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from urllib.parse import unquote_plus
+
+from flask import Response, g, request
+
+from compat.errors import ApiError, ErrorKind
+from proxy.pictures.spool import Spool, SpoolMemory
+from proxy.purchases.call import Call, Made
+from proxy.purchases.fingerprint import fingerprint, hashed
+from proxy.purchases.orders import Order
+from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes.errors import render_error
+from proxy.routes.flow import flow
+
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # as long as Stripe's; visible ASCII
+QUERY_CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
+RETRY_COUNT = re.compile(r"\d{1,6}", re.ASCII)
+
+
+def remember_content(*parts: bytes) -> None:
+    """To be called with what the current request consists of, which is the same when it is sent again.
+
+    Only a caller that may come back needs a fingerprint of it.
+    """
+    if idempotency_key() is not None or sdk_retry_count() is not None:
+        query = query_without_key(request.query_string.decode("latin-1"))
+        g.fingerprint = fingerprint(request.method, request.path, query, parts)
+
+
+def buy(make: Callable[[], Made]) -> Response:
+    """The answer to the current request, whose content is remembered. `make` asks the upstream without its context.
+
+    A caller with an idempotency key, or with an SDK that counts its tries, may leave and come back. The answer to any
+    other is made here, and its making ends when the caller leaves.
+    """
+    key, retry_count = idempotency_key(), sdk_retry_count()
+    if key is None and retry_count is None:
+        made = make()
+        chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
+        return flow(chunks, made.headers, made.status)
+    caller, observation = the_caller(), the_observation()
+    order = Order(
+        scope=hashed(caller.key),
+        fingerprint=g.fingerprint,
+        render=partial(render_error, dialect=caller.dialect),
+        cost=lambda: observation.cost,
+        started=remember_call,
+        key=key and hashed(key),
+        retry_count=retry_count,
+    )
+    delivery = the_service().purchases.buy(order, make)
+    headers = dict(delivery.headers)
+    if delivery.how:
+        observation.delivery, observation.saved = delivery.how, delivery.saved()
+        if delivery.how == "replayed":
+            headers["idempotent-replayed"] = "true"
+    try:
+        response = flow(delivery.chunks, headers, delivery.status)
+    except BaseException:
+        delivery.close()
+        raise
+    response.call_on_close(delivery.close)
+    return response
+
+
+def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
+    """The chunks, once the last of them is there."""
+    spool = Spool(memory)
+    for chunk in chunks:
+        spool.append(chunk)
+    yield from spool
+    spool.close()
+
+
+def idempotency_key() -> str | None:
+    """The caller's idempotency key, quoted or not (draft-ietf-httpapi-idempotency-key-header-07, section 2.1)."""
+    value = request.headers.get("idempotency-key")
+    if value is None:
+        return None
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    if not IDEMPOTENCY_KEY.fullmatch(value):
+        raise ApiError(
+            ErrorKind.INVALID_VALUE,
+            "Invalid 'Idempotency-Key': it must have 1 to 255 visible ASCII characters.",
+            param="Idempotency-Key",
+        )
+    return value
+
+
+def seconds_to_keep() -> int | None:
+    """How long what an answer points at has to last: as long as the answer itself, if it is kept; None if it is not."""
+    settings = the_service().settings
+    return max(settings.image_ttl_seconds, settings.idempotency_seconds) if idempotency_key() else None
+
+
+def sdk_retry_count() -> int | None:
+    """How often the caller's SDK has tried before; None if it does not count. OpenAI's SDKs do, Google's do not."""
+    value = request.headers.get("x-stainless-retry-count", "")
+    return int(value) if RETRY_COUNT.fullmatch(value) else None
+
+
+def query_without_key(query: str) -> str:
+    """The query as it came, without credentials: the key is sent in a header."""
+
+    def names_credential(pair: str) -> bool:
+        return unquote_plus(pair.partition("=")[0]).lstrip("$") in QUERY_CREDENTIALS
+
+    return "&".join(pair for pair in query.split("&") if not names_credential(pair))
+
+
+def remember_call(call: Call) -> None:
+    """The current request has begun this call, which may go on longer than the request."""
+    g.call = call
+
+
+def when_over() -> Callable[[Callable[[], None]], None]:
+    """What is to be called with a function that has to wait for the end of the current request and of its call."""
+    call: Call | None = g.get("call")
+    return call.when_over if call else lambda function: function()

@@ -1,0 +1,1 @@
+"""The database: what is known of purchases, on every worker and every machine."""

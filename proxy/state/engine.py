@@ -1,0 +1,151 @@
+"""SQLAlchemy's engines for both databases, and what their errors mean. Imported at the first use of a database."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Double, Engine, QueuePool, create_engine, event, literal_column, make_url
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+Result = TypeVar("Result")
+
+SQLITE_NOW = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
+POSTGRESQL_NOW = literal_column("extract(epoch FROM clock_timestamp())::float8", Double)
+
+LONGEST_PAUSE = 0.01  # seconds between two looks at a lock
+LOCKED = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
+
+# Two connections of a SQLite before this one can damage a WAL file (sqlite.org/wal.html, "WAL-reset bug").
+SOUND_WAL = (3, 51, 3)
+
+
+def sqlite_module() -> Any:
+    """Python's own sqlite3; or pysqlite3, which brings a newer SQLite, where that is needed and installed."""
+    if sqlite3.sqlite_version_info < SOUND_WAL:
+        try:
+            from pysqlite3 import dbapi2
+        except ImportError:  # there are platforms without a wheel
+            return sqlite3
+        return dbapi2
+    return sqlite3
+
+
+def open_sqlite(url: str, wait: float, create: bool) -> Engine:
+    """An engine whose transactions wait for locks cooperatively, `wait` seconds at most.
+
+    SQLite itself would wait in C, and every greenlet of the process with it.
+    """
+    module = sqlite_module()
+    file = f"file:{quote(url.removeprefix('sqlite:///'))}?mode={'rwc' if create else 'rw'}"
+
+    def connect() -> Any:
+        connection = module.connect(file, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+        # A claim that a power cut takes back could be bought again, and a picture takes longer than a disk's flush.
+        when_unlocked(wait, lambda: connection.execute("PRAGMA synchronous=FULL"))
+        return connection
+
+    def begin(connection: Connection) -> None:
+        start = read if connection.get_execution_options().get("reads") else write
+        when_unlocked(wait, lambda: start(connection))
+
+    engine = create_engine(
+        "sqlite://", module=module, creator=connect, poolclass=QueuePool, pool_timeout=wait, hide_parameters=True
+    )
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def write(connection: Connection) -> None:
+    """Takes the lock at the beginning, so that neither a statement nor the commit has to wait for it."""
+    connection.exec_driver_sql("BEGIN EXCLUSIVE")  # which is IMMEDIATE where the file has a WAL
+
+
+def read(connection: Connection) -> None:
+    """Takes the snapshot at the beginning: without a WAL, or after a crash, even a reader may find a lock."""
+    connection.exec_driver_sql("BEGIN")
+    connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()  # if it fails, SQLAlchemy rolls back
+
+
+def when_unlocked(seconds: float, do: Callable[[], Result]) -> Result:
+    """Does it, again and again while another process holds the lock. Raises what was raised last."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return do()
+        except Exception as error:
+            if code_of(error) not in LOCKED or time.monotonic() >= end:
+                raise
+        time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311
+
+
+def use_journal(engine: Engine, wait: float) -> None:
+    """Sets how a SQLite file is written: with a WAL if this SQLite is sound. The mode stays in the file."""
+    mode = "WAL" if engine.dialect.dbapi.sqlite_version_info >= SOUND_WAL else "DELETE"  # type: ignore[union-attr]
+    connection = engine.raw_connection()
+    try:
+        when_unlocked(wait, lambda: connection.cursor().execute(f"PRAGMA journal_mode={mode}"))
+    finally:
+        connection.close()
+
+
+def open_postgresql(url: str, wait: float, answer: float) -> Engine:
+    """An engine that gives up a connection or a lock after `wait` seconds and a statement after `answer`.
+
+    What the URL says itself of these counts more.
+    """
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    limits = f"-c lock_timeout={wait * 1000:.0f} -c statement_timeout={answer * 1000:.0f}"
+    query = {
+        "connect_timeout": f"{wait:.0f}",
+        **address.query,
+        "options": f"{limits} {address.query.get('options', '')}",
+    }
+    return create_engine(address.set(query=query), pool_pre_ping=True, pool_timeout=wait, hide_parameters=True)
+
+
+TROUBLES = (OperationalError, InternalError, ProgrammingError, PoolTimeout)
+MIGRATE = "python -m proxy.state.migrate"
+NOT_MIGRATED = f"The database is not migrated: the service does that at its start, or `{MIGRATE}`."
+CANNOT_BE_REACHED = "The database cannot be reached."
+IS_LOCKED = "The database is locked: another transaction has held it for too long."
+IS_READ_ONLY = "The database cannot be written: it is read-only."
+IS_FULL = "The database cannot be written: its disk is full."
+SENTENCES: dict[int | str | None, str] = {
+    # SQLite's primary result codes
+    5: IS_LOCKED,
+    6: IS_LOCKED,
+    8: IS_READ_ONLY,
+    13: IS_FULL,
+    14: f"The database file cannot be opened: the service makes it at its start, or `{MIGRATE}`.",
+    # PostgreSQL's SQLSTATEs; a connection that cannot be made has none
+    None: CANNOT_BE_REACHED,
+    "25006": IS_READ_ONLY,
+    "42P01": NOT_MIGRATED,  # undefined_table
+    "42703": NOT_MIGRATED,  # undefined_column
+    "53100": IS_FULL,
+    "55P03": IS_LOCKED,
+    "57014": IS_LOCKED,  # statement_timeout
+}
+
+
+def code_of(error: BaseException) -> int | str | None:
+    """SQLite's primary result code, or PostgreSQL's SQLSTATE."""
+    raised = getattr(error, "orig", error)
+    code = getattr(raised, "sqlite_errorcode", None)
+    return getattr(raised, "sqlstate", None) if code is None else code & 0xFF
+
+
+def sentence_of(error: Exception) -> str | None:
+    """What is wrong with the database; None if it is the statement that is wrong."""
+    if isinstance(error, PoolTimeout):
+        return "All connections to the database are in use."
+    code = code_of(error)
+    if code == 1:  # SQLITE_ERROR
+        return NOT_MIGRATED if "no such" in str(error) else None
+    return SENTENCES.get(code) or (None if isinstance(error, ProgrammingError) else "The database cannot be used.")

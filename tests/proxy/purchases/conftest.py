@@ -1,0 +1,44 @@
+"""A migrated database of each kind, two workers, and times that a test can wait for."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.purchases import abandoned_calls, keeping, records
+from proxy.purchases.purchases import Purchases
+from proxy.state.database import Database
+from proxy.state.migrate import migrate
+from tests.proxy.purchases.shop import Bodies, Upstream, worker
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    migrate(database_url)
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def bodies() -> Bodies:
+    return Bodies()
+
+
+@pytest.fixture
+def workers(database: Database, bodies: Bodies) -> tuple[Purchases, Purchases]:
+    return worker(database, bodies), worker(database, bodies)
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+@pytest.fixture(autouse=True)
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abandoned_calls, "ABANDONED_SECONDS", 0.6)
+    monkeypatch.setattr(abandoned_calls, "RETRY_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(abandoned_calls, "LOOK_SECONDS", 0.03)
+    monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.03)
+    monkeypatch.setattr(keeping, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(records, "LEASE_SECONDS", 1.0)
