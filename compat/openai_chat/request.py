@@ -104,6 +104,7 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
     model = catalogue.resolve(checked.get("model"))
     conversation = read_messages(checked["messages"], stored)
     names = take_shape(checked)
+    output = read_output(checked)
     aspect_ratio = read_aspect_ratio(checked, model, names["aspect_ratio"])
     image_request = ImageRequest(
         **read_conversation(conversation, model, stored),
@@ -119,7 +120,7 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
     return ChatRequest(
         image_request,
         model,
-        read_output(checked),
+        output,
         image_output=checked.get("image_output"),
         stream=checked.get("stream", False),
         include_usage=wants_usage(checked),

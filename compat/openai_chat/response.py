@@ -8,7 +8,7 @@ that were stored instead are Markdown in `content`, for clients that show nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,7 @@ from compat.images import (
     Usage,
 )
 from compat.json_text import dumps
-
-BuildError = Callable[[ApiError], tuple[int, dict[str, Any]]]  # HTTP status and body, which has `error`
+from compat.openai_envelope import build_error
 
 KEEP_ALIVE = b": the model is drawing\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -99,9 +98,7 @@ class Summary:
             self.usage = self.usage + event.usage if self.usage else event.usage
 
 
-def write_answer(
-    events: Iterable[Event], heading: Heading, *, prices: Prices | None, build_error: BuildError
-) -> Iterator[bytes]:
+def write_answer(events: Iterable[Event], heading: Heading, *, prices: Prices | None) -> Iterator[bytes]:
     """The JSON of a chat completion, piece by piece; nothing is written before the first picture, or the end.
 
     Each answer among the events is a choice. Those that failed beside others are in `errors`, as on the Images API.
@@ -160,7 +157,6 @@ def write_event_stream(
     heading: Heading,
     *,
     prices: Prices | None,
-    build_error: BuildError,
     include_usage: bool = False,
 ) -> Iterator[bytes]:
     """The same as server-sent events: chunks with words, one chunk for each picture, and one for the end of a choice.

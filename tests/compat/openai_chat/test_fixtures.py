@@ -19,7 +19,7 @@ from compat.images import Event, ImageData, ImageEnd, ImageStart, StoredImage
 from compat.openai_chat.messages import StoredPictures
 from compat.openai_chat.request import ChatRequest, parse_chat
 from compat.openai_chat.response import Heading, write_answer, write_event_stream
-from compat.openai_images.error import build_error
+from compat.openai_envelope import build_error
 from tests.spec.spec_validators import answer_complaints, complaints, request_complaints
 
 FOLDER = Path(__file__).resolve().parents[3] / "contract_fixtures" / "openai_chat"
@@ -68,11 +68,9 @@ def respond(fixture: dict[str, Any]) -> dict[str, Any]:
         prices = asked.model.upstream.prices
         events = events_of(fixture["upstream"]["answers"], asked)
         if not asked.stream:
-            body = b"".join(write_answer(events, heading, prices=prices, build_error=build_error))
+            body = b"".join(write_answer(events, heading, prices=prices))
             return {"status": 200, "body": json.loads(body)}
-        chunks = write_event_stream(
-            events, heading, prices=prices, build_error=build_error, include_usage=asked.include_usage
-        )
+        chunks = write_event_stream(events, heading, prices=prices, include_usage=asked.include_usage)
         lines = [line.removeprefix("data: ") for line in b"".join(chunks).decode().split("\n\n") if line]
     except ApiError as error:
         status, content = build_error(error)

@@ -16,7 +16,6 @@ from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, 
 from compat.openai_chat.messages import StoredPictures
 from compat.openai_chat.request import parse_chat
 from compat.openai_chat.response import Heading, write_answer, write_event_stream
-from compat.openai_images.error import build_error
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
 RECORDINGS = sorted(FOLDER.glob("openrouter_chat_*.json"))
@@ -81,7 +80,7 @@ def test_a_recorded_answer_is_written_as_it_was(path: Path) -> None:
     _, theirs = load(path)
     heading = Heading(theirs["id"], theirs["created"], theirs["model"])
     prices = ModelCatalogue().resolve(None).upstream.prices
-    written = write_answer(events_of(theirs), heading, prices=prices, build_error=build_error)
+    written = write_answer(events_of(theirs), heading, prices=prices)
     ours = json.loads(b"".join(written))
     theirs["choices"][0]["message"]["content"] = theirs["choices"][0]["message"]["content"] or ""  # null, from 2026-03
     assert shared(ours, theirs) == without(theirs, THEIR_OWN)
@@ -93,7 +92,7 @@ def test_a_recorded_answer_is_written_as_it_was(path: Path) -> None:
 def test_a_recorded_answer_can_be_streamed(path: Path) -> None:
     _, theirs = load(path)
     heading = Heading(theirs["id"], theirs["created"], theirs["model"])
-    body = b"".join(write_event_stream(events_of(theirs), heading, prices=None, build_error=build_error))
+    body = b"".join(write_event_stream(events_of(theirs), heading, prices=None))
     *lines, done = [line for line in body.decode().split("\n\n") if line]
     assert done == "data: [DONE]"
     deltas = [json.loads(line.removeprefix("data: "))["choices"][0]["delta"] for line in lines]

@@ -27,7 +27,7 @@ from compat.images import (
     Usage,
 )
 from compat.openai_chat.response import DONE, Heading, write_answer, write_event_stream
-from compat.openai_images.error import build_error
+from compat.openai_envelope import build_error
 from tests.compat.gemini_answers import texts
 
 HEADING = Heading("chatcmpl-1", 1_700_000_000, "gemini-2.5-flash-image")
@@ -47,12 +47,12 @@ def image(data: str, index: int = 0, mime_type: str = "image/png") -> dict[str, 
 
 
 def whole(events: Iterable[Event], prices: Prices | None = None) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(b"".join(write_answer(events, HEADING, prices=prices, build_error=build_error)))
+    answer: dict[str, Any] = json.loads(b"".join(write_answer(events, HEADING, prices=prices)))
     return answer
 
 
 def stream(events: Iterable[Event], prices: Prices | None = None, *, include_usage: bool = False) -> Iterator[bytes]:
-    return write_event_stream(events, HEADING, prices=prices, build_error=build_error, include_usage=include_usage)
+    return write_event_stream(events, HEADING, prices=prices, include_usage=include_usage)
 
 
 def chunks(events: Iterable[Event], prices: Prices | None = None, *, include_usage: bool = False) -> list[Any]:
@@ -221,7 +221,7 @@ def test_what_failed_beside_others_comes_last() -> None:
 @pytest.mark.parametrize("before", [[], [Text("Here")], [Silence()]])
 def test_a_whole_answer_is_not_begun_before_a_picture(before: list[Event]) -> None:
     with pytest.raises(ApiError):
-        next(write_answer(raising(before, BLOCKED), HEADING, prices=None, build_error=build_error))
+        next(write_answer(raising(before, BLOCKED), HEADING, prices=None))
 
 
 def test_trouble_before_a_stream_has_begun_is_raised() -> None:
@@ -249,7 +249,7 @@ def test_a_silence_is_a_comment() -> None:
 def test_the_data_of_a_picture_is_not_copied() -> None:
     data = b"A" * 65536
     events = [*picture(data, data), Finish()]
-    for pieces in (stream(events), write_answer(events, HEADING, prices=None, build_error=build_error)):
+    for pieces in (stream(events), write_answer(events, HEADING, prices=None)):
         assert sum(piece is data for piece in pieces) == 2
 
 

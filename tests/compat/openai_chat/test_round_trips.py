@@ -20,7 +20,6 @@ from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, InputI
 from compat.openai_chat.messages import StoredPictures
 from compat.openai_chat.request import parse_chat
 from compat.openai_chat.response import write_answer, write_event_stream
-from compat.openai_images.error import build_error
 from tests.compat.openai_chat.test_request import OneModel
 from tests.compat.openai_chat.test_response import HEADING, put_together
 from tests.compat.openai_servers import KNOWS_ALL
@@ -54,14 +53,14 @@ def events_of(some: Iterable[str | bytes], stored: dict[str, bytes] | None = Non
 
 def whole(events: Iterable[Event]) -> Message:
     """The message of an answer."""
-    body = b"".join(write_answer(events, HEADING, prices=None, build_error=build_error))
+    body = b"".join(write_answer(events, HEADING, prices=None))
     message: Message = json.loads(body)["choices"][0]["message"]
     return message
 
 
 def streamed(events: Iterable[Event]) -> Message:
     """The message that a client makes of the chunks."""
-    body = b"".join(write_event_stream(events, HEADING, prices=None, build_error=build_error)).decode()
+    body = b"".join(write_event_stream(events, HEADING, prices=None)).decode()
     *lines, _ = [line.removeprefix("data: ") for line in body.split("\n\n") if line]
     message: Message = put_together([json.loads(line) for line in lines])[0]["message"]
     return message
