@@ -17,7 +17,7 @@ from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import ImageRequest, InputImage, OutputOptions
 from compat.openai_chat.messages import MOST_PARTS, StoredPictures
 from compat.openai_chat.request import ChatRequest, parse_chat
-from tests.compat.openai_servers import KNOWS_ALL, PLAIN
+from tests.compat.openai_servers import ALL_FIELDS, PLAIN
 from tests.compat.pictures import base64_of, draw
 
 PNG, JPEG = draw("PNG", 4, 3), draw("JPEG", 4, 3)
@@ -427,7 +427,7 @@ def test_what_is_ignored_of_messages_is_named() -> None:
 
 def test_what_a_server_of_the_images_api_understands_goes_there() -> None:
     fields = {"quality": "high", "user": "me", "output_format": "webp"}
-    asked = asking(OneModel(KNOWS_ALL), **fields, top_p=0.5, google={"tools": []})
+    asked = asking(OneModel(ALL_FIELDS), **fields, top_p=0.5, google={"tools": []})
     assert asked.image_request.openai == fields
     assert asked.ignored == ("top_p", "google")
 

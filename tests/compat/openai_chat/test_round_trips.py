@@ -22,7 +22,7 @@ from compat.openai_chat.request import parse_chat
 from compat.openai_chat.response import write_answer, write_event_stream
 from tests.compat.openai_chat.test_request import OneModel
 from tests.compat.openai_chat.test_response import HEADING, put_together
-from tests.compat.openai_servers import KNOWS_ALL
+from tests.compat.openai_servers import ALL_FIELDS
 from tests.compat.pictures import base64_of, draw
 from tests.compat.test_round_trips import through_openai
 
@@ -131,7 +131,7 @@ def test_what_was_stored_comes_back_in_its_order(
 
 # Requests
 
-AT_GOOGLE = replace(KNOWS_ALL, upstream=replace(KNOWS_ALL.upstream, openai=None))
+AT_GOOGLE = replace(ALL_FIELDS, upstream=replace(ALL_FIELDS.upstream, openai=None))
 users_parts = st.lists(
     said.map(lambda text: text_part(text)[0])
     | st.sampled_from(DRAWN).map(
@@ -165,7 +165,7 @@ def test_a_chat_survives_geminis_api(body: dict[str, Any]) -> None:
     asked = parse_chat(body, OneModel(AT_GOOGLE), StoredPictures()).image_request
     written = json.loads(b"".join(write_request(asked)))
     check_request("generateContent", written)
-    back = read_request(written, KNOWS_ALL).image_request
+    back = read_request(written, ALL_FIELDS).image_request
     assert sorted(map(str, back.input_images)) == sorted(map(str, asked.input_images))
     *_, last = [(), *(tuple(turn.pictures) for turn in asked.turns if turn.by_model)]
     if len(asked.turns) > 1 and asked.turns[-2].by_model:
@@ -177,7 +177,7 @@ def test_a_chat_survives_geminis_api(body: dict[str, Any]) -> None:
 @given(chats)
 @settings(max_examples=200)
 def test_what_a_chat_comes_to_survives_openais_api(body: dict[str, Any]) -> None:
-    asked = parse_chat(body, OneModel(KNOWS_ALL), StoredPictures()).image_request
-    back = through_openai(asked, KNOWS_ALL).image_request
+    asked = parse_chat(body, OneModel(ALL_FIELDS), StoredPictures()).image_request
+    back = through_openai(asked, ALL_FIELDS).image_request
     same = {"image_size": asked.image_size or back.image_size, "modalities": ("IMAGE",)}  # a ratio has a tier in pixels
     assert back == replace(asked, **same)
