@@ -27,7 +27,7 @@ from compat.images import (
     Text,
     Usage,
 )
-from compat.openai_images.response import DraftSent, write_answer, write_event_stream
+from compat.openai_images.response import write_answer, write_event_stream
 from tests.compat.gemini_answers import texts
 from tests.compat.openai_answers import PARSED_USAGE, USAGE
 from tests.compat.pictures import picture, raising
@@ -144,11 +144,6 @@ def test_an_answer_that_breaks_off_is_not_valid_json() -> None:
     assert b"AAAA" in found
     with pytest.raises(ValueError, match="Unterminated string"):
         json.loads(found)
-
-
-def test_a_draft_that_has_been_written_cuts_the_answer() -> None:
-    with pytest.raises(DraftSent):
-        written([SQUARE, ImageData(b"AAAA"), ImageEnd(draft=True), Finish()])
 
 
 pictures = st.builds(
