@@ -34,7 +34,7 @@ TextEvent = Text | RevisedPrompt
 def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None) -> Iterator[bytes]:
     """The JSON of an ImagesResponse, piece by piece; nothing is written before the first picture begins.
 
-    `created` is in seconds since 1970.
+    The events have no drafts, and none that breaks off. `created` is in seconds since 1970.
     """
     summary = Summary(prices)
     before: list[TextEvent] = []  # of the next picture

@@ -18,8 +18,6 @@ from compat.images import (
     Event,
     Failure,
     Finish,
-    ImageData,
-    ImageEnd,
     ImageStart,
     RevisedPrompt,
     Silence,
@@ -237,11 +235,6 @@ def test_every_event_has_usage_and_no_tokens_are_counted_twice() -> None:
         Finish(),
     ]
     assert [data["usage"]["total_tokens"] for _, data in streamed(events)] == [1563, 0, 0]
-
-
-def test_drafts_are_not_written() -> None:
-    draft = [SQUARE, ImageData(b"XXXX"), ImageEnd(draft=True)]
-    assert [data["b64_json"] for _, data in streamed([*draft, *picture(WIDE, b"AAAA"), *draft, Finish()])] == ["AAAA"]
 
 
 def test_a_picture_is_written_once_its_answer_is_complete() -> None:
