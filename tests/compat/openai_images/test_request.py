@@ -19,7 +19,7 @@ from compat.image_models import OPENAI_IMAGE_MODELS, ModelCatalogue
 from compat.images import ImageRequest, InputImage, OutputOptions
 from compat.input_images import from_bytes
 from compat.openai_images.error import build_error
-from compat.openai_images.form import Form, FormFile
+from compat.openai_images.form import Form, FormPart
 from compat.openai_images.request import (
     VARIATION_PROMPT,
     OpenAIRequest,
@@ -52,7 +52,8 @@ def edit(catalogue: ModelCatalogue = CATALOGUE, **body: Any) -> OpenAIRequest:
 
 
 def form(*texts: tuple[str, str], files: tuple[tuple[str, bytes], ...] = (("image", PNG),)) -> Form:
-    return Form(texts, tuple(FormFile(name, data) for name, data in files))
+    parts = [FormPart(name, data, is_file=True) for name, data in files]
+    return Form((*parts, *(FormPart(name, text.encode("utf-8", "surrogatepass")) for name, text in texts)))
 
 
 def edit_form(
