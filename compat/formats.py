@@ -71,19 +71,6 @@ def png_size(data: bytes) -> Pixels | None:
     return width, height
 
 
-def png_has_alpha(data: bytes) -> bool:
-    """Whether a PNG can be transparent: by its colour type, or by a tRNS chunk before its pixels."""
-    if data[25:26] in (b"\x04", b"\x06"):
-        return True
-    position = 8
-    while position + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        if kind in (b"tRNS", b"IDAT"):
-            return bool(kind == b"tRNS")
-        position += 12 + length
-    return False
-
-
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15: markers with the picture's size
 JPEG_BARE_MARKERS = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 

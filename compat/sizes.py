@@ -18,7 +18,7 @@ AUTO = "auto"
 
 
 def plain_size(size: str) -> str:
-    """A size as OpenAI writes it: `1024 X 1024`, `1024*1024` and `1024\u00d71024` are `1024x1024`, nothing is `auto`."""
+    """A size as OpenAI writes it: `1024 X 1024` and `1024*1024` are `1024x1024`, and nothing is `auto`."""
     return TIMES.sub("x", size.strip().lower()) or AUTO
 
 

@@ -87,6 +87,7 @@ OPENAI = Dialect(
 # What the error of a server that speaks OpenAI's API means: first by its code, then by its status.
 CODES: Mapping[str, ErrorKind] = {
     "invalid_api_key": ErrorKind.INVALID_KEY,
+    "operator_key_refused": ErrorKind.OPERATOR_KEY_REFUSED,
     "permission_denied": ErrorKind.PERMISSION_DENIED,
     "unsupported_country_region_territory": ErrorKind.LOCATION_NOT_SUPPORTED,
     "missing_required_parameter": ErrorKind.MISSING_PARAMETER,
