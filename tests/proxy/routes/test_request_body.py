@@ -1,6 +1,7 @@
 """Bodies as they come through gunicorn: from a socket, in pieces, slowly, or not at all."""
 
 import base64
+import gzip
 import json
 import re
 import socket
@@ -305,6 +306,27 @@ def test_a_body_of_the_most_bytes_is_read_and_one_more_is_not(
         client = make_app(MAX_REQUEST_BYTES=str(most)).test_client()
         headers = {**WITH_KEY, "Content-Type": content_type}
         assert client.post(path, data=body, headers=headers, environ_overrides=overrides).status_code == status
+
+
+@PATHS
+@pytest.mark.parametrize("encoding", ["gzip", "br", "x-unknown", "gzip, identity"])
+def test_a_compressed_body_is_refused_by_name(
+    client: FlaskClient, gemini: Gemini, path: str, content_type: str, encoding: str
+):
+    body = gzip.compress(FORM if path == EDITS else BODY)
+    headers = {**WITH_KEY, "Content-Type": content_type, "Content-Encoding": encoding}
+    response = client.post(path, data=body, headers=headers)
+    assert encoding in error_check_of(path)(response, 415)["message"]
+    assert not gemini.calls
+
+
+@PATHS
+def test_a_body_that_is_declared_as_not_compressed_is_read(
+    client: FlaskClient, gemini: Gemini, path: str, content_type: str
+):
+    gemini.answers(DRAWN)
+    headers = {**WITH_KEY, "Content-Type": content_type, "Content-Encoding": "identity"}
+    assert client.post(path, data=FORM if path == EDITS else BODY, headers=headers).status_code == 200
 
 
 def test_a_body_without_a_known_end_is_empty(client: FlaskClient):
