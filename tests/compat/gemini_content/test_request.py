@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat.conversation import Turn
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import (
     MASK_INSTRUCTION,
     MOST_ITEMS,
+    NO_SIGNATURE,
     SCHEMAS,
     build_request,
     check_request,
@@ -276,6 +279,63 @@ def test_a_request_is_written_for_one_picture(
     body = build_request(image_request)
     assert body == {"contents": [{"role": "user", "parts": parts}], "generationConfig": generation_config}
     check_request("generateContent", body)
+
+
+JPEG = InputImage("image/jpeg", data="/9j/")
+OF_PNG, OF_JPEG = ({"inlineData": {"mimeType": one.mime_type, "data": one.data}} for one in (PNG, JPEG))
+RED, SEA = {"text": "make it red"}, {"text": "the sea", "thoughtSignature": NO_SIGNATURE}
+CONVERSATIONS: dict[str, tuple[list[Turn[InputImage]], list[tuple[str, list[dict[str, Any]]]]]] = {
+    "one turn, in its order": (
+        [Turn(("make it red", PNG, "a red sun"))],
+        [("user", [RED, OF_PNG, PROMPT])],
+    ),
+    "words of the model": (
+        [Turn(("a red sun",)), Turn(("the sea",), by_model=True), Turn(("make it red",))],
+        [("user", [PROMPT]), ("model", [SEA]), ("user", [RED])],
+    ),
+    "a picture of the model's": (
+        [Turn(("a red sun",)), Turn(("the sea", PNG), by_model=True), Turn(("make it red",))],
+        [("user", [PROMPT]), ("model", [SEA]), ("user", [OF_PNG, RED])],
+    ),
+    "nothing but pictures of the model's, the last of which comes last": (
+        [Turn((PNG,), by_model=True), Turn((JPEG,), by_model=True), Turn(("make it red",))],
+        [("user", [OF_PNG, OF_JPEG, RED])],
+    ),
+    "a picture of the model's after those that the user shows": (
+        [Turn((PNG,), by_model=True), Turn(("make it red", JPEG, "a red sun"))],
+        [("user", [RED, OF_JPEG, OF_PNG, PROMPT])],
+    ),
+    "each picture of the model's in the turn after it": (
+        [Turn((PNG,), True), Turn(("make it red",)), Turn((JPEG,), True), Turn(("a red sun",))],
+        [("user", [OF_PNG, RED]), ("user", [OF_JPEG, PROMPT])],
+    ),
+    "the model has the last word": (
+        [Turn(("a red sun",)), Turn((PNG, "the sea"), by_model=True)],
+        [("user", [PROMPT]), ("model", [SEA]), ("user", [OF_PNG])],
+    ),
+}
+
+
+@pytest.mark.parametrize(("turns", "contents"), CONVERSATIONS.values(), ids=CONVERSATIONS.keys())
+def test_a_conversation_keeps_its_turns(
+    turns: list[Turn[InputImage]], contents: list[tuple[str, list[dict[str, Any]]]]
+) -> None:
+    image_request = ImageRequest("all words", (PNG,), turns=tuple(turns), modalities=("TEXT", "IMAGE"))
+    body = build_request(image_request)
+    assert body == {
+        "contents": [{"role": role, "parts": parts} for role, parts in contents],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }
+    check_request("generateContent", body)
+    assert json.loads(b"".join(write_request(image_request))) == body
+
+
+@pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
+def test_the_system_instruction_of_a_conversation_gives_way_to_one_that_is_meant_for_gemini(name: str) -> None:
+    image_request = ImageRequest("a red sun", turns=(Turn(("a red sun",)),), system="In oil.")
+    assert build_request(image_request)["systemInstruction"] == {"parts": [{"text": "In oil."}]}
+    other = {"parts": [{"text": "In ink."}]}
+    assert build_request(replace(image_request, gemini={name: other}))["systemInstruction"] == other
 
 
 MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

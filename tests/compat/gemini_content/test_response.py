@@ -156,6 +156,36 @@ def test_a_picture_in_another_place_is_ignored() -> None:
     assert refusal(body).kind is ErrorKind.NO_IMAGE
 
 
+# Words that are an answer
+
+
+@pytest.mark.parametrize("reason", ["STOP", "MAX_TOKENS", "NO_IMAGE", "SOMETHING_NEW"])
+def test_words_alone_are_an_answer_where_they_suffice(reason: str) -> None:
+    body = json.dumps({"candidates": [{"content": {"parts": [{"text": "Which sea?"}]}, "finishReason": reason}]})
+    assert list(read_answer([body.encode()], text_suffices=True)) == [Text("Which sea?"), Finish(None, reason)]
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        ({"candidates": [{"content": {"parts": [{"text": "No."}]}, "finishReason": "SAFETY"}]}, "CONTENT_BLOCKED"),
+        (
+            {"candidates": [{"content": {"parts": [{"text": "No."}]}}], "promptFeedback": {"blockReason": "X"}},
+            "CONTENT_BLOCKED",
+        ),
+        (
+            {"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}]}, "finishReason": "STOP"}]},
+            "NO_IMAGE",
+        ),
+        ({"candidates": [{"content": {}, "finishReason": "IMAGE_OTHER"}]}, "NO_IMAGE"),
+    ],
+)
+def test_a_refusal_and_an_answer_without_words_are_errors_all_the_same(response: dict[str, Any], kind: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        list(read_answer([json.dumps(response).encode()], text_suffices=True))
+    assert caught.value.kind is ErrorKind[kind]
+
+
 # Errors within an answer
 
 

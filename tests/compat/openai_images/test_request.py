@@ -18,7 +18,7 @@ from compat.gemini_content.request import build_request
 from compat.image_models import OPENAI_IMAGE_MODELS, ModelCatalogue
 from compat.images import ImageRequest, InputImage, OutputOptions
 from compat.input_images import from_bytes
-from compat.openai_images.error import build_error
+from compat.openai_envelope import build_error
 from compat.openai_images.form import Form, FormFile
 from compat.openai_images.request import (
     VARIATION_PROMPT,
