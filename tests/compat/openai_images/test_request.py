@@ -481,9 +481,9 @@ def test_a_generation_with_a_wrong_picture_names_it(image: Any, code: str, param
 
 @pytest.mark.parametrize("ask", [lambda urls: generation(image=urls), lambda urls: edit(images=[{}] * len(urls))])
 def test_a_million_pictures_are_refused_before_they_are_read(ask: Any) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     error = refusal(ask, [ADDRESS] * 1_000_000)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert error.kind is ErrorKind.ARRAY_TOO_LONG
     assert "maximum length 16" in error.message
 
