@@ -1,4 +1,5 @@
-# Two commands do everything: `make run` and `make test`. Both set up what they need in .venv first.
+# `make run` starts the service, `make check` gives a verdict in minutes, `make test` is everything that must pass.
+# Each sets up what it needs in .venv first.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -7,13 +8,15 @@ PORT ?= 8000
 export HOST PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types pytest fuzz bench profile soak contract contract-compare derive record mutants yardstick format requirements clean
+.PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants yardstick format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run ## start the proxy with the sandbox on, at HOST:PORT (127.0.0.1:8000)
 	@SANDBOX=1 exec $(BIN)/gunicorn
+
+check: lint types units ## a verdict in minutes: style, types, units, derived fixtures, one run of the contract suite
 
 test: lint types pytest ## run every check and every test
 
@@ -25,15 +28,27 @@ types: .venv/test
 	@echo "== mypy: types of compat, proxy and app"
 	@$(BIN)/mypy
 
-pytest: .venv/test
-	@echo "== pytest: units, both SDKs over real sockets against a running gunicorn"
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
+CONTRACT_RUN := tests/contract/test_contract_suite.py::test_every_row_passes_with_the_sandbox
+UNITS := tests/compat tests/proxy tests/sandbox tests/spec tests/contract_fixtures/test_derived.py $(wildcard tests/test_*.py)
+
+units: .venv/test
+	@echo "== pytest: units, derived fixtures, and the contract suite against the sandbox"
+	@$(PYTEST) -n 2 $(CONTRACT_RUN) $(UNITS)
+
+pytest: environments
+	@echo "== pytest: everything, on three workers, since many tests wait"
+	@$(PYTEST) -n 3
+
+environments: .venv/test ## fetch the packages that some tests need beside ours (other versions of the SDKs and the like)
+	@echo "== environments: packages of some tests, in .cache"
+	@$(BIN)/python -m tests.support.environments
 
 fuzz: .venv/test ## made-up requests and answers: 5,000 for each property, 500 for each operation (FUZZ_EXAMPLES), five minutes (FUZZ_SECONDS)
 	@echo "== hypothesis: every property of compat, 5,000 examples"
-	@$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=fuzz tests/compat
+	@$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=fuzz --timeout 0 tests/compat
 	@echo "== schemathesis: good and bad requests made up from /openapi.json"
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-500} $(BIN)/python -m pytest tests/conformance/test_schemathesis.py
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-500} $(BIN)/python -m pytest --timeout 0 tests/conformance/test_schemathesis.py
 	@echo "== atheris: streams of JSON and forms, whatever bytes reach a branch that was not reached before"
 	@$(BIN)/python -m tests.fuzz
 
@@ -64,7 +79,7 @@ soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothin
 yardstick: .venv/test ## compare gateways: install, test and write docs/gateways.md (ONLY=LiteLLM for one)
 	@$(BIN)/python -m contract.yardstick $(if $(ONLY),--only "$(ONLY)")
 
-derive: .venv/test ## write contract_fixtures/derived anew from spec/
+derive: .venv/test ## write contract_fixtures/derived from spec/
 	@$(BIN)/python -m spec.derive
 
 record: .venv/test ## record what Google really answers, and how that differs: API_KEY=... [UPSTREAM=https://...] [MODEL=...] [INTO=folder]
@@ -77,13 +92,15 @@ mutants: .venv/test ## put small faults into the service: every row of the suite
 format: .venv/test ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-requirements: .venv/test ## pin all dependencies anew from the two .in files
+requirements: .venv/test ## pin all dependencies of the two .in files
 	@$(BIN)/pip install --quiet pip-tools
 	@$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links -o requirements.txt requirements.in
 	@$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.txt requirements-dev.in
 
-clean: ## remove what these commands made
+clean: ## remove what these commands made: packages, caches, stored pictures, the database, reports
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf images twinlens.sqlite3* contract-report.* contract-compare.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Twinlens needs Python 3.11 or newer; name one with PYTHON=...")'

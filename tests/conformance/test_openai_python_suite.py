@@ -17,14 +17,14 @@ from tests.support.environments import CACHE, OPENAI_RELEASE, one_at_a_time, ope
 from tests.support.proxy_server import ProxyServer
 from tests.support.sandbox_process import running_sandbox
 
-# The suite's "pictures" are the words `Example data`, which whoever reads pictures must refuse.
+# The suite's "pictures" are the words `Example data`, which a server that reads pictures must refuse.
 PLACEHOLDER = 'b"Example data"'
 PICTURE = (
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da6364f8cf500f00038601805a34"
     "7d6b0000000049454e44ae426082"  # a PNG of one transparent pixel
 )
 
-# Fine-tuned models can be deleted at OpenAI; nobody has any here.
+# Fine-tuned models can be deleted at OpenAI; there are none here.
 LEFT_OUT = "not delete"
 MODES = (("", "loose"), ("", "strict"), ("Async", "loose"), ("Async", "strict"), ("Async", "aiohttp"))
 TESTS = {(f"Test{kind}{what}", mode): count for kind, mode in MODES for what, count in (("Images", 20), ("Models", 7))}
@@ -94,6 +94,6 @@ def test_every_test_of_the_official_suite_passes(
 
 
 def kind_of(case: Element) -> tuple[str, str]:
-    """The class of a test, which tells sync from async, and how strictly its client looks at answers."""
+    """The class of a test, sync or async, and how strictly its client checks answers."""
     mode = re.search(r"\[(\w+)\]", case.get("name", ""))
     return case.get("classname", "").rpartition(".")[2], mode[1] if mode else ""

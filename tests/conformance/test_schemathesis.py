@@ -58,7 +58,7 @@ def python() -> Path:
 
 @pytest.fixture(scope="module")
 def google_key() -> str:
-    """The only key that the upstream knows."""
+    """The only key that the upstream accepts."""
     return new_key()
 
 
@@ -66,7 +66,7 @@ def google_key() -> str:
 def server(
     upstream: ScriptedUpstream, google_key: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProxyServer]:
-    """A proxy whose upstream draws most of the time, and tells wrong keys so."""
+    """A proxy whose upstream draws most of the time, and refuses wrong keys."""
     upstream.answers(knows_only(google_key, answer_any))
     folder = tmp_path_factory.mktemp("proxy")
     with ProxyServer(folder, GEMINI_BASE_URL=upstream.url, MODEL_ALIASES="openai=gemini-2.5-flash-image") as server:
@@ -109,9 +109,10 @@ def test_every_answer_is_one_that_the_document_describes(
         text=True,
     )
     assert done.returncode == 0, f"{done.stdout[-20000:]}\n{done.stderr[-2000:]}\n{server.output()[-5000:]}"
-    told = json.loads(report.read_text())
-    assert told["operations"]["tested"] == len(operations(surface))
-    accepted = {name: sum(phase["accepted"] for phase in rates.values()) for name, rates in told["valid_rates"].items()}
+    result = json.loads(report.read_text())
+    assert result["operations"]["tested"] == len(operations(surface))
+    rates = result["valid_rates"]
+    accepted = {name: sum(phase["accepted"] for phase in phases.values()) for name, phases in rates.items()}
     # Requests that are all refused would prove little.
     assert {name for name, count in accepted.items() if count} >= operations(surface)
 

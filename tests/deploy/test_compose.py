@@ -49,7 +49,7 @@ def test_every_file_that_is_mounted_is_there(deploy: Path, compose: dict[str, An
     assert (deploy / compose["services"]["twinlens"]["build"]["context"] / "deploy/Dockerfile").is_file()
 
 
-def test_nginx_finds_the_replicas_and_is_believed(deploy: Path, compose: dict[str, Any]):
+def test_nginx_finds_the_replicas_and_is_trusted(deploy: Path, compose: dict[str, Any]):
     services = compose["services"]
     script = services["nginx"]["command"][-1].partition(" > ")[0]
     command = shlex.split(script.replace("/etc/twinlens/nginx.conf", str(deploy / "nginx.conf")))

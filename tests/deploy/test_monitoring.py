@@ -30,7 +30,7 @@ Series = dict[str, dict[str, set[str]]]
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
-    """The labels of every series of a service that has seen some traffic, with their values."""
+    """The labels of every series of a service that has had some traffic, with their values."""
     with ProxyServer(tmp_path_factory.mktemp("service"), SANDBOX="1", WEB_CONCURRENCY="2") as server:
         for prompt in ("a cat", "[[quota_per_day]]", "[[html_502]]", "[[model_retired]]", "[[no_usage]]"):
             for path, body in ((OPENAI_PATH, {"prompt": prompt}), (GOOGLE_PATH, contents(prompt))):

@@ -1,4 +1,4 @@
-"""The service behind the real nginx, with TLS: both SDKs, streams, limits, restarts, and what the logs tell."""
+"""The service behind the real nginx, with TLS: both SDKs, streams, limits, restarts, and the logs."""
 
 import base64
 import http.client
@@ -131,7 +131,7 @@ def test_the_google_sdk_generates_and_streams(nginx: Nginx):
         assert any(part.inline_data and part.inline_data.data.startswith(PNG) for part in parts)
 
 
-def test_forwarded_headers_of_a_caller_are_not_believed(nginx: Nginx, server: ProxyServer):
+def test_forwarded_headers_of_a_caller_are_not_trusted(nginx: Nginx, server: ProxyServer):
     forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "Authorization": "Bearer sandbox"}
     answer = requests.post(
         nginx.url + OPENAI_PATH, json={"prompt": "x"}, headers=forged, verify=nginx.authority, timeout=10
@@ -150,7 +150,7 @@ def test_an_event_is_not_held_back_for_the_next(nginx: Nginx, google: ScriptedUp
         assert len(list(events)) == 1
 
 
-def test_a_stream_of_googles_flows_and_its_end_is_told(nginx: Nginx, google: ScriptedUpstream):
+def test_a_gemini_stream_is_not_buffered_and_its_break_reaches_the_caller(nginx: Nginx, google: ScriptedUpstream):
     """The first event is read while the upstream is silent; when it breaks off the caller sees a broken transfer."""
     first = b'data: {"candidates": [{"content": {"parts": [{"text": "soon"}]}}]}\r\n\r\n'
     read = threading.Event()
@@ -200,13 +200,13 @@ def test_a_body_that_is_too_large_is_refused_as_the_service_does(nginx: Nginx, p
     assert_same_error(json.loads(body), dialect.build_error(ApiError(ErrorKind.BODY_TOO_LARGE, ""))[1])
 
 
-def assert_same_error(told: dict[str, Any], ours: dict[str, Any]) -> None:
+def assert_same_error(error: dict[str, Any], ours: dict[str, Any]) -> None:
     """But for the words."""
-    assert told["error"].pop("message")
+    assert error["error"].pop("message")
     ours["error"].pop("message")
     if "details" in ours["error"]:
-        ours["error"]["details"] = told["error"]["details"]
-    assert told == ours
+        ours["error"]["details"] = error["error"]["details"]
+    assert error == ours
 
 
 @pytest.mark.parametrize(
@@ -220,13 +220,13 @@ def assert_same_error(told: dict[str, Any], ours: dict[str, Any]) -> None:
     ],
     ids=["no host", "no HTTP", "long line", "large headers", "no TLS"],
 )
-def test_what_is_no_request_is_told_in_json(nginx: Nginx, request_: str, tls: bool, status: int):
-    told, _, body = said(nginx, request_, tls)
-    assert told == status
+def test_a_malformed_request_is_refused_in_json(nginx: Nginx, request_: str, tls: bool, status: int):
+    answered, _, body = said(nginx, request_, tls)
+    assert answered == status
     assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
-def test_a_call_outlives_the_stop_of_the_service_and_then_nobody_is_there(
+def test_a_call_ends_normally_while_the_service_stops_and_the_next_is_refused(
     deploy: Path, google: ScriptedUpstream, tmp_path: Path
 ):
     held = threading.Event()
@@ -262,7 +262,7 @@ def assert_logged(nginx: Nginx, request_id: str) -> None:
 
 
 def test_a_call_that_may_have_bought_a_picture_is_not_to_be_repeated(deploy: Path, tmp_path: Path):
-    """The service is killed under it: here somebody who reads and hangs up."""
+    """The service is killed: here a server that reads and hangs up."""
     with socket.create_server(("127.0.0.1", 0)) as service:
         calls: list[bytes] = []
 

@@ -1,7 +1,6 @@
-"""Two services behind nginx that share a bucket, one of which is killed under load as a machine is that loses power.
+"""Two services behind nginx share a bucket, and one is killed under load, as a machine that loses power.
 
-What fails is what that one was doing; nothing is asked of Google twice; every picture that was told of is served by the
-other one, whole.
+Only its own calls fail; nothing is asked of Google twice; the other serves every picture that an answer named, whole.
 """
 
 import base64
@@ -36,10 +35,10 @@ CALLERS = 24
 DYING = 1.0  # seconds until the last of its processes has ended
 MANY = 30  # pictures before the kill, and after it
 DRAWING = 0.25  # seconds that a picture takes
-Told = str | bytes | tuple[int, str | None]  # a URL; or a picture; or a status, and whether to try again
-Ask = Callable[[str], Told]
+Result = str | bytes | tuple[int, str | None]  # a URL; or a picture; or a status, and whether to try again
+Ask = Callable[[str], Result]
 CUT = httpx2.HTTPError  # what the SDKs let through of a transfer that breaks
-CUT_OFF = (200, None)  # what was told when that happens
+CUT_OFF = (200, None)  # what that looks like
 PICTURES = [pictures.heavy_png(seed) for seed in range(3)]
 DRAWN = [pictures.as_google_writes(pictures.drawn(pictures.picture_part(picture))) for picture in PICTURES]
 
@@ -55,7 +54,7 @@ def prompt_of(call: Call) -> str:
 
 @dataclass
 class Pair:
-    """Two services, told apart by the path below which they call Google, and what is in front of and behind them."""
+    """Two services, distinguished by the path below which they call Google, and what is in front of and behind them."""
 
     one: ProxyServer
     other: ProxyServer
@@ -80,7 +79,7 @@ def pair(deploy: Path, tmp_path: Path) -> Iterator[Pair]:
 
 @dataclass(frozen=True)
 class Failure:
-    """A call that brought no picture: when it began and ended, and what was told."""
+    """A call that brought no picture: when it began and ended, and its status."""
 
     began: float
     ended: float
@@ -100,7 +99,7 @@ class Load:
     over: threading.Event = field(default_factory=threading.Event)
 
     def wait_for_more(self, count: int, seconds: float = 20) -> None:
-        """Returns when so many more pictures have been told of, and as many have come in answers."""
+        """Returns when answers have named so many more pictures, and as many have come in answers."""
         wanted, end = len(self.urls) + count, time.monotonic() + seconds
         several = len(self.pictures) + count
         while len(self.urls) < wanted or len(self.pictures) < several:
@@ -115,15 +114,15 @@ class Load:
             if self.over.is_set():
                 return
             prompt, began = f"caller {caller}, picture {count}", time.monotonic()
-            told = ask(prompt)
-            if isinstance(told, bytes):
-                self.pictures[prompt] = told
-            elif isinstance(told, str):
-                self.urls[prompt] = told
+            result = ask(prompt)
+            if isinstance(result, bytes):
+                self.pictures[prompt] = result
+            elif isinstance(result, str):
+                self.urls[prompt] = result
                 if count % 3 == 0 and not self.is_served_at_last(prompt):
                     self.missing.append(prompt)
             else:
-                self.failures[prompt] = Failure(began, time.monotonic(), *told)
+                self.failures[prompt] = Failure(began, time.monotonic(), *result)
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.nginx.authority)
@@ -137,7 +136,7 @@ class Load:
         """How a prompt is asked with OpenAI's SDK."""
         client = self.openais_client()
 
-        def ask(prompt: str) -> Told:
+        def ask(prompt: str) -> Result:
             try:
                 return client.images.generate(prompt=prompt, response_format="url").data[0].url
             except openai.APIStatusError as error:
@@ -146,10 +145,10 @@ class Load:
         return ask
 
     def as_base64(self) -> Ask:
-        """How a prompt is asked with OpenAI's SDK for a picture that flows. It may break in its midst."""
+        """Asks OpenAI's SDK for a picture that is streamed, and may break off."""
         client = self.openais_client()
 
-        def ask(prompt: str) -> Told:
+        def ask(prompt: str) -> Result:
             try:
                 answer = client.images.generate(prompt=prompt, response_format="b64_json")
             except openai.APIStatusError as error:
@@ -165,7 +164,7 @@ class Load:
         options = types.HttpOptions(base_url=self.nginx.url, client_args={"verify": self.context()})
         client = genai.Client(api_key=new_key(), http_options=options)
 
-        def ask(prompt: str) -> Told:
+        def ask(prompt: str) -> Result:
             try:
                 answer = client.models.generate_content(model="gemini-2.5-flash-image", contents=prompt)
             except errors.APIError as error:
@@ -181,7 +180,7 @@ class Load:
         session, headers = requests.Session(), {"Authorization": f"Bearer {new_key()}"}
         url, verify = f"{self.nginx.url}/v1/images/generations", self.nginx.authority
 
-        def ask(prompt: str) -> Told:
+        def ask(prompt: str) -> Result:
             body = {"prompt": prompt, "response_format": "url"}
             answer = session.post(url, json=body, headers=headers, verify=verify, timeout=20)
             if answer.status_code == 200:
@@ -191,7 +190,7 @@ class Load:
         return ask
 
     def is_served(self, prompt: str) -> bool:
-        """Whether the picture that was told of is there: the right one, and all of it."""
+        """Whether the picture that was named is there: the right one, and all of it."""
         answer = requests.get(self.urls[prompt], verify=self.nginx.authority, timeout=20)
         return answer.status_code == 200 and answer.content == PICTURES[number_of(prompt)]
 
@@ -210,7 +209,7 @@ def kill(server: ProxyServer) -> float:
     return time.monotonic()
 
 
-def test_a_machine_that_dies_takes_only_its_own_calls_with_it(pair: Pair):
+def test_only_calls_of_the_machine_that_dies_fail(pair: Pair):
     load = Load(pair.nginx)
     with ThreadPoolExecutor(CALLERS) as threads:
         calls = [threads.submit(load.call, caller) for caller in range(CALLERS)]
@@ -229,11 +228,11 @@ def test_a_machine_that_dies_takes_only_its_own_calls_with_it(pair: Pair):
         assert {sent.get(prompt, "one") for prompt in load.failures} == {"one"}
         assert max(failure.began for failure in load.failures.values()) < killed + DYING
         assert -DYING < min(seconds) <= max(seconds) < 2 * DYING, seconds
-        told = {(failure.status, failure.should_retry) for failure in load.failures.values()}
-        assert (502, "false") in told
-        assert told <= {(502, "false"), CUT_OFF}, "a picture that flowed is cut, and nothing else"
+        outcomes = {(failure.status, failure.should_retry) for failure in load.failures.values()}
+        assert (502, "false") in outcomes
+        assert outcomes <= {(502, "false"), CUT_OFF}, "a picture that flowed is cut, and nothing else"
 
-        # Nobody paid twice, for a call that failed or for one that did not.
+        # No call was paid for twice, whether it failed or not.
         assert set(times.values()) == {1}
         drawn = load.urls.keys() | load.pictures.keys()
         assert times.keys() == drawn | (load.failures.keys() & times.keys())
@@ -242,7 +241,7 @@ def test_a_machine_that_dies_takes_only_its_own_calls_with_it(pair: Pair):
         # Every picture that came in an answer came whole.
         assert all(picture == PICTURES[number_of(prompt)] for prompt, picture in load.pictures.items())
 
-        # Every picture that was told of is there, from the other one, and none is there in part.
+        # Every picture that was named is there, from the other one, and none is there in part.
         assert not load.missing
         assert all(threads.map(load.is_served, load.urls))
         for path in pair.bucket.iterdir():

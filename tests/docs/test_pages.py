@@ -14,7 +14,7 @@ from compat.errors import ErrorKind
 from compat.gemini_content.error import ENVELOPES as GOOGLE_ENVELOPES
 from compat.image_models import ImageModel, ModelCatalogue, Prices
 from compat.images import Usage
-from compat.openai_images.error import ENVELOPES as OPENAI_ENVELOPES
+from compat.openai_envelope import ENVELOPES as OPENAI_ENVELOPES
 from proxy.observation import metrics
 from proxy.observation.logs import fields_of
 from proxy.observation.record import Observation
@@ -94,17 +94,17 @@ def test_the_api_reference_is_current():
     assert (DOCS / "api.md").read_text(encoding="utf-8") == reference.page(), "run `python -m spec.reference`"
 
 
-def test_openais_error_codes_are_all_told_with_their_status():
-    told = {
+def test_every_error_code_is_documented_with_its_status():
+    documented = {
         (int(row[0]), None if row[1] == "null" else row[1].strip("`"))
         for table in tables_of(DOCS / "errors.md")
         for row in table
         if row[0].isdigit() and len(row) == 4 and not row[1].isupper() and (row[1] == "null" or row[1][1:-1].islower())
     }
-    assert told == {(status, code) for status, _, code in OPENAI_ENVELOPES.values()}
+    assert documented == {(status, code) for status, _, code in OPENAI_ENVELOPES.values()}
 
 
-def test_googles_errors_of_our_own_are_told_as_they_are():
+def test_errors_of_the_gemini_surface_are_documented():
     page = DOCS / "errors.md"
     rows = [row for table in tables_of(page) for row in table if row[0].isdigit() and row[1][1:-1].isupper()]
     assert rows
@@ -115,28 +115,28 @@ def test_googles_errors_of_our_own_are_told_as_they_are():
     assert {kind.name for kind in ErrorKind} <= names
 
 
-def test_every_metric_is_told():
-    told = {name for table in tables_of(DOCS / "operations.md") for row in table for name in CODE.findall(row[0])}
+def test_every_metric_is_documented():
+    documented = {name for table in tables_of(DOCS / "operations.md") for row in table for name in CODE.findall(row[0])}
     collectors = [one for one in vars(metrics).values() if hasattr(one, "describe") and hasattr(one, "_name")]
     names = {one._name + ("_total" if one._type == "counter" else "") for one in collectors}
     assert names
-    assert {name for name in told if name.startswith("twinlens_")} == names
+    assert {name for name in documented if name.startswith("twinlens_")} == names
 
 
-def test_every_field_of_the_log_is_told():
+def test_every_field_of_the_log_is_documented():
     [table] = [table for table in tables_of(DOCS / "operations.md") if table[0][0] == "field"]
-    told = {name for row in table[1:] for name in CODE.findall(row[0])}
-    assert told == {*names_of_fields(), "time", "level", "message"}
+    documented = {name for row in table[1:] for name in CODE.findall(row[0])}
+    assert documented == {*names_of_fields(), "time", "level", "message"}
 
 
 def names_of_fields() -> set[str]:
     """Every field that a line can have."""
-    seen = Observation("an-id", "POST", model="a-model", prices=Prices(1, 1, 1), key="a-key", error="cut")
-    seen.first_byte = 1.0
-    times = seen.call()
+    observation = Observation("an-id", "POST", model="a-model", prices=Prices(1, 1, 1), key="a-key", error="cut")
+    observation.first_byte = 1.0
+    times = observation.call()
     times.first_byte = times.total = 1.0
-    seen.usage = Usage(1, 1, 1, 1)
-    return set(fields_of(seen))
+    observation.usage = Usage(1, 1, 1, 1)
+    return set(fields_of(observation))
 
 
 @pytest.mark.parametrize("page", [DOCS / "architecture.md", DOCS / "operations.md"], ids=lambda page: page.name)
@@ -164,7 +164,7 @@ def test_a_new_model_is_one_row(monkeypatch: pytest.MonkeyPatch):
         ("compat/gemini_content/request.py", "def build_request"),
         ("compat/gemini_content/response.py", "BLOCKED"),
         ("compat/errors.py", "class ErrorKind"),
-        ("compat/openai_images/error.py", "ENVELOPES"),
+        ("compat/openai_envelope.py", "ENVELOPES"),
         ("compat/gemini_content/error.py", "ENVELOPES"),
         ("proxy/settings.py", "class Settings"),
     ],

@@ -27,7 +27,7 @@ def sandbox_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def chain_server(sandbox_server: ProxyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
-    """A proxy whose model is drawn by a second one, with which it speaks OpenAI's API."""
+    """A proxy whose model is drawn by a second one, through OpenAI's API."""
     folder = _folder(tmp_path_factory, "chain")
     with ProxyServer(folder, MODELS_FILE=models_file(folder, f"{sandbox_server.url}/v1")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""A row of MODELS_FILE whose server speaks Gemini's API: another address, another name, the house's own key."""
+"""A row of MODELS_FILE whose server speaks Gemini's API: its address, its name for the model, the operator's key."""
 
 import base64
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support.keys import new_key
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import Answer, ScriptedUpstream
 
-HOUSE_KEY = new_key()
+OPERATORS_KEY = new_key()
 PICTURE = pictures.plain_png()
 ROW = """
 [[model]]
@@ -22,7 +22,7 @@ aliases = ["gpt-image-1"]
 upstream = "gemini"
 base_url = "{url}"
 upstream_name = "gemini-3-pro-image"
-key = "env:HOUSE_KEY"
+key = "env:OPERATORS_KEY"
 pixels = "gemini-3-pro-image"
 prices = {{ input = 2, text_output = 12, image_output = 120 }}
 """
@@ -34,12 +34,12 @@ def mirror(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("mirror")
     file = folder / "models.toml"
     file.write_text(ROW.format(url=google.url))
-    nobody = "http://127.0.0.1:9"
-    with ProxyServer(folder, MODELS_FILE=str(file), HOUSE_KEY=HOUSE_KEY, GEMINI_BASE_URL=nobody) as server:
+    unreachable = "http://127.0.0.1:9"
+    with ProxyServer(folder, MODELS_FILE=str(file), OPERATORS_KEY=OPERATORS_KEY, GEMINI_BASE_URL=unreachable) as server:
         yield server
 
 
-def test_both_surfaces_ask_its_server_with_the_key_of_the_house(mirror: ProxyServer, upstream: ScriptedUpstream):
+def test_both_surfaces_call_its_server_with_the_operators_key(mirror: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(pictures.drawn(pictures.picture_part(PICTURE))))
     google = genai.Client(api_key=new_key(), http_options=types.HttpOptions(base_url=mirror.url))
     assert google.models.generate_content(model="mirror", contents="x").parts[0].inline_data.data == PICTURE
@@ -49,7 +49,7 @@ def test_both_surfaces_ask_its_server_with_the_key_of_the_house(mirror: ProxySer
     assert answer.usage.model_extra["cost"] > 0
     for call in upstream.calls:
         assert call.target == "/v1beta/models/gemini-3-pro-image:generateContent"
-        assert call.headers.get("x-goog-api-key") == HOUSE_KEY
+        assert call.headers.get("x-goog-api-key") == OPERATORS_KEY
         assert call.headers.get("authorization") is None
 
 

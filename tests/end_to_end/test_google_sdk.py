@@ -255,7 +255,7 @@ def test_the_body_and_the_query_travel_byte_for_byte(server: ProxyServer, upstre
     assert call.target == f"{GENERATE}?%24alt=json%3Benum-encoding%3Dint&x=1"
 
 
-def test_a_call_without_a_key_gets_googles_403_and_nobody_is_asked(
+def test_a_call_without_a_key_gets_googles_403_and_makes_no_call_upstream(
     server: ProxyServer, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())

@@ -56,9 +56,9 @@ OUTCOMES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def told_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
-    """A proxy of these tests' own, so that its output speaks of them alone."""
-    with ProxyServer(tmp_path_factory.mktemp("told"), GEMINI_BASE_URL=google.url) as server:
+def chatty_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+    """A proxy of these tests' own, so that its output is about them alone."""
+    with ProxyServer(tmp_path_factory.mktemp("keys"), GEMINI_BASE_URL=google.url) as server:
         yield server
 
 
@@ -89,15 +89,15 @@ def ask(server: ProxyServer, path: str, headers: dict[str, str]) -> requests.Res
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_key_is_in_no_response_and_in_no_output(
-    told_server: ProxyServer, upstream: ScriptedUpstream, place: str, path: str, outcome: str
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, place: str, path: str, outcome: str
 ) -> None:
     upstream.answers(OUTCOMES[outcome])
     keys = new_key(), new_key("AQ.")
     headers, query = PLACES[place]
     filled = {name: value.format(*keys) for name, value in headers.items()}
-    answer = ask(told_server, addressed(path, query.format(*keys)), filled)
+    answer = ask(chatty_server, addressed(path, query.format(*keys)), filled)
     assert keys_in(everything_in(answer)) == []
-    assert keys_in(told_server.output()) == []
+    assert keys_in(chatty_server.output()) == []
     goes_up = bearer_of(filled) if path == GENERATIONS else keys[0]
     for call in upstream.calls:
         assert call.all("x-goog-api-key") == [goes_up], "one of two keys goes up, alone"
@@ -107,17 +107,17 @@ def test_a_key_is_in_no_response_and_in_no_output(
         assert "key=" not in call.target
         assert call.headers.get("authorization") is None
         assert call.headers.get("cookie") is None
-    assert bool(upstream.calls) == bool(goes_up), "a key was given, so somebody was asked"
+    assert bool(upstream.calls) == bool(goes_up), "a key was given, so there is a call upstream"
     assert upstream.calls or answer.status_code == 401
 
 
 def test_an_echoed_key_is_replaced_and_the_rest_of_the_message_is_kept(
-    told_server: ProxyServer, upstream: ScriptedUpstream, key: str
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(echoes_the_key)
     for answer in (
-        ask(told_server, GENERATIONS, {"Authorization": f"Bearer {key}"}),
-        ask(told_server, GENERATE_CONTENT, {"x-goog-api-key": key}),
+        ask(chatty_server, GENERATIONS, {"Authorization": f"Bearer {key}"}),
+        ask(chatty_server, GENERATE_CONTENT, {"x-goog-api-key": key}),
     ):
         assert answer.status_code == 403
         assert answer.json()["error"]["message"] == "Permission denied: Consumer 'api_key:[key]' has been suspended."
@@ -125,11 +125,11 @@ def test_an_echoed_key_is_replaced_and_the_rest_of_the_message_is_kept(
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_key_that_the_upstream_repeats_in_a_header_is_not_passed_on(
-    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str
 ) -> None:
     body = pictures.error(403, "PERMISSION_DENIED", "Permission denied.")
     upstream.answers(Answer(body, status=403, headers=(("X-Debug-Consumer", f"api_key:{key}"),)))
-    answer = ask(told_server, path, {"Authorization": f"Bearer {key}"})
+    answer = ask(chatty_server, path, {"Authorization": f"Bearer {key}"})
     assert answer.status_code == 403
     assert keys_in(everything_in(answer)) == []
 
@@ -144,13 +144,13 @@ def test_a_key_that_the_upstream_repeats_in_a_header_is_not_passed_on(
     ],
 )
 def test_a_key_is_not_repeated_by_any_path_or_method(
-    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, method: str, path: str
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, key: str, method: str, path: str
 ) -> None:
     upstream.answers(OUTCOMES["a picture"])
     headers = {"x-goog-api-key": key, "Authorization": f"Bearer {key}"}
-    answer = requests.request(method, addressed(told_server.url + path, f"key={key}"), headers=headers, timeout=10)
+    answer = requests.request(method, addressed(chatty_server.url + path, f"key={key}"), headers=headers, timeout=10)
     assert keys_in(everything_in(answer)) == []
-    assert keys_in(told_server.output()) == []
+    assert keys_in(chatty_server.output()) == []
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,15 @@ def test_a_key_is_not_repeated_by_any_path_or_method(
 )
 @pytest.mark.parametrize("path", PATHS)
 def test_a_key_is_not_repeated_when_the_body_is_malformed(
-    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, body: bytes
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, body: bytes
 ) -> None:
     upstream.answers(OUTCOMES["a picture"])
     headers = {"x-goog-api-key": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     data = body.replace(b"{key}", key.encode())
-    answer = requests.post(addressed(told_server.url + path, f"key={key}"), data=data, headers=headers, timeout=10)
+    answer = requests.post(addressed(chatty_server.url + path, f"key={key}"), data=data, headers=headers, timeout=10)
     assert answer.status_code == 400
     assert keys_in(everything_in(answer)) == []
-    assert keys_in(told_server.output()) == []
+    assert keys_in(chatty_server.output()) == []
 
 
 @pytest.mark.parametrize(
@@ -191,40 +191,40 @@ def test_a_key_is_not_repeated_when_the_body_is_malformed(
     ],
 )
 def test_a_key_is_not_repeated_when_the_request_itself_is_malformed(
-    told_server: ProxyServer, key: str, request_line: str
+    chatty_server: ProxyServer, key: str, request_line: str
 ) -> None:
-    answer = told_server.says_to(request_line.format(key=key, long="x" * 70_000).encode()).decode(errors="replace")
+    answer = chatty_server.says_to(request_line.format(key=key, long="x" * 70_000).encode()).decode(errors="replace")
     assert keys_in(answer) == []
-    assert keys_in(told_server.output()) == []
+    assert keys_in(chatty_server.output()) == []
     assert "<html" not in answer.lower()
 
 
 @pytest.mark.parametrize("suffix", ["%0d%0aX-Evil:1", "%00", "%ed%82%a4", "%ff", "%22", "%5c%5c"])
 @pytest.mark.parametrize("path", [GENERATE_CONTENT, STREAM, COUNT])
-def test_a_key_that_no_header_can_carry_is_told_as_an_error_of_the_callers(
-    told_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, suffix: str
+def test_a_key_that_no_header_can_carry_is_an_error_of_the_caller(
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, suffix: str
 ) -> None:
     upstream.answers(knows_only(key, OUTCOMES["a picture"]))
-    written_before = len(told_server.output())
-    answer = ask(told_server, addressed(path, f"key={key}{suffix}"), {})
+    written_before = len(chatty_server.output())
+    answer = ask(chatty_server, addressed(path, f"key={key}{suffix}"), {})
     assert answer.status_code == 400, answer.text
     assert keys_in(everything_in(answer)) == []
-    written = told_server.output()[written_before:]
+    written = chatty_server.output()[written_before:]
     assert keys_in(written) == []
     assert "Traceback" not in written
 
 
 def test_a_key_is_in_no_file_and_on_no_page_of_the_service(
-    told_server: ProxyServer, upstream: ScriptedUpstream, key: str
+    chatty_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(OUTCOMES["a picture"])
-    answer = ask(told_server, GENERATIONS, {"Authorization": f"Bearer {key}"})
+    answer = ask(chatty_server, GENERATIONS, {"Authorization": f"Bearer {key}"})
     assert keys_in(answer.json()["data"][0]["url"]) == []
-    for file in told_server.folder.rglob("*"):
+    for file in chatty_server.folder.rglob("*"):
         assert keys_in(file.name) == []
         assert not file.is_file() or keys_in(file.read_bytes().decode(errors="replace")) == []
     for page in ("/", "/metrics", "/healthz", "/readyz", "/openapi.json"):
-        assert keys_in(everything_in(requests.get(told_server.url + page, timeout=10))) == []
+        assert keys_in(everything_in(requests.get(chatty_server.url + page, timeout=10))) == []
 
 
 def test_the_search_for_keys_finds_a_key() -> None:

@@ -94,7 +94,7 @@ def test_an_open_file_is_edited(ask: Ask, upstream: ScriptedUpstream, file: Path
     [PNG, io.BytesIO(PNG), ("cat.jpg", PNG), ("cat", PNG, "application/octet-stream"), ("cat.gif", PNG, "image/gif")],
     ids=["bytes", "BytesIO", "a wrong ending", "no type", "a wrong type"],
 )
-def test_the_bytes_tell_the_type_and_not_the_client(ask: Ask, upstream: ScriptedUpstream, given: Any) -> None:
+def test_the_type_is_read_from_the_bytes(ask: Ask, upstream: ScriptedUpstream, given: Any) -> None:
     upstream.answers(painted())
     if isinstance(given, io.BytesIO):
         given.seek(0)
@@ -126,7 +126,7 @@ def test_a_list_of_one_is_one_picture(ask: Ask, upstream: ScriptedUpstream) -> N
     assert inline_pictures(upstream.calls[0]) == [("image/png", PNG)]
 
 
-def test_sixteen_pictures_are_taken_and_seventeen_are_not(ask: Ask, upstream: ScriptedUpstream) -> None:
+def test_sixteen_pictures_are_accepted_and_seventeen_refused(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     ask("edit", model=MODEL, prompt="join them", image=[PNG] * 16)
     assert len(inline_pictures(upstream.calls[0])) == 16
@@ -136,7 +136,7 @@ def test_sixteen_pictures_are_taken_and_seventeen_are_not(ask: Ask, upstream: Sc
     assert len(upstream.calls) == 1
 
 
-def test_a_mask_goes_along_with_an_instruction_and_the_answer_says_what_it_is_worth(
+def test_a_mask_is_sent_with_an_instruction_and_an_advisory_is_returned(
     ask: Ask, client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
@@ -144,9 +144,9 @@ def test_a_mask_goes_along_with_an_instruction_and_the_answer_says_what_it_is_wo
     assert bytes_of(answer) == [pictures.plain_png()]
     (call,) = upstream.calls
     assert inline_pictures(call) == [("image/png", PNG), ("image/png", MASK)]
-    told = parts_of(call)[-1]["text"]
-    assert told.startswith("make it blue")
-    assert "mask" in told
+    text = parts_of(call)[-1]["text"]
+    assert text.startswith("make it blue")
+    assert "mask" in text
     raw = client.images.with_raw_response.edit(model=MODEL, prompt="make it blue", image=PNG, mask=MASK)
     assert raw.headers["x-twinlens-advisory"] == "mask"
 
@@ -279,7 +279,7 @@ def test_a_form_without_a_length_is_read_as_openais_node_client_sends_it(
     assert parts_of(upstream.calls[0])[-1] == {"text": "make it blue, 파란색"}
 
 
-def test_json_is_taken_with_pictures_and_a_mask_as_data_urls(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
+def test_json_may_have_pictures_and_a_mask_as_data_urls(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     body = {
         "model": MODEL,
@@ -389,7 +389,7 @@ MASKS = {
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-def test_a_mask_that_is_none_is_refused(
+def test_a_mask_that_is_not_a_picture_is_refused(
     ask: Ask, client: openai.OpenAI, upstream: ScriptedUpstream, mask: bytes
 ) -> None:
     upstream.answers(painted())
@@ -437,7 +437,7 @@ def test_the_size_of_a_mask_is_that_of_the_first_picture(client: openai.OpenAI, 
     ],
     ids=["no prompt", "no picture", "an empty text", "an empty file", "an empty prompt"],
 )
-def test_a_form_that_lacks_something_is_told_what(
+def test_a_form_without_a_required_field_is_refused_by_name(
     client: openai.OpenAI, upstream: ScriptedUpstream, files: Any, code: str, param: str
 ) -> None:
     upstream.answers(painted())
@@ -482,10 +482,10 @@ def test_a_form_that_cannot_be_read_is_the_callers_error(
     headers = {"Authorization": f"Bearer {client.api_key}", "Content-Type": content_type}
     connection.request("POST", f"/v1/images/{path}", body, headers)
     answer = connection.getresponse()
-    told = answer.read()
+    body = answer.read()
     connection.close()
-    assert answer.status == 400, told
-    assert set(json.loads(told)["error"]) == {"message", "type", "param", "code"}
+    assert answer.status == 400, body
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
     assert upstream.calls == []
 
 
@@ -496,7 +496,7 @@ def test_a_form_of_another_kind_is_refused(client: openai.OpenAI, upstream: Scri
     assert upstream.calls == []
 
 
-def test_a_missing_key_is_told_before_the_pictures_are_looked_at(
+def test_a_missing_key_is_an_error_before_the_pictures_are_read(
     server: ProxyServer, upstream: ScriptedUpstream
 ) -> None:
     answer = requests.post(f"{server.url}/v1/images/edits", files={"image": b"no picture"}, timeout=10)

@@ -98,7 +98,7 @@ RATIO_OF_SIZE = {
     **{"1100x1000": "1:1", "1150x1000": "5:4", "2560x1080": "21:9", "3440x1440": "21:9", "16x16": "1:1"},
     # the farthest that is near enough
     **{"2790x1000": "21:9", "1000x2137": "9:16"},
-    # ratios themselves, and no wish at all
+    # ratios themselves, and no size at all
     **{ratio: ratio for ratio in PIXELS},
     **{"auto": None},
 }
@@ -113,14 +113,14 @@ def test_every_size_means_the_same_ratio_on_every_way_to_ask(
     client: openai.OpenAI, upstream: ScriptedUpstream, way: Way, fields: dict[str, Any]
 ) -> None:
     upstream.answers(painted())
-    heard, told = {}, {}
+    sent, reported = {}, {}
     for size in RATIO_OF_SIZE:
         answer = way(client, size=size, **fields)
         assert answer.status_code == 200, f"{size}: {answer.text[:300]}"
-        heard[size] = upstream.calls[-1].aspect_ratio
-        told[size] = answer.headers.get("x-twinlens-aspect-ratio")
-    assert heard == RATIO_OF_SIZE
-    assert told == RATIO_OF_SIZE
+        sent[size] = upstream.calls[-1].aspect_ratio
+        reported[size] = answer.headers.get("x-twinlens-aspect-ratio")
+    assert sent == RATIO_OF_SIZE
+    assert reported == RATIO_OF_SIZE
     assert len(upstream.calls) == len(RATIO_OF_SIZE)
 
 
@@ -184,7 +184,7 @@ COMPLAINTS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("way", [generation, form_edit, json_edit], ids=["generation", "form", "JSON edit"])
 @pytest.mark.parametrize(("fields", "code", "param"), COMPLAINTS.values(), ids=COMPLAINTS)
-def test_what_is_wrong_is_told_with_openais_own_code_and_the_name_of_the_field(
+def test_a_wrong_field_is_refused_with_openais_code_and_the_fields_name(
     client: openai.OpenAI, upstream: ScriptedUpstream, way: Way, fields: dict[str, Any], code: str, param: str
 ) -> None:
     upstream.answers(painted())
@@ -210,7 +210,7 @@ def test_what_is_wrong_is_told_with_openais_own_code_and_the_name_of_the_field(
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_body_without_what_is_needed_is_told_so(
+def test_a_body_without_a_required_field_is_refused_by_name(
     client: openai.OpenAI, upstream: ScriptedUpstream, path: str, body: Any, code: str, param: str | None
 ) -> None:
     upstream.answers(painted())
@@ -225,7 +225,7 @@ def test_a_body_without_what_is_needed_is_told_so(
 
 @pytest.mark.parametrize("path", ["images/generations", "images/edits"])
 @pytest.mark.parametrize("body", [b"", b"{", b'{"prompt": NaN}', b"\xff\xfe", b"[" * 100_000])
-def test_a_body_that_is_no_json_is_told_so(
+def test_a_body_that_is_not_json_is_refused(
     client: openai.OpenAI, upstream: ScriptedUpstream, path: str, body: bytes
 ) -> None:
     answer = post(client, path, data=body, headers={"Content-Type": "application/json"})
@@ -263,7 +263,7 @@ def test_an_empty_value_of_a_form_is_the_same_as_absence(
     assert set(plain.json()["data"][0]) == set(empty.json()["data"][0])
 
 
-WISHES = {
+IGNORED = {
     "quality": "hd",
     "style": "vivid",
     "background": "transparent",
@@ -277,13 +277,13 @@ WISHES = {
 
 
 @pytest.mark.parametrize("way", [generation, form_edit, json_edit], ids=["generation", "form", "JSON edit"])
-def test_wishes_that_cannot_be_met_are_left_out_and_named(
+def test_parameters_without_an_equivalent_are_ignored_and_reported(
     client: openai.OpenAI, upstream: ScriptedUpstream, way: Way
 ) -> None:
     upstream.answers(painted())
-    answer = way(client, **WISHES)
+    answer = way(client, **IGNORED)
     assert answer.status_code == 200, answer.text
-    assert set(answer.headers["x-twinlens-ignored"].split(", ")) == set(WISHES)
+    assert set(answer.headers["x-twinlens-ignored"].split(", ")) == set(IGNORED)
     meant_nothing = way(client, quality="auto", background="auto", moderation="auto", style="")
     assert "x-twinlens-ignored" not in meant_nothing.headers
     assert upstream.calls[0].body == upstream.calls[1].body
@@ -315,7 +315,7 @@ def test_the_extras_reach_the_model(ask: Ask, upstream: ScriptedUpstream) -> Non
 
 
 @pytest.mark.parametrize("way", [generation, form_edit, json_edit], ids=["generation", "form", "JSON edit"])
-def test_the_limits_of_the_model_are_its_own_to_know(
+def test_limits_of_the_model_are_left_to_the_upstream(
     client: openai.OpenAI, upstream: ScriptedUpstream, way: Way
 ) -> None:
     upstream.answers(failed(400, "INVALID_ARGUMENT", message="temperature must be in the range [0.0, 2.0]."))
@@ -325,9 +325,7 @@ def test_the_limits_of_the_model_are_its_own_to_know(
     assert "[0.0, 2.0]" in answer.json()["error"]["message"]
 
 
-def test_the_words_of_an_sdk_that_sends_extra_body_itself_count_too(
-    client: openai.OpenAI, upstream: ScriptedUpstream
-) -> None:
+def test_extra_body_may_be_sent_as_a_field(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     modalities = {"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}}
     assert generation(client, extra_body={"google": modalities}).status_code == 200
@@ -464,7 +462,7 @@ def test_resize_makes_exactly_the_pixels_of_any_size(
     assert all(value > 250 for value in corner) == bordered
 
 
-def test_a_picture_of_another_type_than_asked_for_is_made_anew_and_its_true_size_told(
+def test_a_picture_of_another_type_is_re_encoded_and_its_true_size_returned(
     client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     jpeg = pictures.picture_part(pictures.plain_jpeg(), "image/jpeg")
@@ -472,12 +470,12 @@ def test_a_picture_of_another_type_than_asked_for_is_made_anew_and_its_true_size
     untouched = client.images.generate(prompt="a cat", response_format="b64_json", size="1024x1024")
     assert (untouched.size, untouched.output_format) == ("1408x768", "jpeg")
     assert bytes_of(untouched) == [pictures.plain_jpeg()]
-    made_anew = client.images.generate(prompt="a cat", response_format="b64_json", output_format="png")
-    assert opened(bytes_of(made_anew)[0]).format == "PNG"
-    assert (made_anew.size, made_anew.output_format) == ("1408x768", "png")
+    encoded_again = client.images.generate(prompt="a cat", response_format="b64_json", output_format="png")
+    assert opened(bytes_of(encoded_again)[0]).format == "PNG"
+    assert (encoded_again.size, encoded_again.output_format) == ("1408x768", "png")
 
 
-def test_usage_tells_the_kinds_of_tokens_and_what_they_cost(ask: Ask, upstream: ScriptedUpstream) -> None:
+def test_usage_has_the_kinds_of_tokens_and_their_cost(ask: Ask, upstream: ScriptedUpstream) -> None:
     usage = {
         "promptTokenCount": 267,
         "candidatesTokenCount": 1303,
@@ -495,15 +493,15 @@ def test_usage_tells_the_kinds_of_tokens_and_what_they_cost(ask: Ask, upstream: 
     upstream.answers(Answer({**pictures.drawn(pictures.picture_part(pictures.plain_png())), "usageMetadata": usage}))
     for n in (1, 3):
         answer = ask("edit", model=MODEL, prompt="a cat", image=PICTURE, n=n)
-        told = answer.usage
-        assert (told.input_tokens, told.output_tokens, told.total_tokens) == (267 * n, 1403 * n, 1670 * n)
-        details = told.input_tokens_details
+        usage = answer.usage
+        assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (267 * n, 1403 * n, 1670 * n)
+        details = usage.input_tokens_details
         assert (details.text_tokens, details.image_tokens) == (9 * n, 258 * n)
-        assert told.output_tokens_details is not None
-        assert told.output_tokens_details.text_tokens == 113 * n
-        assert told.output_tokens_details.image_tokens == 1290 * n
+        assert usage.output_tokens_details is not None
+        assert usage.output_tokens_details.text_tokens == 113 * n
+        assert usage.output_tokens_details.image_tokens == 1290 * n
         cost = (267 * 0.30 + 113 * 2.50 + 1290 * 30) / 1_000_000 * n
-        assert extras(told)["cost"] == pytest.approx(cost, rel=1e-6)
+        assert extras(usage)["cost"] == pytest.approx(cost, rel=1e-6)
 
 
 def test_a_variation_is_an_edit_whose_words_are_ours(ask: Ask, upstream: ScriptedUpstream) -> None:
@@ -527,7 +525,7 @@ def test_a_variation_needs_a_form(client: openai.OpenAI, upstream: ScriptedUpstr
     assert upstream.calls == []
 
 
-def test_the_headers_tell_the_ratio_the_retirement_and_the_request(
+def test_the_headers_have_the_ratio_the_retirement_date_and_the_request_id(
     client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
@@ -543,17 +541,17 @@ def test_the_headers_tell_the_ratio_the_retirement_and_the_request(
 # Models
 
 
-def test_a_model_tells_what_a_caller_wants_to_know_before_paying(client: openai.OpenAI) -> None:
+def test_a_model_lists_its_limits_and_prices(client: openai.OpenAI) -> None:
     for model in (*client.models.list(), client.models.retrieve(MODEL)):
         assert model.id == "gemini-2.5-flash-image"
         assert (model.object, model.owned_by, model.shutdown_date) == ("model", "google", "2026-10-02")
-        told = extras(model)
-        assert told["aspect_ratios"] == {ratio: f"{width}x{height}" for ratio, (width, height) in PIXELS.items()}
-        assert told["image_sizes"] == {}
-        assert told["output_formats"] == ["png", "jpeg", "webp", "avif"]
-        assert told["limits"]["n"] == 10
-        assert told["limits"]["prompt_characters"] == 32000
-        assert {name: told["pricing"][name] for name in ("input", "text_output", "image_output")} == {
+        fields = extras(model)
+        assert fields["aspect_ratios"] == {ratio: f"{width}x{height}" for ratio, (width, height) in PIXELS.items()}
+        assert fields["image_sizes"] == {}
+        assert fields["output_formats"] == ["png", "jpeg", "webp", "avif"]
+        assert fields["limits"]["n"] == 10
+        assert fields["limits"]["prompt_characters"] == 32000
+        assert {name: fields["pricing"][name] for name in ("input", "text_output", "image_output")} == {
             "input": 0.30,
             "text_output": 2.50,
             "image_output": 30,
@@ -583,13 +581,13 @@ def renamed_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFa
         ("gemini-2.5-flash-image", "url"),
     ],
 )
-def test_an_alias_follows_the_default_of_its_name_and_any_explicit_wish(
+def test_an_alias_has_the_default_of_its_name_and_follows_the_parameter(
     renamed_server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, default: str
 ) -> None:
     upstream.answers(painted())
     client = openai.OpenAI(base_url=f"{renamed_server.url}/v1", api_key=key)
-    for wish, expected in ((openai.omit, default), ("url", "url"), ("b64_json", "b64_json")):
-        (item,) = client.images.generate(model=name, prompt="a cat", response_format=wish).data or []
+    for response_format, expected in ((openai.omit, default), ("url", "url"), ("b64_json", "b64_json")):
+        (item,) = client.images.generate(model=name, prompt="a cat", response_format=response_format).data or []
         assert [field for field in ("url", "b64_json") if getattr(item, field)] == [expected]
     assert {call.target for call in upstream.calls} == {"/v1beta/models/gemini-nano-banana-2.1:generateContent"}
     assert client.models.retrieve(name).id == name
@@ -600,7 +598,7 @@ def test_a_model_with_tiers_is_asked_for_the_nearest_one(
 ) -> None:
     upstream.answers(painted())
     client = openai.OpenAI(base_url=f"{renamed_server.url}/v1", api_key=key)
-    wishes: list[tuple[dict[str, Any], str | None]] = [
+    cases: list[tuple[dict[str, Any], str | None]] = [
         ({}, None),
         ({"size": "16:9"}, None),
         ({"size": "1024x1024"}, "1K"),
@@ -610,10 +608,10 @@ def test_a_model_with_tiers_is_asked_for_the_nearest_one(
         ({"size": "256x256"}, "1K"),
         ({"size": "1024x1024", "extra_body": {"image_size": "4K"}}, "4K"),
     ]
-    for wish, tier in wishes:
-        answer = client.images.with_raw_response.generate(prompt="a cat", **wish)
+    for parameters, tier in cases:
+        answer = client.images.with_raw_response.generate(prompt="a cat", **parameters)
         sent = upstream.calls[-1].json["generationConfig"].get("imageConfig", {})
-        assert sent.get("imageSize") == tier, wish
+        assert sent.get("imageSize") == tier, parameters
         assert "x-twinlens-ignored" not in answer.headers
         assert "x-twinlens-retires" not in answer.headers
         assert "cost" not in extras(answer.parse().usage)
@@ -727,7 +725,7 @@ ERRORS: dict[str, tuple[Answer, type[openai.APIStatusError], int, str, str | Non
 
 @pytest.mark.parametrize("method", ["generate", "edit"])
 @pytest.mark.parametrize(("answer", "exception", "status", "kind", "code", "again"), ERRORS.values(), ids=ERRORS)
-def test_an_error_has_its_class_its_code_and_its_number_of_attempts(
+def test_an_error_has_its_class_code_and_number_of_attempts(
     client: openai.OpenAI,
     upstream: ScriptedUpstream,
     method: str,
@@ -749,7 +747,7 @@ def test_an_error_has_its_class_its_code_and_its_number_of_attempts(
     assert len(upstream.calls) == (2 if again else 1)
 
 
-def test_a_refusal_says_why_and_is_asked_of_the_upstream_exactly_once(ask: Ask, upstream: ScriptedUpstream) -> None:
+def test_a_refusal_says_why_and_is_not_retried(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.refused("IMAGE_SAFETY", "It violated the policy.")))
     with pytest.raises(openai.BadRequestError) as caught:
         ask("edit", model=MODEL, prompt="a cat", image=PICTURE)
@@ -798,7 +796,9 @@ def test_the_same_surface_stands_below_googles_compatibility_path(
 
 
 @pytest.mark.parametrize("header", ["x-stainless-read-timeout", "x-stainless-timeout"])
-def test_the_patience_of_the_caller_is_ours(client: openai.OpenAI, upstream: ScriptedUpstream, header: str) -> None:
+def test_the_timeout_of_the_caller_shortens_the_call(
+    client: openai.OpenAI, upstream: ScriptedUpstream, header: str
+) -> None:
     upstream.answers(painted(delay=4))
     started = time.monotonic()
     answer = post(client, "images/generations", {header: "0.5"}, json={"prompt": "a cat"})
@@ -807,12 +807,12 @@ def test_the_patience_of_the_caller_is_ours(client: openai.OpenAI, upstream: Scr
     assert answer.headers["x-should-retry"] == "false"
 
 
-@pytest.mark.parametrize("patience", ["0", "-1", "inf", "nan", "soon", "100000"])
-def test_a_patience_that_makes_no_sense_does_not_count(
-    client: openai.OpenAI, upstream: ScriptedUpstream, patience: str
+@pytest.mark.parametrize("timeout", ["0", "-1", "inf", "nan", "soon", "100000"])
+def test_an_invalid_timeout_of_the_caller_is_ignored(
+    client: openai.OpenAI, upstream: ScriptedUpstream, timeout: str
 ) -> None:
     upstream.answers(painted(delay=0.1))
-    answer = post(client, "images/generations", {"x-stainless-read-timeout": patience}, json={"prompt": "a cat"})
+    answer = post(client, "images/generations", {"x-stainless-read-timeout": timeout}, json={"prompt": "a cat"})
     assert answer.status_code == 200, answer.text
 
 
@@ -831,7 +831,7 @@ def test_the_connection_upstream_ends_when_the_sdk_gives_up(
     assert max(call.end_within(2, since=started) for call in upstream.calls) < 2
 
 
-def test_an_answer_names_its_time(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
+def test_an_answer_has_its_time(client: openai.OpenAI, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     answer = generation(client, response_format="b64_json")
     assert re.fullmatch(r'\{"created":\d{10},"data":\[\{"b64_json":"[A-Za-z0-9+/]+=*".*', answer.text, re.DOTALL)

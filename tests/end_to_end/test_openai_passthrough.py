@@ -1,4 +1,4 @@
-"""OpenAI's API on both sides: what passes as it came, what does not, and what a bad server makes of both surfaces."""
+"""OpenAI's API on both sides: what passes unchanged, what does not, and the errors of a broken server."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ from tests.support.upstream import NO_ANSWER, NO_ANSWER_BUT_A_RESET, Answer, Scr
 MODEL = "gemini-2.5-flash-image"
 PICTURE = pictures.plain_png(1024, 1024, "teal")
 DRAWN = {"created": 1, "data": [{"b64_json": base64.b64encode(PICTURE).decode(), "revised_prompt": "a teal square"}]}
-HOUSE_KEY = new_key("sk-house-")
+OPERATORS_KEY = new_key("sk-")
 FORM = (
     b'--it-came-so\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nblue\r\n'
     b'--it-came-so\r\ncontent-disposition: form-data; name="image"; filename="x"\r\n\r\n%b\r\n'
@@ -30,13 +30,13 @@ FORM = (
 
 
 @pytest.fixture(scope="module")
-def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
-    """A proxy with the house's own key for a server whose name of the model is another one, and small limits."""
-    folder = tmp_path_factory.mktemp("window")
-    columns = ('upstream_name = "flux"', 'key = "env:HOUSE_KEY"')
+def server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+    """A proxy with the operator's key for a server that has another name for the model, and small limits."""
+    folder = tmp_path_factory.mktemp("passthrough")
+    columns = ('upstream_name = "flux"', 'key = "env:OPERATORS_KEY"')
     environment = {
         "MODELS_FILE": models_file(folder, f"{google.url}/v1", *columns),
-        "HOUSE_KEY": HOUSE_KEY,
+        "OPERATORS_KEY": OPERATORS_KEY,
         "UPSTREAM_TIMEOUT_SECONDS": "2",
         "MAX_ANSWER_BYTES": "3000000",
     }
@@ -45,37 +45,37 @@ def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def from_google(house: ProxyServer) -> genai.Client:
+def from_google(server: ProxyServer) -> genai.Client:
     """Google's SDK."""
-    return genai.Client(api_key=new_key(), http_options=types.HttpOptions(base_url=house.url))
+    return genai.Client(api_key=new_key(), http_options=types.HttpOptions(base_url=server.url))
 
 
 @pytest.fixture
-def from_openai(house: ProxyServer) -> openai.OpenAI:
+def from_openai(server: ProxyServer) -> openai.OpenAI:
     """OpenAI's SDK, which asks once."""
-    return openai.OpenAI(base_url=f"{house.url}/v1", api_key=new_key(), max_retries=0)
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=new_key(), max_retries=0)
 
 
-def post(house: ProxyServer, path: str, body: bytes, content_type: str = "application/json") -> requests.Response:
+def post(server: ProxyServer, path: str, body: bytes, content_type: str = "application/json") -> requests.Response:
     headers = {"Authorization": f"Bearer {new_key()}", "Content-Type": content_type}
-    return requests.post(f"{house.url}/v1/images/{path}", data=body, headers=headers, timeout=20)
+    return requests.post(f"{server.url}/v1/images/{path}", data=body, headers=headers, timeout=20)
 
 
-def test_json_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, upstream: ScriptedUpstream):
+def test_json_is_passed_on_unchanged_but_for_the_models_name(server: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(json.dumps(DRAWN).encode(), headers=(("x-of-the-server", "yes"),)))
     body = b'{ "prompt":"\\uace0", "model" : "%b","response_format":"b64_json", "steps": 1.50 }'
-    answer = post(house, "generations", body % MODEL.encode())
+    answer = post(server, "generations", body % MODEL.encode())
     assert answer.content == json.dumps(DRAWN).encode()
     assert answer.headers["x-of-the-server"] == "yes"
     (call,) = upstream.calls
     assert call.body == b'{ "prompt":"\\uace0", "model" :"flux","response_format":"b64_json", "steps": 1.50 }'
-    assert call.headers.get("authorization") == f"Bearer {HOUSE_KEY}"
+    assert call.headers.get("authorization") == f"Bearer {OPERATORS_KEY}"
 
 
-def test_a_form_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, upstream: ScriptedUpstream):
+def test_a_form_is_passed_on_unchanged_but_for_the_models_name(server: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(DRAWN))
     content_type = "multipart/form-data; boundary=it-came-so"
-    assert post(house, "edits", FORM % (PICTURE, MODEL.encode()), content_type).ok
+    assert post(server, "edits", FORM % (PICTURE, MODEL.encode()), content_type).ok
     (call,) = upstream.calls
     assert call.target == "/v1/images/edits"
     assert call.headers.get("content-type") == content_type
@@ -83,7 +83,7 @@ def test_a_form_goes_up_as_it_came_but_for_the_models_name(house: ProxyServer, u
 
 
 @pytest.mark.parametrize("link", ["{url}/drawn/a.png", "/drawn/a.png"])
-def test_base64_is_what_the_caller_wants_also_where_the_server_tells_an_address(
+def test_base64_is_returned_even_if_the_server_answers_with_a_url(
     from_openai: openai.OpenAI, upstream: ScriptedUpstream, link: str
 ):
     item = {"url": link.format(url=upstream.url), "revised_prompt": "a teal square"}
@@ -92,7 +92,7 @@ def test_base64_is_what_the_caller_wants_also_where_the_server_tells_an_address(
     assert base64.b64decode(answer.data[0].b64_json) == PICTURE
     assert answer.data[0].revised_prompt == "a teal square"
     assert [call.target for call in upstream.calls] == ["/v1/images/generations", "/drawn/a.png"]
-    assert upstream.calls[1].headers["authorization"] == f"Bearer {HOUSE_KEY}"
+    assert upstream.calls[1].headers["authorization"] == f"Bearer {OPERATORS_KEY}"
 
 
 def test_a_stream_passes_as_it_came(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
@@ -108,8 +108,8 @@ def test_a_stream_passes_as_it_came(from_openai: openai.OpenAI, upstream: Script
     }
     wire = b"event: image_generation.completed\ndata: " + json.dumps(event).encode() + b"\n\n"
     upstream.answers(Answer(wire, content_type="text/event-stream"))
-    [seen] = list(from_openai.images.generate(prompt="x", stream=True, partial_images=0))
-    assert base64.b64decode(seen.b64_json) == PICTURE
+    [event] = list(from_openai.images.generate(prompt="x", stream=True, partial_images=0))
+    assert base64.b64decode(event.b64_json) == PICTURE
     assert upstream.calls[0].json == {"prompt": "x", "stream": True, "partial_images": 0, "model": "flux"}
 
 
@@ -122,9 +122,9 @@ def test_pixels_of_any_size_are_made_here(from_openai: openai.OpenAI, upstream: 
     assert upstream.calls[0].json["quality"] == "high"
 
 
-def test_an_error_passes_without_the_key_of_the_house(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
-    told = {"error": {"message": f"Bad key {HOUSE_KEY}.", "type": "invalid_request_error", "param": None, "code": "x"}}
-    upstream.answers(Answer(told, status=401, headers=(("retry-after", "7"),)))
+def test_an_error_passes_without_the_operators_key(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
+    error = {"message": f"Bad key {OPERATORS_KEY}.", "type": "invalid_request_error", "param": None, "code": "x"}
+    upstream.answers(Answer({"error": error}, status=401, headers=(("retry-after", "7"),)))
     with pytest.raises(openai.AuthenticationError) as caught:
         from_openai.images.generate(prompt="x", response_format="b64_json")
     assert caught.value.body["message"] == "Bad key [key]."
@@ -135,8 +135,8 @@ def test_an_error_passes_without_the_key_of_the_house(from_openai: openai.OpenAI
 def test_a_field_that_is_wrong_is_named_in_the_callers_words(
     from_google: genai.Client, from_openai: openai.OpenAI, upstream: ScriptedUpstream, way: str
 ):
-    told = {"error": {"message": "No.", "type": "invalid_request_error", "param": "prompt", "code": "invalid_value"}}
-    upstream.answers(Answer(told, status=400))
+    error = {"error": {"message": "No.", "type": "invalid_request_error", "param": "prompt", "code": "invalid_value"}}
+    upstream.answers(Answer(error, status=400))
     with pytest.raises(openai.BadRequestError) as from_openais:
         from_openai.images.generate(prompt="x", response_format="url" if way == "address" else "b64_json")
     assert from_openais.value.param == "prompt"
@@ -146,9 +146,9 @@ def test_a_field_that_is_wrong_is_named_in_the_callers_words(
     assert [one["field"] for one in violations] == ["contents"]
 
 
-def test_too_many_requests_are_told_with_the_delay(from_google: genai.Client, upstream: ScriptedUpstream):
-    told = {"error": {"message": "Slow down.", "type": "x", "param": None, "code": "rate_limit_exceeded"}}
-    upstream.answers(Answer(told, status=429, headers=(("retry-after", "7"),)))
+def test_a_rate_limit_has_its_delay(from_google: genai.Client, upstream: ScriptedUpstream):
+    error = {"error": {"message": "Slow down.", "type": "x", "param": None, "code": "rate_limit_exceeded"}}
+    upstream.answers(Answer(error, status=429, headers=(("retry-after", "7"),)))
     with pytest.raises(errors.ClientError) as caught:
         from_google.models.generate_content(model=MODEL, contents="x")
     assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
@@ -171,7 +171,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("fault", BAD)
-def test_a_fault_of_the_server_is_told_in_googles_words(
+def test_a_fault_of_the_server_is_an_error_in_googles_form(
     from_google: genai.Client, upstream: ScriptedUpstream, fault: str
 ):
     answer, status = BAD[fault]
@@ -191,28 +191,28 @@ def test_a_picture_that_breaks_off_is_a_broken_transfer(from_google: genai.Clien
 
 
 def test_one_of_several_that_fails_costs_no_other(
-    house: ProxyServer, from_google: genai.Client, upstream: ScriptedUpstream
+    server: ProxyServer, from_google: genai.Client, upstream: ScriptedUpstream
 ):
-    told = f"Blocked for {HOUSE_KEY}."
-    failed = {"message": told, "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
+    message = f"Blocked for {OPERATORS_KEY}."
+    failed = {"message": message, "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
     upstream.answers(Answer({**DRAWN, "errors": [failed]}))
     config = types.GenerateContentConfig(candidate_count=2)
     drawn, blocked = from_google.models.generate_content(model=MODEL, contents="x", config=config).candidates
     assert drawn.content.parts[0].inline_data.data == PICTURE
     assert blocked.finish_reason == types.FinishReason.IMAGE_SAFETY
-    url, body = f"{house.url}/v1beta/models/{MODEL}:generateContent", {"contents": [{"parts": [{"text": "x"}]}]}
+    url, body = f"{server.url}/v1beta/models/{MODEL}:generateContent", {"contents": [{"parts": [{"text": "x"}]}]}
     answer = requests.post(url, json=body, headers={"x-goog-api-key": new_key()}, timeout=20)
     assert answer.json()["candidates"][1]["finishMessage"] == "Blocked for [key]."
 
 
-def test_what_is_left_out_is_named(house: ProxyServer, upstream: ScriptedUpstream):
+def test_ignored_parameters_are_reported(server: ProxyServer, upstream: ScriptedUpstream):
     upstream.answers(Answer(DRAWN))
     body = {
         "contents": [{"parts": [{"text": "x"}]}],
         "generationConfig": {"seed": 3, "topK": 4, "imageConfig": {"imageSize": "2K"}},
         "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
     }
-    url = f"{house.url}/v1beta/models/{MODEL}:generateContent"
+    url = f"{server.url}/v1beta/models/{MODEL}:generateContent"
     answer = requests.post(url, json=body, headers={"x-goog-api-key": new_key()}, timeout=20)
     assert answer.status_code == 200
     named = set(answer.headers["x-twinlens-ignored"].split(", "))
@@ -225,9 +225,9 @@ def test_what_is_left_out_is_named(house: ProxyServer, upstream: ScriptedUpstrea
 
 
 def test_models_are_listed_on_both_surfaces(from_google: genai.Client, from_openai: openai.OpenAI):
-    [told] = from_google.models.list()
-    assert told.name == f"models/{MODEL}"
-    assert "countTokens" not in told.supported_actions
+    [model] = from_google.models.list()
+    assert model.name == f"models/{MODEL}"
+    assert "countTokens" not in model.supported_actions
     [model] = from_openai.models.list().data
     assert (model.id, model.owned_by, model.model_extra["upstream_model"]) == (MODEL, "twinlens", "flux")
 

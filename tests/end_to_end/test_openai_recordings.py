@@ -6,9 +6,7 @@ The recordings are not part of the project: they are read where they lie, and wi
 import asyncio
 import base64
 import io
-import json
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import openai
@@ -21,15 +19,14 @@ from PIL import Image
 from tests.support import pictures
 from tests.support.keys import new_key
 from tests.support.models_file import models_file
-from tests.support.processes import PROJECT
 from tests.support.proxy_server import ProxyServer
-from tests.support.upstream import JSON, Answer, ScriptedUpstream
+from tests.support.recordings import ABSENT, openai_recordings
+from tests.support.upstream import ScriptedUpstream
 
-FOLDER = PROJECT.parent / "shared" / "recordings"
 MODEL = "gemini-2.5-flash-image"
-NAMES = sorted(path.stem for path in FOLDER.glob("openai_*.json") if "_responses_" not in path.stem)  # another API
+RECORDINGS = {recording.name: recording for recording in openai_recordings()}
 
-pytestmark = pytest.mark.skipif(not NAMES, reason="the recordings do not lie in ../shared/recordings beside this clone")
+pytestmark = pytest.mark.skipif(not RECORDINGS, reason=ABSENT)
 
 # What is recorded as an error, as a caller of google-genai meets it: HTTP status and error.status.
 ERRORS = {
@@ -51,35 +48,14 @@ ERRORS = {
 NO_PICTURE = {"openai_gpt-image-1-mini_generate_jpeg_usage"}  # the recorder wrote `hello` in its place
 
 
-@cache
-def response_of(name: str) -> dict[str, Any]:
-    """The response of one recorded exchange."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())["response"]
-    return found
-
-
-def wire_body(name: str) -> bytes:
-    """The body as it was on the wire, or as close to it as the recorder left it."""
-    response = response_of(name)
-    if "body_text" in response:
-        return str(response["body_text"]).encode()
-    return json.dumps(response["body"]).encode()
-
-
-def replay(name: str) -> Answer:
-    """The recorded answer."""
-    response = response_of(name)
-    return Answer(wire_body(name), response["status"], response["headers"].get("content-type", JSON))
-
-
 def items_of(name: str) -> list[dict[str, Any]]:
     """The items of a recorded answer; none if it is an error."""
-    found: list[dict[str, Any]] = json.loads(wire_body(name)).get("data", [])
+    found: list[dict[str, Any]] = RECORDINGS[name].bodies[0].get("data", [])
     return found
 
 
-PICTURED = [name for name in NAMES if "b64_json" in str(items_of(name))[:40] and name not in NO_PICTURE]
-LINKED = [name for name in NAMES if any(item.get("url") for item in items_of(name))]
+PICTURED = [name for name in RECORDINGS if "b64_json" in str(items_of(name))[:40] and name not in NO_PICTURE]
+LINKED = [name for name in RECORDINGS if any(item.get("url") for item in items_of(name))]
 
 
 def recorded_picture(name: str) -> bytes:
@@ -88,9 +64,9 @@ def recorded_picture(name: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy whose only model is drawn by the replaying server, in OpenAI's API."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("recordings")
     file = models_file(folder, f"{google.url}/v1", "image_urls = true", "urls = true")
     with ProxyServer(folder, MODELS_FILE=file) as server:
         yield server
@@ -103,14 +79,14 @@ def key() -> str:
 
 
 @pytest.fixture
-def client(house: ProxyServer, key: str) -> genai.Client:
+def client(server: ProxyServer, key: str) -> genai.Client:
     """Google's SDK."""
-    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=house.url))
+    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=server.url))
 
 
 def test_the_table_of_errors_names_recordings_only_and_all_that_are_errors():
-    assert set(ERRORS) == {name for name in NAMES if response_of(name)["status"] >= 400}
-    assert {*ERRORS, *PICTURED, *LINKED, *NO_PICTURE} == set(NAMES)
+    assert set(ERRORS) == {name for name in RECORDINGS if RECORDINGS[name].status >= 400}
+    assert {*ERRORS, *PICTURED, *LINKED, *NO_PICTURE} == set(RECORDINGS)
 
 
 def pictures_in(response: types.GenerateContentResponse) -> list[bytes]:
@@ -127,7 +103,7 @@ def mime_type(picture: bytes) -> str:
 def test_google_genai_gets_the_recorded_picture_and_its_usage(
     client: genai.Client, upstream: ScriptedUpstream, name: str, key: str
 ):
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     response = client.models.generate_content(model=MODEL, contents="an axolotl")
     assert pictures_in(response) == [recorded_picture(name)]
     [part] = [part for part in response.parts if part.inline_data]
@@ -135,11 +111,11 @@ def test_google_genai_gets_the_recorded_picture_and_its_usage(
     assert response.candidates[0].finish_reason == types.FinishReason.STOP
     assert response.model_version == MODEL
     assert response.response_id
-    told, usage = json.loads(wire_body(name)).get("usage"), response.usage_metadata
-    if told:
-        assert usage.prompt_token_count == told["input_tokens"]
-        assert usage.total_token_count == told["total_tokens"]
-        assert usage.candidates_token_count == told["output_tokens"]
+    counted, usage = RECORDINGS[name].bodies[0].get("usage"), response.usage_metadata
+    if counted:
+        assert usage.prompt_token_count == counted["input_tokens"]
+        assert usage.total_token_count == counted["total_tokens"]
+        assert usage.candidates_token_count == counted["output_tokens"]
     else:
         assert usage is None
     (call,) = upstream.calls
@@ -151,7 +127,7 @@ def test_google_genai_gets_the_recorded_picture_and_its_usage(
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_google_genai_streams_the_recorded_picture(client: genai.Client, upstream: ScriptedUpstream, name: str):
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     responses = list(client.models.generate_content_stream(model=MODEL, contents="an axolotl"))
     assert [picture for response in responses for picture in pictures_in(response)] == [recorded_picture(name)]
     assert responses[-1].candidates[0].finish_reason == types.FinishReason.STOP
@@ -166,13 +142,13 @@ def test_asynchronous_google_genai_gets_the_recorded_picture(
         stream = await client.aio.models.generate_content_stream(model=MODEL, contents="an axolotl")
         return pictures_in(response), [picture async for response in stream for picture in pictures_in(response)]
 
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     assert asyncio.run(both()) == ([recorded_picture(name)], [recorded_picture(name)])
 
 
-def test_an_array_of_responses_holds_the_recorded_picture(house: ProxyServer, upstream: ScriptedUpstream, key: str):
-    upstream.answers(replay(PICTURED[0]))
-    url = f"{house.url}/v1beta/models/{MODEL}:streamGenerateContent"
+def test_an_array_of_responses_holds_the_recorded_picture(server: ProxyServer, upstream: ScriptedUpstream, key: str):
+    upstream.answers(RECORDINGS[PICTURED[0]].answer)
+    url = f"{server.url}/v1beta/models/{MODEL}:streamGenerateContent"
     body = {"contents": [{"parts": [{"text": "an axolotl"}]}]}
     answer = requests.post(url, headers={"x-goog-api-key": key}, json=body, timeout=20)
     assert answer.headers["Content-Type"].startswith("application/json")
@@ -183,7 +159,7 @@ def test_an_array_of_responses_holds_the_recorded_picture(house: ProxyServer, up
 
 @pytest.mark.parametrize("name", [name for name in PICTURED if "edit" in name])
 def test_an_edit_with_pil_sends_the_picture_as_a_form(client: genai.Client, upstream: ScriptedUpstream, name: str):
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     photo = Image.open(io.BytesIO(pictures.plain_png(64, 48, "orange")))
     response = client.models.generate_content(
         model=MODEL,
@@ -201,7 +177,7 @@ def test_an_edit_with_pil_sends_the_picture_as_a_form(client: genai.Client, upst
 
 
 def test_a_chat_edits_the_picture_that_was_drawn_before(client: genai.Client, upstream: ScriptedUpstream):
-    upstream.answers(replay(PICTURED[0]), replay(PICTURED[-1]))
+    upstream.answers(RECORDINGS[PICTURED[0]].answer, RECORDINGS[PICTURED[-1]].answer)
     chat = client.chats.create(model=MODEL)
     chat.send_message("an axolotl")
     assert pictures_in(chat.send_message("give it a hat")) == [recorded_picture(PICTURED[-1])]
@@ -215,65 +191,67 @@ def test_a_chat_edits_the_picture_that_was_drawn_before(client: genai.Client, up
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_recorded_error_is_the_right_exception(client: genai.Client, upstream: ScriptedUpstream, name: str):
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     with pytest.raises(errors.ClientError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
     assert (caught.value.code, caught.value.status) == ERRORS[name]
-    assert json.loads(wire_body(name))["error"]["message"] in caught.value.message
+    assert RECORDINGS[name].bodies[0]["error"]["message"] in caught.value.message
 
 
 def test_the_recorded_key_error_says_that_the_key_is_wrong(client: genai.Client, upstream: ScriptedUpstream):
-    upstream.answers(replay("openai_err_401_invalid_api_key"))
+    upstream.answers(RECORDINGS["openai_err_401_invalid_api_key"].answer)
     with pytest.raises(errors.ClientError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
     assert caught.value.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 
 
 @pytest.mark.parametrize("name", [*LINKED, *NO_PICTURE])
-def test_what_holds_no_picture_of_that_server_is_an_error(client: genai.Client, upstream: ScriptedUpstream, name: str):
-    upstream.answers(replay(name))
+def test_an_answer_without_a_picture_of_that_server_is_an_error(
+    client: genai.Client, upstream: ScriptedUpstream, name: str
+):
+    upstream.answers(RECORDINGS[name].answer)
     with pytest.raises(errors.ServerError) as caught:
         client.models.generate_content(model=MODEL, contents="an axolotl")
     assert caught.value.code == 502
     assert len(upstream.calls) == 1, "an address on another host is never opened"
 
 
-# The window
+# Passed through
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECORDINGS)
 def test_the_openai_surface_returns_the_recorded_bytes(
-    house: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     form = "url" if name in LINKED else "b64_json"
     body = {"prompt": "an axolotl", "response_format": form, "quality": "low", "n": 1}
     headers = {"Authorization": f"Bearer {key}"}
-    answer = requests.post(f"{house.url}/v1/images/generations", json=body, headers=headers, timeout=20)
-    assert answer.status_code == response_of(name)["status"]
-    assert answer.content == wire_body(name)
+    answer = requests.post(f"{server.url}/v1/images/generations", json=body, headers=headers, timeout=20)
+    assert answer.status_code == RECORDINGS[name].status
+    assert answer.content == RECORDINGS[name].body
     (call,) = upstream.calls
     assert call.json == {"model": MODEL, **body}
 
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_openai_gets_a_url_of_our_own_store_where_the_server_answers_with_base64(
-    house: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
-    upstream.answers(replay(name))
-    client = openai.OpenAI(base_url=f"{house.url}/v1", api_key=key, max_retries=0)
+    upstream.answers(RECORDINGS[name].answer)
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
     [item] = client.images.generate(prompt="an axolotl").data
-    assert item.url.startswith(house.url)
+    assert item.url.startswith(server.url)
     assert requests.get(item.url, timeout=10).content == recorded_picture(name)
 
 
-def test_without_a_price_the_cost_is_not_told_and_tokens_are_counted(
-    house: ProxyServer, upstream: ScriptedUpstream, client: genai.Client
+def test_without_a_price_there_is_no_cost_and_tokens_are_counted(
+    server: ProxyServer, upstream: ScriptedUpstream, client: genai.Client
 ):
-    name = next(name for name in PICTURED if json.loads(wire_body(name)).get("usage"))
-    upstream.answers(replay(name))
+    name = next(name for name in PICTURED if RECORDINGS[name].bodies[0].get("usage"))
+    upstream.answers(RECORDINGS[name].answer)
     client.models.generate_content(model=MODEL, contents="an axolotl")
-    line = [line for line in house.output().splitlines() if "operation=generateContent" in line][-1]
-    assert f"output_tokens={json.loads(wire_body(name))['usage']['output_tokens']}" in line
+    line = [line for line in server.output().splitlines() if "operation=generateContent" in line][-1]
+    assert f"output_tokens={RECORDINGS[name].bodies[0]['usage']['output_tokens']}" in line
     assert "pictures=1" in line
     assert "cost=" not in line

@@ -154,7 +154,7 @@ def test_aspect_ratio_wins_over_size(client: openai.OpenAI, upstream: ScriptedUp
 
 
 @pytest.mark.parametrize(
-    ("wish", "param"),
+    ("parameters", "param"),
     [
         ({"size": "3000x1000"}, "size"),
         ({"size": "enormous"}, "size"),
@@ -167,19 +167,19 @@ def test_aspect_ratio_wins_over_size(client: openai.OpenAI, upstream: ScriptedUp
     ],
     ids=str,
 )
-def test_a_wish_that_would_give_another_picture_is_refused_by_name(
-    client: openai.OpenAI, upstream: ScriptedUpstream, wish: dict[str, Any], param: str
+def test_a_parameter_that_would_give_another_picture_is_refused_by_name(
+    client: openai.OpenAI, upstream: ScriptedUpstream, parameters: dict[str, Any], param: str
 ) -> None:
     upstream.answers(painted())
     with pytest.raises(openai.BadRequestError) as caught:
-        client.images.generate(**{"model": MODEL, "prompt": "a cat", **wish})
+        client.images.generate(**{"model": MODEL, "prompt": "a cat", **parameters})
     assert caught.value.param == param
     assert caught.value.type in ("invalid_request_error", "image_generation_user_error")
     assert upstream.calls == []
 
 
 @pytest.mark.parametrize("body", [{}, {"prompt": None}, {"model": MODEL, "n": 1}], ids=str)
-def test_a_request_without_a_prompt_is_told_so(
+def test_a_request_without_a_prompt_is_refused(
     client: openai.OpenAI, upstream: ScriptedUpstream, body: dict[str, Any]
 ) -> None:
     upstream.answers(painted())
@@ -191,7 +191,7 @@ def test_a_request_without_a_prompt_is_told_so(
     assert upstream.calls == []
 
 
-def test_wishes_that_the_model_cannot_meet_are_left_out_and_named(
+def test_parameters_that_the_model_lacks_are_ignored_and_reported(
     client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())
@@ -203,7 +203,7 @@ def test_wishes_that_the_model_cannot_meet_are_left_out_and_named(
     assert upstream.calls[0].json["contents"] == [{"role": "user", "parts": [{"text": "a cat"}]}]
 
 
-def test_a_refused_prompt_is_asked_of_the_upstream_exactly_once(generate: Generate, upstream: ScriptedUpstream) -> None:
+def test_a_refused_prompt_is_not_retried(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(Answer(pictures.refused("PROHIBITED_CONTENT", "Not this one.")))
     with pytest.raises(openai.BadRequestError) as caught:
         generate(model=MODEL, prompt="a cat")
@@ -224,7 +224,7 @@ def test_a_text_instead_of_a_picture_is_an_error_that_quotes_it(generate: Genera
 
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
-def test_two_pictures_in_one_answer_each_tell_their_size(
+def test_two_pictures_in_one_answer_each_have_their_size(
     generate: Generate, upstream: ScriptedUpstream, response_format: str
 ) -> None:
     first = pictures.picture_part(pictures.plain_png())
@@ -239,7 +239,7 @@ def test_two_pictures_in_one_answer_each_tell_their_size(
     assert text == "One. Two."
 
 
-def test_a_draft_is_no_result(generate: Generate, upstream: ScriptedUpstream) -> None:
+def test_a_draft_is_not_a_result(generate: Generate, upstream: ScriptedUpstream) -> None:
     draft = {**pictures.picture_part(pictures.plain_png(colour="black")), "thought": True}
     final = pictures.picture_part(pictures.plain_png(colour="white"))
     upstream.answers(Answer(pictures.drawn(draft, {"text": "Here it is."}, final)))
@@ -284,7 +284,7 @@ def test_the_delay_of_a_rate_limit_is_rounded_up_and_at_most_a_minute(
     ],
     ids=["per day", "per day, with a delay all the same", "limit 0"],
 )
-def test_a_quota_that_no_waiting_brings_back_is_not_retried(
+def test_an_exhausted_quota_is_not_retried(
     client: openai.OpenAI, upstream: ScriptedUpstream, message: str, details: tuple[dict[str, Any], ...]
 ) -> None:
     upstream.answers(failed(429, "RESOURCE_EXHAUSTED", *details, message=message))
@@ -316,7 +316,7 @@ def test_an_error_that_may_pass_is_retried_by_the_sdk(
     ],
     ids=["invalid key", "401", "403", "404", "400", "413"],
 )
-def test_an_error_of_the_callers_is_raised_as_its_class_and_not_repeated(
+def test_an_error_of_the_caller_is_raised_as_its_class_and_not_retried(
     generate: Generate,
     upstream: ScriptedUpstream,
     upstream_answer: Answer,
@@ -343,7 +343,7 @@ def test_a_status_means_the_same_when_its_body_says_nothing(
     assert (caught.value.status_code, caught.value.code) == (status, code)
 
 
-def test_an_empty_key_is_an_authentication_error_before_anybody_is_asked(
+def test_an_empty_key_is_an_authentication_error_without_a_call_upstream(
     server: ProxyServer, upstream: ScriptedUpstream
 ) -> None:
     upstream.answers(painted())

@@ -1,4 +1,4 @@
-"""Server-sent events of the OpenAI surface: what comes when, and how trouble is told before and after the first."""
+"""Server-sent events of the OpenAI surface: their order, and errors before and after the first."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ every_operation = pytest.mark.parametrize("method", OPERATIONS)
 
 
 def request_of(method: str, **fields: Any) -> dict[str, Any]:
-    """What the SDK is told for a streamed generation or edit."""
+    """The arguments of a streamed generation or edit."""
     image = {"image": PNG} if method == "edit" else {}
     return {"model": MODEL, "prompt": "a cat", "stream": True, **image, **fields}
 
@@ -64,9 +64,9 @@ def frames_of(answer: requests.Response) -> list[str]:
 def data_of(frame: str) -> dict[str, Any]:
     """The JSON of an event, which has a name and one line of data."""
     name, data = frame.split("\n")
-    told: dict[str, Any] = json.loads(data.removeprefix("data: "))
-    assert name == f"event: {told['type']}"
-    return told
+    event: dict[str, Any] = json.loads(data.removeprefix("data: "))
+    assert name == f"event: {event['type']}"
+    return event
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_streamed_picture_has_the_format_that_was_asked_for(
     assert pictures.pixels_of(picture_in(event)) == (500, 400)
 
 
-def test_the_wire_is_an_event_stream_that_nobody_buffers(
+def test_the_response_is_an_event_stream_that_must_not_be_buffered(
     server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(painted())
@@ -176,7 +176,7 @@ def test_stream_false_is_no_stream(client: openai.OpenAI, upstream: ScriptedUpst
     assert client.images.generate(model=MODEL, prompt="a cat", stream=False).data
 
 
-def test_drafts_are_no_events(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
+def test_drafts_are_not_events(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     draft = {**pictures.picture_part(pictures.plain_png(colour="black")), "thought": True}
     final = pictures.picture_part(pictures.plain_png(colour="white"))
     upstream.answers(Answer(pictures.drawn(draft, {"text": "Here."}, final)))
@@ -184,7 +184,7 @@ def test_drafts_are_no_events(server: ProxyServer, upstream: ScriptedUpstream, k
     assert base64.b64decode(data_of(frame)["b64_json"]) == pictures.plain_png(colour="white")
 
 
-def test_the_usage_of_an_answer_with_two_pictures_is_told_once(
+def test_the_usage_of_an_answer_with_two_pictures_is_counted_once(
     server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     part = pictures.picture_part(pictures.plain_png())
@@ -211,7 +211,7 @@ def test_the_usage_of_an_answer_with_two_pictures_is_told_once(
     ],
     ids=["refused", "only words", "wrong key", "429", "503", "a reset", "a break in the picture"],
 )
-def test_trouble_before_the_first_event_is_an_http_error(
+def test_an_error_before_the_first_event_is_an_http_error(
     client: openai.OpenAI,
     upstream: ScriptedUpstream,
     method: str,
@@ -227,7 +227,7 @@ def test_trouble_before_the_first_event_is_an_http_error(
     assert len(upstream.calls) == n
 
 
-def test_a_refused_stream_is_asked_of_the_upstream_exactly_once(ask: Ask, upstream: ScriptedUpstream) -> None:
+def test_a_refused_stream_is_not_retried(ask: Ask, upstream: ScriptedUpstream) -> None:
     upstream.answers(refused())
     with pytest.raises(openai.BadRequestError):
         ask("generate", **request_of("generate"))
@@ -260,7 +260,7 @@ def test_what_is_wrong_with_a_streamed_request_is_an_http_error(
     ],
     ids=["refused", "429", "a reset", "a break in the picture"],
 )
-def test_trouble_after_the_first_event_is_an_event_that_both_clients_raise(
+def test_an_error_after_the_first_event_is_an_event_that_both_clients_raise(
     client: openai.OpenAI, upstream: ScriptedUpstream, method: str, trouble: Answer, code: str
 ) -> None:
     upstream.answers(painted(), trouble)
@@ -292,13 +292,13 @@ def test_every_failed_picture_is_an_error_event_of_its_own(
 # Silence
 
 
-def test_silence_is_fifteen_seconds() -> None:
+def test_a_comment_is_due_after_fifteen_seconds() -> None:
     assert limits.SILENCE_SECONDS == 15
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 @every_operation
-def test_comments_keep_the_line_open_and_both_clients_pass_over_them(
+def test_comments_keep_the_connection_open_and_both_clients_skip_them(
     talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str, kind: str, method: str
 ) -> None:
     upstream.answers(painted(delay=SILENCE * 2.5))
@@ -329,13 +329,13 @@ AFTER_A_COMMENT = {
 
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize(("answer", "code"), AFTER_A_COMMENT.values(), ids=AFTER_A_COMMENT)
-def test_trouble_after_a_comment_is_an_error_event(
+def test_an_error_after_a_comment_is_an_event(
     talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str, n: int, answer: Answer, code: str
 ) -> None:
     upstream.answers(answer)
-    told = streamed(talkative_server, key, n=n)
-    assert told.status_code == 200
-    comment, *others = frames_of(told)
+    answer = streamed(talkative_server, key, n=n)
+    assert answer.status_code == 200
+    comment, *others = frames_of(answer)
     assert comment.startswith(": ")
     events = [data_of(frame) for frame in others if not frame.startswith(": ")]
     assert {event["type"] for event in events} == {"error"}
@@ -343,7 +343,7 @@ def test_trouble_after_a_comment_is_an_error_event(
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_trouble_after_a_comment_is_raised_with_its_code_and_not_repeated(
+def test_an_error_after_a_comment_is_raised_with_its_code_and_not_retried(
     talkative_server: ProxyServer, upstream: ScriptedUpstream, key: str, kind: str
 ) -> None:
     upstream.answers(Answer(failed(503, "UNAVAILABLE").body, 503, delay=SILENCE * 1.5))
@@ -359,9 +359,9 @@ def test_a_deadline_after_a_comment_is_an_error_event(
 ) -> None:
     upstream.answers(painted(delay=5))
     started = time.monotonic()
-    told = streamed(talkative_server, key, headers={"x-stainless-read-timeout": str(SILENCE * 2.5)})
+    answer = streamed(talkative_server, key, headers={"x-stainless-read-timeout": str(SILENCE * 2.5)})
     assert time.monotonic() - started < 3
-    assert data_of(frames_of(told)[-1])["error"]["code"] == "upstream_timeout"
+    assert data_of(frames_of(answer)[-1])["error"]["code"] == "upstream_timeout"
 
 
 def test_the_real_silence_ends_after_fifteen_seconds(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:

@@ -1,12 +1,6 @@
-"""Real answers of Google, replayed: passed on untouched on its own surface, translated on OpenAI's.
-
-The recordings are not part of the project: they are read where they lie, and without them these tests are skipped.
-"""
+"""Real answers of Google, replayed, and translated for OpenAI's SDK. tests/passthrough passes them on untouched."""
 
 import base64
-import json
-from functools import cache
-from typing import Any
 
 import openai
 import pytest
@@ -14,12 +8,9 @@ import requests
 
 from tests.support import pictures
 from tests.support.keys import new_key
-from tests.support.processes import PROJECT
 from tests.support.proxy_server import ProxyServer
-from tests.support.upstream import JSON, Answer, ScriptedUpstream
-
-FOLDER = PROJECT.parent / "shared" / "recordings"
-METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+from tests.support.recordings import ABSENT, gemini_recordings
+from tests.support.upstream import ScriptedUpstream
 
 # What each means: the exception of OpenAI's SDK and its code. What is not named here holds a picture.
 BLOCKED = (openai.BadRequestError, "moderation_blocked")
@@ -81,57 +72,18 @@ MUST_NOT_BE_RETRIED = {
 }
 
 
-@cache
-def recording(name: str) -> dict[str, Any]:
-    """One recorded exchange."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
-    return found
+RECORDINGS = {recording.name: recording for recording in gemini_recordings()}
+PICTURED = [name for name in RECORDINGS if name not in ERRORS]
+FAILING = [name for name in RECORDINGS if name in ERRORS]
 
-
-def method_of(name: str) -> str:
-    """The Gemini method that was called, or an empty string."""
-    return str(recording(name)["request"]["path"]).partition("?")[0].rpartition(":")[2]
-
-
-def _replayable() -> list[str]:
-    names = sorted(path.stem for path in FOLDER.glob("gemini_*.json") if "_interactions_" not in path.stem)
-    return [name for name in names if method_of(name) in METHODS]
-
-
-NAMES = _replayable()
-PICTURED = [name for name in NAMES if name not in ERRORS]
-FAILING = [name for name in NAMES if name in ERRORS]
-
-pytestmark = pytest.mark.skipif(not NAMES, reason="the recordings do not lie in ../shared/recordings beside this clone")
-
-
-def wire_body(name: str) -> bytes:
-    """The body as it was on the wire, or as close to it as the recorder left it."""
-    response = recording(name)["response"]
-    if "body_text" in response:
-        return str(response["body_text"]).encode()
-    if response.get("body_pretty_printed"):
-        return (json.dumps(response["body"], indent=2, ensure_ascii=False) + "\n").encode()
-    return json.dumps(response["body"], ensure_ascii=False).encode()
-
-
-def replay(name: str) -> Answer:
-    """The recorded answer."""
-    response = recording(name)["response"]
-    return Answer(wire_body(name), response["status"], response["headers"].get("content-type", JSON))
+pytestmark = pytest.mark.skipif(not RECORDINGS, reason=ABSENT)
 
 
 def recorded_picture(name: str) -> bytes:
     """The first picture of the recording that is no draft."""
-    response = recording(name)["response"]
-    if "body" in response:
-        bodies = [response["body"]]
-    else:
-        lines = response["body_text"].splitlines()
-        bodies = [json.loads(line.removeprefix("data: ")) for line in lines if line]
     parts = [
         part
-        for body in bodies
+        for body in RECORDINGS[name].bodies
         for candidate in body.get("candidates", [])
         for part in (candidate.get("content") or {}).get("parts", [])
         if "inlineData" in part and not part.get("thought")
@@ -152,33 +104,14 @@ def client(server: ProxyServer, key: str) -> openai.OpenAI:
 
 
 def test_the_table_of_errors_names_recordings_only() -> None:
-    assert set(ERRORS) <= set(NAMES)
-
-
-@pytest.mark.parametrize("version", ["v1", "v1beta"])
-@pytest.mark.parametrize("name", NAMES)
-def test_the_gemini_surface_returns_the_recorded_bytes(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, version: str
-) -> None:
-    upstream.answers(replay(name))
-    path = f"/{version}/models/gemini-2.5-flash-image:{method_of(name)}"
-    query = {"alt": "sse"} if method_of(name) == "streamGenerateContent" else {}
-    body = {"contents": [{"role": "user", "parts": [{"text": "an axolotl"}]}]}
-    answer = requests.post(server.url + path, params=query, headers={"x-goog-api-key": key}, json=body, timeout=20)
-    response = recording(name)["response"]
-    assert answer.status_code == response["status"]
-    assert answer.headers["Content-Type"] == response["headers"].get("content-type", JSON)
-    assert answer.content == wire_body(name)
-    (call,) = upstream.calls
-    expected_query = "?alt=sse" if query else ""
-    assert call.target == f"/v1beta/models/gemini-2.5-flash-image:{method_of(name)}{expected_query}"
+    assert set(ERRORS) <= set(RECORDINGS)
 
 
 @pytest.mark.parametrize("name", PICTURED)
 def test_the_openai_surface_returns_the_recorded_picture_as_base64(
     client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     answer = client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl", response_format="b64_json")
     picture = recorded_picture(name)
     assert [base64.b64decode(item.b64_json or "", validate=True) for item in answer.data or []] == [picture]
@@ -190,7 +123,7 @@ def test_the_openai_surface_returns_the_recorded_picture_as_base64(
 def test_the_openai_surface_returns_the_recorded_picture_at_a_url(
     client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     answer = client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl", response_format="url")
     picture = recorded_picture(name)
     (item,) = answer.data or []
@@ -199,13 +132,13 @@ def test_the_openai_surface_returns_the_recorded_picture_at_a_url(
     assert fetched.headers["Content-Type"] == ("image/jpeg" if picture.startswith(b"\xff\xd8") else "image/png")
 
 
-@pytest.mark.parametrize("name", [name for name in PICTURED if "usageMetadata" in wire_body(name).decode()])
-def test_the_openai_surface_tells_the_recorded_usage(
+@pytest.mark.parametrize("name", [name for name in PICTURED if b"usageMetadata" in RECORDINGS[name].body])
+def test_the_openai_surface_returns_the_recorded_usage(
     client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     answer = client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl", response_format="b64_json")
-    counted = last_usage(name)
+    counted = RECORDINGS[name].bodies[-1]["usageMetadata"]
     by_kind = {item["modality"]: item["tokenCount"] for item in counted["promptTokensDetails"]}
     drawn = sum(item["tokenCount"] for item in counted["candidatesTokensDetails"] if item["modality"] == "IMAGE")
     made = counted["candidatesTokenCount"] + counted.get("thoughtsTokenCount", 0)
@@ -221,28 +154,14 @@ def test_the_openai_surface_tells_the_recorded_usage(
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens
 
 
-def last_usage(name: str) -> dict[str, Any]:
-    """The token counts with which the recording ends."""
-    response = recording(name)["response"]
-    if "body" in response:
-        return dict(response["body"]["usageMetadata"])
-    last = [line for line in response["body_text"].splitlines() if line][-1]
-    return dict(json.loads(last.removeprefix("data: "))["usageMetadata"])
-
-
-@pytest.mark.parametrize("response_format", ["b64_json", "url"])
 @pytest.mark.parametrize("name", FAILING)
 def test_the_openai_surface_raises_what_the_recording_means(
-    client: openai.OpenAI, upstream: ScriptedUpstream, name: str, response_format: str
+    client: openai.OpenAI, upstream: ScriptedUpstream, name: str
 ) -> None:
-    upstream.answers(replay(name))
+    upstream.answers(RECORDINGS[name].answer)
     exception, code = ERRORS[name]
     with pytest.raises(openai.APIStatusError) as caught:
-        client.images.generate(
-            model="gemini-2.5-flash-image",
-            prompt="an axolotl",
-            response_format=response_format,  # type: ignore[arg-type]
-        )
+        client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl")
     error = caught.value
     assert (type(error), error.code) == (exception, code), error
     if code in ("upstream_error", "service_unavailable"):
@@ -250,14 +169,14 @@ def test_the_openai_surface_raises_what_the_recording_means(
     no_retry = error.response.headers.get("x-should-retry") == "false"
     assert no_retry == (name in MUST_NOT_BE_RETRIED)
     if exception is openai.BadRequestError and code is None:
-        assert recording(name)["response"]["body"]["error"]["message"] in error.message
+        assert RECORDINGS[name].bodies[0]["error"]["message"] in error.message
     assert len(upstream.calls) == 1
 
 
-def test_the_recorded_delay_of_a_rate_limit_is_told_in_both_headers(
+def test_the_recorded_delay_of_a_rate_limit_is_in_both_headers(
     client: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
-    upstream.answers(replay("gemini_err_429_quota_paid_tier_2026-08"))
+    upstream.answers(RECORDINGS["gemini_err_429_quota_paid_tier_2026-08"].answer)
     with pytest.raises(openai.RateLimitError) as caught:
         client.images.generate(model="gemini-2.5-flash-image", prompt="an axolotl")
     headers = caught.value.response.headers

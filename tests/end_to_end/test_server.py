@@ -1,4 +1,4 @@
-"""The running gunicorn: how it stops, what it says to nonsense, and how it keeps pictures."""
+"""The running gunicorn: how it stops, malformed requests, and stored pictures."""
 
 import contextlib
 import json
@@ -23,10 +23,10 @@ GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"
 PAINTED = Answer(pictures.drawn(pictures.picture_part(pictures.plain_png())))
 
 
-def generate(server: ProxyServer, key: str, **wishes: Any) -> requests.Response:
+def generate(server: ProxyServer, key: str, **parameters: Any) -> requests.Response:
     """A call of OpenAI's surface without any SDK."""
     headers = {"Authorization": f"Bearer {key}"}
-    return requests.post(server.url + GENERATIONS, json={"prompt": "a cat", **wishes}, headers=headers, timeout=15)
+    return requests.post(server.url + GENERATIONS, json={"prompt": "a cat", **parameters}, headers=headers, timeout=15)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_sigterm_lets_a_call_in_flight_end_and_exits_with_0(
     assert "Traceback" not in short_lived_server.output()
 
 
-def test_sigterm_does_not_wait_for_callers_who_ask_nothing(short_lived_server: ProxyServer) -> None:
+def test_sigterm_does_not_wait_for_idle_connections(short_lived_server: ProxyServer) -> None:
     with requests.Session() as idle:
         idle.get(f"{short_lived_server.url}/healthz", timeout=5)
         short_lived_server.terminate()
@@ -66,7 +66,7 @@ def test_sigterm_does_not_wait_for_callers_who_ask_nothing(short_lived_server: P
     assert not short_lived_server.has_left_processes()
 
 
-def test_ctrl_c_stops_the_server_without_a_word_of_complaint(short_lived_server: ProxyServer) -> None:
+def test_ctrl_c_stops_the_server_without_an_error(short_lived_server: ProxyServer) -> None:
     short_lived_server.press_ctrl_c()
     assert short_lived_server.exit_code(5) == 0
     assert not short_lived_server.has_left_processes()
@@ -186,15 +186,15 @@ def test_a_body_that_cannot_be_read_is_refused_in_the_language_of_its_surface(
     assert upstream.calls == []
 
 
-@pytest.mark.parametrize("length_is_told", [True, False], ids=["Content-Length", "chunked"])
+@pytest.mark.parametrize("has_length", [True, False], ids=["Content-Length", "chunked"])
 def test_a_request_that_is_too_large_is_refused_in_the_language_of_its_surface(
-    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, length_is_told: bool
+    impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, has_length: bool
 ) -> None:
     upstream.answers(PAINTED)
     body = b'{"prompt": "' + b"a" * 150_000 + b'", "contents": [{"parts": [{"text": "a"}]}]}'
     for path, envelope in ((GENERATIONS, assert_openai_envelope), (GENERATE_CONTENT, assert_google_envelope)):
         headers = {"x-goog-api-key": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        data = body if length_is_told else iter([body])
+        data = body if has_length else iter([body])
         envelope(requests.post(impatient_server.url + path, data=data, headers=headers, timeout=10), 413)
     assert upstream.calls == []
 
@@ -267,7 +267,7 @@ def stored_picture(server: ProxyServer, upstream: ScriptedUpstream, key: str, an
     [(pictures.plain_png(), "image/png", ".png"), (pictures.plain_jpeg(), "image/jpeg", (".jpg", ".jpeg"))],
     ids=["PNG", "JPEG"],
 )
-def test_a_stored_picture_tells_its_type_and_how_long_it_may_be_kept(
+def test_a_stored_picture_has_its_type_and_a_cache_lifetime(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, picture: bytes, mime_type: str, ending: Any
 ) -> None:
     url = stored_picture(server, upstream, key, Answer(pictures.drawn(pictures.picture_part(picture, mime_type))))
@@ -331,7 +331,7 @@ def test_a_range_beyond_the_picture_is_refused_with_json(
     ],
     ids=lambda name: name[:30],
 )
-def test_a_name_that_is_no_picture_is_not_found(server: ProxyServer, name: str) -> None:
+def test_a_name_that_is_not_a_picture_is_not_found(server: ProxyServer, name: str) -> None:
     answer = server.says_to(f"GET /images/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split()[1] == b"404", answer[:300]
@@ -393,7 +393,7 @@ def crowded_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFa
         yield server
 
 
-def test_a_caller_too_many_is_told_to_come_back_and_the_server_stays_healthy(
+def test_a_call_beyond_max_in_flight_is_refused_and_the_server_stays_healthy(
     crowded_server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     picture_is_ready = threading.Event()
@@ -435,7 +435,7 @@ TROUBLE = {
 
 @pytest.mark.parametrize("name", TROUBLE)
 @pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
-def test_every_call_gives_its_place_back_however_it_ends(
+def test_every_call_is_counted_out_however_it_ends(
     crowded_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str, name: str
 ) -> None:
     upstream.answers(TROUBLE[name])
@@ -449,7 +449,7 @@ def test_every_call_gives_its_place_back_however_it_ends(
 
 
 @pytest.mark.parametrize("path", [GENERATIONS, GENERATE_CONTENT])
-def test_a_caller_who_hangs_up_gives_his_place_back(
+def test_a_call_whose_caller_hangs_up_is_not_in_flight_any_more(
     crowded_server: ProxyServer, upstream: ScriptedUpstream, key: str, path: str
 ) -> None:
     never = threading.Event()
@@ -492,9 +492,7 @@ def test_a_body_in_chunks_without_a_length_is_read(server: ProxyServer, upstream
     assert upstream.calls[1].body == b"".join(pieces)
 
 
-def test_a_caller_who_expects_100_continue_is_told_to_go_on(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str
-) -> None:
+def test_a_caller_that_expects_100_continue_gets_it(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(PAINTED)
     head = (
         f"POST {GENERATIONS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"

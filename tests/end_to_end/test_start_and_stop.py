@@ -1,4 +1,4 @@
-"""A real start and a real stop: every line is JSON where JSON is wanted, and there is room for every caller."""
+"""A real start and a real stop: JSON logs from the first line to the last, and enough open files for every caller."""
 
 import json
 import re
@@ -23,9 +23,9 @@ def test_with_json_every_line_from_start_to_stop_is_json(tmp_path: Path):
         assert server.exit_code() == 0
         lines = [json.loads(line) for line in server.output().splitlines()]
     assert all(line.keys() >= {"time", "level", "message"} for line in lines)
-    told = "\n".join(line["message"] for line in lines)
+    messages = "\n".join(line["message"] for line in lines)
     for message in ("Starting gunicorn", "Listening at", "Booting worker", "request refused", "Shutting down: Master"):
-        assert message in told
+        assert message in messages
     assert "a-secret" not in str(lines)
 
 
@@ -41,7 +41,9 @@ def test_with_json_a_fault_at_the_start_is_one_line(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("soft", "hard", "allowed"), [(256, 4500, files_needed(1000)), (256, 1000, 1000)])
-def test_room_is_made_for_every_caller_as_far_as_the_system_allows(tmp_path: Path, soft: int, hard: int, allowed: int):
+def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
+    tmp_path: Path, soft: int, hard: int, allowed: int
+):
     command = f"ulimit -Sn {soft} && ulimit -Hn {hard} && exec {shlex.join(GUNICORN)}"
     with ProxyServer(tmp_path, command=("sh", "-c", command), LOG_FORMAT="json") as server:
         worker, *_ = server.workers()

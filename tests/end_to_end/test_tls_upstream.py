@@ -10,7 +10,7 @@ from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import http, tls_server
 
 
-def test_a_picture_comes_through_tls_and_the_start_says_nothing_of_late_patches(tmp_path: Path, key: str):
+def test_a_picture_comes_through_tls_and_no_warning_about_patches_is_logged(tmp_path: Path, key: str):
     with (
         tls_server(tmp_path, http(as_bytes(DRAWN))) as url,
         ProxyServer(

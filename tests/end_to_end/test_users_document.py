@@ -23,7 +23,7 @@ DOCUMENTS = sorted((PROJECT.parent / "shared" / "seed").glob("*.txt"))
 
 @dataclass
 class Reader:
-    """Somebody who copies the samples into one Python session, with a base URL, a key and a picture of his own."""
+    """A user who copies the samples into one Python session, with their base URL, key and picture."""
 
     base_url: str
     key: str
@@ -229,7 +229,7 @@ def test_a_migrated_client_gets_its_picture_through_the_proxy(reader: Reader) ->
     assert pixels_at(printed, reader) == (1344, 768)
 
 
-def test_the_upstream_hears_the_prompt_the_ratio_and_the_picture(replayed: Reader, upstream: ScriptedUpstream) -> None:
+def test_the_upstream_gets_the_prompt_the_ratio_and_the_picture(replayed: Reader, upstream: ScriptedUpstream) -> None:
     replayed.runs(users_document.OPENAI_CLIENT, users_document.OPENAI_ASPECT_RATIO)
     replayed.runs(users_document.OPENAI_EDIT)
     landscape, edit = upstream.calls

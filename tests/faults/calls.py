@@ -13,16 +13,16 @@ GENERATE_CONTENT = f"/v1beta/models/{MODEL}:generateContent"
 CUT = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 
 
-def generate(server: ProxyServer, key: str, **wishes: Any) -> requests.Response:
+def generate(server: ProxyServer, key: str, **parameters: Any) -> requests.Response:
     """A generation."""
     headers = {"Authorization": f"Bearer {key}"}
-    return requests.post(server.url + GENERATIONS, json={"prompt": "a cat", **wishes}, headers=headers, timeout=20)
+    return requests.post(server.url + GENERATIONS, json={"prompt": "a cat", **parameters}, headers=headers, timeout=20)
 
 
-def edit(server: ProxyServer, key: str, files: Any, **wishes: Any) -> requests.Response:
+def edit(server: ProxyServer, key: str, files: Any, **parameters: Any) -> requests.Response:
     """An edit, as a form."""
     headers = {"Authorization": f"Bearer {key}"}
-    data = {"prompt": "blue", **wishes}
+    data = {"prompt": "blue", **parameters}
     return requests.post(server.url + EDITS, data=data, files=files, headers=headers, timeout=20)
 
 

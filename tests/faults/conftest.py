@@ -8,7 +8,7 @@ from tests.support.proxy_server import ProxyServer, Start, proxies
 from tests.support.upstream import ScriptedUpstream
 from tests.support.upstream_faults import LARGE
 
-MOST_IN_FLIGHT = 30  # so that places which are not given back are missed soon
+MOST_IN_FLIGHT = 30  # so that calls which are not counted out are noticed soon
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
-    """A proxy with one worker, little patience, a small appetite and few places."""
+    """A proxy with one worker, a short timeout and small limits."""
     limits = {
         "UPSTREAM_TIMEOUT_SECONDS": "1",
         "MAX_ANSWER_BYTES": str(LARGE),

@@ -9,7 +9,7 @@ JUMP = Path(os.environ["HOME"], "jump")
 
 
 def moved_time() -> float:
-    """What time.time() tells here, in the master and in its workers."""
+    """What time.time() returns, in the master and in its workers."""
     return TRUE_TIME() + float(JUMP.read_text())
 
 

@@ -1,4 +1,4 @@
-"""What somebody sends who means no good: bombs, smuggled requests, injected headers and lines, private addresses."""
+"""Attacks: bombs, smuggled requests, injected headers and lines, private addresses."""
 
 import base64
 import json
@@ -76,7 +76,7 @@ DEEP_NAMES = {
 
 
 @pytest.mark.parametrize("name", DEEP_NAMES)
-def test_deep_names_of_parts_are_no_fault_of_ours(
+def test_deep_names_of_parts_are_not_internal_errors(
     server: ProxyServer, painting: ScriptedUpstream, key: str, name: str
 ) -> None:
     started = time.monotonic()
@@ -103,7 +103,7 @@ ODD_FORMS = {
 
 
 @pytest.mark.parametrize("name", ODD_FORMS)
-def test_a_form_that_means_work_costs_little(
+def test_a_form_that_is_expensive_to_read_is_refused_quickly(
     server: ProxyServer, painting: ScriptedUpstream, key: str, name: str
 ) -> None:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "multipart/form-data; boundary=b"}
@@ -219,9 +219,7 @@ def test_a_request_is_never_smuggled_behind_another(server: ProxyServer, paintin
 LONG_PIPELINE = 30
 
 
-def test_honest_requests_in_one_packet_are_answered_one_by_one(
-    server: ProxyServer, painting: ScriptedUpstream, key: str
-) -> None:
+def test_pipelined_requests_are_answered_one_by_one(server: ProxyServer, painting: ScriptedUpstream, key: str) -> None:
     body = '{"contents":[{"parts":[{"text":"a"}]}]}'
     one = f"POST {GENERATE_CONTENT} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {key}\r\nContent-Length: {len(body)}\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
@@ -252,7 +250,7 @@ INJECTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
-def test_no_wish_becomes_a_header(server: ProxyServer, painting: ScriptedUpstream, key: str, name: str) -> None:
+def test_no_parameter_becomes_a_header(server: ProxyServer, painting: ScriptedUpstream, key: str, name: str) -> None:
     answer = generate(server, key, **INJECTIONS[name])
     assert "X-Evil" not in answer.headers
     assert answer.status_code in (200, 400, 404), answer.text[:300]
@@ -293,7 +291,7 @@ SECURE = {"/healthz": "application/json", "/v1/models": "application/json", "/v1
 
 
 @pytest.mark.parametrize("path", SECURE)
-def test_a_browser_neither_guesses_nor_lets_another_site_read(server: ProxyServer, key: str, path: str) -> None:
+def test_a_browser_may_neither_guess_a_type_nor_let_another_site_read(server: ProxyServer, key: str, path: str) -> None:
     headers = {"Authorization": f"Bearer {key}", "Origin": "https://evil.test"}
     answer = requests.get(server.url + path, headers=headers, timeout=5)
     assert answer.headers["Content-Type"].startswith(SECURE[path])
@@ -316,12 +314,12 @@ NOT_GUESSED: dict[str, tuple[Wire, str, dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize("name", NOT_GUESSED)
-def test_no_browser_guesses_what_an_answer_is(
+def test_no_browser_may_guess_a_content_type(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ) -> None:
-    script, path, wishes, status, content_type = NOT_GUESSED[name]
+    script, path, parameters, status, content_type = NOT_GUESSED[name]
     upstream.answers(script)
-    body = {"prompt": "a", **wishes} if path == GENERATIONS else {"contents": [{"parts": [{"text": "a"}]}]}
+    body = {"prompt": "a", **parameters} if path == GENERATIONS else {"contents": [{"parts": [{"text": "a"}]}]}
     answer = requests.post(server.url + path, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=5)
     assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (status, content_type)
     assert answer.headers.get("X-Content-Type-Options") == "nosniff"
@@ -381,7 +379,7 @@ BOMBS = ("40,000 x 40,000 pixels", "claims 2,147,483,647 x 2,147,483,647", "more
 
 
 @pytest.mark.parametrize("name", [*BOMBS, "a comment of 300 MB"])
-def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
+def test_a_bomb_of_the_upstream_is_not_decoded_for_another_format(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
     started = time.monotonic()
@@ -397,7 +395,7 @@ def test_a_bomb_of_the_upstream_is_not_opened_for_another_format(
 
 
 @pytest.mark.parametrize("name", [*BOMBS, "a comment of 300 MB"])
-def test_a_bomb_as_a_mask_or_a_picture_is_looked_at_and_not_opened(
+def test_a_bomb_as_a_mask_or_a_picture_is_not_decoded(
     server: ProxyServer, painting: ScriptedUpstream, key: str, bombs: dict[str, bytes], name: str
 ) -> None:
     started = time.monotonic()
@@ -415,7 +413,7 @@ def test_a_bomb_as_a_mask_or_a_picture_is_looked_at_and_not_opened(
 
 @contextmanager
 def trap() -> Iterator[tuple[str, list[Any]]]:
-    """An address at which nobody may knock."""
+    """An address that must not be opened."""
     visitors: list[Any] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

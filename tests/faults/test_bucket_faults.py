@@ -1,6 +1,6 @@
 """A bucket that hangs, dies, refuses or forbids while pictures are on their way: an error in time, once, and no trace.
 
-Whoever needs no bucket is served meanwhile as if nothing were wrong.
+Calls that need no bucket are served meanwhile.
 """
 
 import time
@@ -24,7 +24,7 @@ from tests.support.upstream import SILENCE, Answer, ScriptedUpstream, Wire, and_
 SECRETS = ("the-id-of-the-key", "the-secret-of-the-key")
 PICTURE = pictures.heavy_png()
 BODY = pictures.as_google_writes(pictures.drawn(pictures.picture_part(PICTURE)))
-ANSWER_SECONDS = 1.5  # the patience of impatient_store_gunicorn.conf.py
+ANSWER_SECONDS = 1.5  # the timeout of impatient_store_gunicorn.conf.py
 RANDOM_PART = "A" * 32  # of the name of a stored picture
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
@@ -96,14 +96,14 @@ def server(
         yield server
 
 
-def assert_told(answer: requests.Response) -> None:
+def assert_not_stored(answer: requests.Response) -> None:
     """A fault of ours that must not be bought again, in time."""
     assert code(answer) == (500, "internal_error")
     assert answer.headers["x-should-retry"] == "false"
     assert answer.elapsed.total_seconds() < ANSWER_SECONDS + 1
 
 
-@pytest.mark.parametrize("wishes", [{}, {"n": 2}], ids=str)
+@pytest.mark.parametrize("parameters", [{}, {"n": 2}], ids=str)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_picture_that_a_bucket_does_not_take_is_an_error_in_time(
     server: ProxyServer,
@@ -111,16 +111,16 @@ def test_a_picture_that_a_bucket_does_not_take_is_an_error_in_time(
     upstream: ScriptedUpstream,
     key: str,
     name: str,
-    wishes: dict[str, Any],
+    parameters: dict[str, Any],
 ) -> None:
     upstream.answers(Answer(BODY))
     with fault(bucket, name):
-        assert_told(generate(server, key, **wishes))
-    assert len(upstream.calls) == wishes.get("n", 1)
+        assert_not_stored(generate(server, key, **parameters))
+    assert len(upstream.calls) == parameters.get("n", 1)
 
 
 @pytest.mark.parametrize("name", ["dies during an upload", "refuses connections"])
-def test_openais_sdk_does_not_buy_again_what_could_not_be_stored(
+def test_openais_sdk_does_not_retry_when_a_picture_could_not_be_stored(
     server: ProxyServer, bucket: ScriptedUpstream, upstream: ScriptedUpstream, key: str, name: str
 ) -> None:
     upstream.answers(Answer(BODY))
@@ -130,7 +130,7 @@ def test_openais_sdk_does_not_buy_again_what_could_not_be_stored(
     assert len(upstream.calls) == 1
 
 
-def test_while_a_bucket_hangs_everybody_else_is_served(
+def test_other_calls_are_served_while_a_bucket_hangs(
     server: ProxyServer, bucket: ScriptedUpstream, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(BODY, headers=[("Connection", "close")]))
@@ -150,10 +150,10 @@ def test_while_a_bucket_hangs_everybody_else_is_served(
         assert time.monotonic() - started < 1.2
         assert not any(answer.done() for answer in waiting), "they were served after it, not meanwhile"
         for answer in waiting:
-            assert_told(answer.result())
+            assert_not_stored(answer.result())
 
 
-def test_who_hangs_up_while_a_bucket_hangs_gives_his_place_back(
+def test_hanging_up_while_a_bucket_hangs_ends_the_call(
     server: ProxyServer, bucket: ScriptedUpstream, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(BODY))
@@ -169,7 +169,7 @@ def test_a_picture_that_a_bucket_does_not_hand_out_is_an_error_in_time(
     server: ProxyServer, bucket: ScriptedUpstream, stored: str, name: str
 ) -> None:
     with fault(bucket, name):
-        assert_told(requests.get(f"{server.url}/images/{stored}", timeout=10))
+        assert_not_stored(requests.get(f"{server.url}/images/{stored}", timeout=10))
 
 
 def test_a_picture_that_a_bucket_hands_out_in_part_is_cut(

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def assert_not_stored(answer: requests.Response, server: ProxyServer) -> None:
-    """A fault of ours that must not be bought again, and that tells no path."""
+    """An internal error that forbids a retry, and names no path."""
     assert code(answer)[0] == 500
     assert answer.headers["x-should-retry"] == "false"
     assert str(server.pictures) not in answer.text
@@ -46,19 +46,19 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(
     small_disk: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(BODY))
-    for wishes in ({}, {"n": 2}):
-        assert_not_stored(generate(small_disk, key, **wishes), small_disk)
+    for parameters in ({}, {"n": 2}):
+        assert_not_stored(generate(small_disk, key, **parameters), small_disk)
     assert not list(small_disk.pictures.iterdir()), "half a picture was left behind"
 
 
-def test_openais_sdk_does_not_buy_again_what_a_full_disk_did_not_take(
+def test_openais_sdk_does_not_retry_when_the_disk_is_full(
     small_disk: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(BODY))
     client = openai.OpenAI(base_url=f"{small_disk.url}/v1", api_key=key)
-    for wishes in ({}, {"n": 2}):
+    for parameters in ({}, {"n": 2}):
         with pytest.raises(openai.InternalServerError, match="could not be stored") as caught:
-            client.images.generate(prompt="a cat", response_format="url", **wishes)
+            client.images.generate(prompt="a cat", response_format="url", **parameters)
         assert caught.value.code == "internal_error"
     assert len(upstream.calls) == 3
 
@@ -107,7 +107,7 @@ def test_a_read_only_store_is_an_error_until_it_can_be_written_to(
     assert generate(shaky, key).status_code == 200
 
 
-def test_a_store_that_disappears_is_an_error_or_made_anew_and_its_pictures_are_not_found(
+def test_a_store_that_disappears_is_an_error_or_created_again_and_its_pictures_are_not_found(
     shaky: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(LIGHT_BODY))
@@ -220,7 +220,7 @@ def test_a_clock_that_jumps_moves_no_limit(
     jump(jumping, 0)
     upstream.answers(dripping)
     with ThreadPoolExecutor() as pool:
-        calls = [pool.submit(generate, jumping, key, **wishes) for wishes in ({}, {"n": 2})]
+        calls = [pool.submit(generate, jumping, key, **parameters) for parameters in ({}, {"n": 2})]
         upstream.wait_for(3)
         jump(jumping, far)
         answers = [call.result() for call in calls]

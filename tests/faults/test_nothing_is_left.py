@@ -63,7 +63,7 @@ def test_a_fault_leaves_nothing_however_often_it_comes(
             ask(server, key, way)
     assert len(upstream.calls) == (len(WAYS) + 1) * TIMES
     if fault not in (NONE, "mislabelled"):  # which brings pictures
-        assert pictures_of(server) == before, "a picture that nobody was told of"
+        assert pictures_of(server) == before, "a picture that no answer names"
 
 
 @pytest.mark.parametrize("fault", SLOW)
@@ -76,11 +76,11 @@ def test_a_fault_that_takes_its_time_leaves_nothing(
         for way in [*WAYS.values()] * TIMES_AT_ONCE:
             pool.submit(ask, server, key, way)
     assert len(upstream.calls) == (len(WAYS) + 1) * TIMES_AT_ONCE
-    assert pictures_of(server) == before, "a picture that nobody was told of"
+    assert pictures_of(server) == before, "a picture that no answer names"
 
 
 @pytest.mark.parametrize("reason", ["refused", "DNS", "TLS"])
-def test_an_upstream_that_cannot_be_reached_leaves_nothing(
+def test_an_unreachable_upstream_leaves_nothing(
     start: Start, tmp_path: Path, key: str, nothing_is_left: Leftovers, reason: str
 ) -> None:
     with tls_server(tmp_path, b"") as secure:

@@ -224,7 +224,7 @@ def unreachable(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize("fault", UNREACHABLE)
-def test_an_upstream_that_cannot_be_reached_is_asked_again_where_that_may_help(
+def test_an_unreachable_upstream_is_retried_if_nothing_was_sent(
     unreachable: Callable[[str], ProxyServer], keys: dict[str, str], nothing_is_left: Leftovers, fault: str
 ) -> None:
     assert results(unreachable(fault), keys) == expected(UNREACHABLE[fault])

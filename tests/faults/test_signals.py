@@ -70,8 +70,8 @@ def by_url(server: ProxyServer, key: str) -> list[bytes]:
     return [(server.pictures / name).read_bytes()]
 
 
-def as_base64(server: ProxyServer, key: str, **wishes: int) -> list[bytes]:
-    answer = generate(server, key, response_format="b64_json", **wishes)
+def as_base64(server: ProxyServer, key: str, **parameters: int) -> list[bytes]:
+    answer = generate(server, key, response_format="b64_json", **parameters)
     answer.raise_for_status()
     return [base64.b64decode(item["b64_json"], validate=True) for item in answer.json()["data"]]
 
@@ -126,7 +126,7 @@ def ask(pool: ThreadPoolExecutor, server: ProxyServer, key: str, count: int, way
     return [pool.submit(ways[number % len(ways)], server, key) for number in range(count)]
 
 
-def seen(callers: list[Asked]) -> tuple[list[bytes], list[BaseException]]:
+def outcome_of(callers: list[Asked]) -> tuple[list[bytes], list[BaseException]]:
     """Pictures and errors, when all callers have one."""
     errors = [error for caller in callers if (error := caller.exception(40))]
     return [picture for caller in callers if not caller.exception() for picture in caller.result()], errors
@@ -147,7 +147,7 @@ def test_sigterm_with_calls_in_flight_answers_them_all_and_exits_with_0(
         mortal.terminate()
         time.sleep(1)
         held.let_go.set()
-        drawn, errors = seen(callers)
+        drawn, errors = outcome_of(callers)
     assert not errors
     assert drawn == [picture] * calls
     assert mortal.exit_code(10) == 0
@@ -163,7 +163,7 @@ def test_sighup_under_load_costs_no_call(
     nothing_is_left.kept = 40
     with ThreadPoolExecutor(36) as pool:
         upstream.answers(Answer(BODY))
-        seen(ask(pool, mortal, key, 8, PLAIN_WAYS))
+        outcome_of(ask(pool, mortal, key, 8, PLAIN_WAYS))
         old = mortal.workers()
         held = HeldAnswers(upstream)
         callers = ask(pool, mortal, key, 18, ALL_WAYS)
@@ -174,7 +174,7 @@ def test_sighup_under_load_costs_no_call(
         callers += ask(pool, mortal, key, 18, ALL_WAYS)
         upstream.wait_for(40, 40)
         held.let_go.set()
-        drawn, errors = seen(callers)
+        drawn, errors = outcome_of(callers)
     assert not errors
     assert drawn == [PICTURE] * 40
     assert len(upstream.calls) == 40
@@ -184,7 +184,7 @@ def test_sighup_under_load_costs_no_call(
     assert "Traceback" not in mortal.output()
 
 
-def test_a_worker_that_is_killed_takes_only_its_own_calls_with_it(
+def test_only_calls_of_the_worker_that_is_killed_fail(
     mortal: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     held = HeldAnswers(upstream, HEAVY)
@@ -195,13 +195,13 @@ def test_a_worker_that_is_killed_takes_only_its_own_calls_with_it(
         os.kill(victim, signal.SIGKILL)
         time.sleep(0.3)
         held.let_go.set()
-        drawn, errors = seen(callers)
+        drawn, errors = outcome_of(callers)
         assert all(isinstance(error, requests.ConnectionError) for error in errors), errors
         assert drawn or len(errors) == 40, "the other worker goes on, if it had any of them"
         assert drawn == [HEAVY] * (40 - len(errors)), "a picture that was announced is there, whole"
         until(lambda: len(mortal.workers()) == 2 and victim not in mortal.workers(), "a gap among the workers", 30)
         assert survivor in mortal.workers()
-        drawn, errors = seen(ask(pool, mortal, key, 20, PLAIN_WAYS))
+        drawn, errors = outcome_of(ask(pool, mortal, key, 20, PLAIN_WAYS))
     assert not errors
     assert drawn == [HEAVY] * 20
     until(lambda: in_flight(mortal) == 0, "places of the killed worker")
@@ -213,7 +213,7 @@ def kill_all(server: ProxyServer) -> None:
         os.kill(worker, signal.SIGKILL)
 
 
-def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
+def test_a_worker_that_is_killed_within_a_picture_shortens_none(
     mortal: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     upstream.answers(Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY) // 2, then=wait))
@@ -223,14 +223,14 @@ def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
         until(lambda: sum(path.stat().st_size > 0 for path in unfinished(mortal)) == 2, "no half pictures")
         time.sleep(0.3)
         kill_all(mortal)
-        drawn, errors = seen(callers)
+        drawn, errors = outcome_of(callers)
     assert not drawn
     assert len(errors) == 6
     until(lambda: len(mortal.workers()) == 2, "a gap among the workers", 30)
     upstream.answers(Answer(HEAVY_BODY))
     assert natively(mortal, key) == [HEAVY]
 
-    # What was half written is never served, and swept when nobody can be writing it any more.
+    # What was half written is never served, and is deleted when it cannot be written any more.
     half = unfinished(mortal)
     assert [path.suffix for path in mortal.pictures.iterdir()] == [".part"] * 2, "half a picture has a name"
     for path in half:
@@ -241,13 +241,13 @@ def test_a_worker_that_is_killed_in_the_midst_of_a_picture_shortens_none(
     assert not unfinished(mortal)
 
 
-@pytest.mark.parametrize("in_the_midst", [False, True], ids=["before the answer", "in the picture"])
-def test_what_a_killed_worker_was_drawing_is_bought_again_by_openais_sdk_and_by_no_other(
-    mortal: ProxyServer, upstream: ScriptedUpstream, in_the_midst: bool
+@pytest.mark.parametrize("in_the_picture", [False, True], ids=["before the answer", "in the picture"])
+def test_calls_of_a_killed_worker_are_retried_by_openais_sdk_only(
+    mortal: ProxyServer, upstream: ScriptedUpstream, in_the_picture: bool
 ) -> None:
-    """A connection that breaks cannot tell that the call must not be repeated: README, "What it does not do"."""
+    """A connection that breaks has no header that forbids a retry: README, "What it does not do"."""
     held = HeldAnswers(upstream, HEAVY)
-    if in_the_midst:
+    if in_the_picture:
         upstream.answers(*[Answer(HEAVY_BODY, cut_after=len(HEAVY_BODY) // 2, then=wait)] * 4, held.answer)
     ways = [*OPENAIS_SDK, *GOOGLES_SDK]
     with ThreadPoolExecutor(4) as pool:
@@ -256,7 +256,7 @@ def test_what_a_killed_worker_was_drawing_is_bought_again_by_openais_sdk_and_by_
         time.sleep(0.3)
         kill_all(mortal)
         held.let_go.set()
-        drawn, errors = seen(callers)
+        drawn, errors = outcome_of(callers)
     assert drawn == [HEAVY] * 2, "both calls of OpenAI's SDK"
     assert [type(error).__name__ for error in errors] == ["RemoteProtocolError"] * 2, "what Google's SDK passes on"
     bought = Counter(request.all("x-goog-api-key")[0] for request in upstream.calls)

@@ -176,7 +176,7 @@ def test_a_name_that_does_not_resolve_is_an_error_that_does_not_name_it(start: S
 
 
 def assert_google_says(answer: requests.Response, status: int, secret: str) -> None:
-    """The error is Google's, and does not tell the secret."""
+    """The error is in Google's form, without the secret."""
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (status, status)
     assert error["status"] and error["message"]
@@ -184,9 +184,7 @@ def assert_google_says(answer: requests.Response, status: int, secret: str) -> N
     assert not keys_in(answer.text)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_502_and_the_key_stays_here(
-    start: Start, tmp_path: Path, key: str
-) -> None:
+def test_an_untrusted_certificate_is_a_502_and_no_key_is_sent(start: Start, tmp_path: Path, key: str) -> None:
     with ScriptedUpstream(Answer(BODY), certificate=certificate(tmp_path)) as secure:
         careful = start(tmp_path / "careful", GEMINI_BASE_URL=secure.url)
         for parameters in PARAMETERS:
@@ -197,7 +195,7 @@ def test_a_certificate_that_nobody_vouches_for_is_a_502_and_the_key_stays_here(
             tmp_path / "trusting", GEMINI_BASE_URL=secure.url, REQUESTS_CA_BUNDLE=str(tmp_path / "certificate.pem")
         )
         assert generate_content(trusting, key).content == BODY
-        assert key in secure.call.headers.values(), "whoever trusts it sends all, and this server notices"
+        assert key in secure.call.headers.values(), "with trust the call is sent"
 
 
 def test_tls_to_a_server_that_speaks_none_is_a_502(start: Start, tmp_path: Path, key: str) -> None:

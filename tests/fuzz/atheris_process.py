@@ -4,7 +4,7 @@ import sys
 
 import atheris
 
-TRACED = {  # whose branches tell the fuzzer that an input is new
+TRACED = {  # whose branches show the fuzzer that an input is new
     "json_stream": ["compat.json_stream"],
     "form": ["compat", "proxy.routes", "multipart", "werkzeug.http"],
 }

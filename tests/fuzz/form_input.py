@@ -28,7 +28,7 @@ from proxy.upstream.connections import Adapter
 from tests.fuzz.limits import time_is_bounded
 from tests.support.gemini_answers import DRAWN, as_bytes
 
-KEY = "a-key-that-is-never-told"
+KEY = "a-key-that-is-never-repeated"
 PATHS = {b"edits": "/v1/images/edits", b"variations": "/v1/images/variations"}
 ERROR = {"message", "type", "param", "code"}
 ANSWER = as_bytes(DRAWN)
@@ -83,17 +83,17 @@ class FormInput:
             "wsgi.input": body,
         }
         response = self.client.post(path, headers={"Authorization": f"Bearer {KEY}"}, environ_overrides=environ)
-        told = response.get_data()
+        answer = response.get_data()
         response.close()
-        assert KEY.encode() not in told, "the key is told"
+        assert KEY.encode() not in answer, "the key is repeated"
         assert self.app.extensions[EXTENSION].places.taken == 0, "a place is lost"
-        assert response.status_code < 500, f"{response.status_code}: {told[:300]!r}"
+        assert response.status_code < 500, f"{response.status_code}: {answer[:300]!r}"
         if response.status_code == 200:
-            look_at_answer(told, response.mimetype)
+            look_at_answer(answer, response.mimetype)
             assert self.sent, "an answer without a call"
             return 200, None, sorted(self.sent)
         assert not self.sent, "a call was made for a request that is refused"
-        return response.status_code, look_at_error(told, response.mimetype), []
+        return response.status_code, look_at_error(answer, response.mimetype), []
 
     def draw(self, adapter: Adapter, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         """The upstream: it reads the request as strictly as JSON is defined, and draws."""
@@ -108,10 +108,10 @@ class FormInput:
         return response
 
 
-def look_at_error(told: bytes, mimetype: str) -> Any:
+def look_at_error(answer: bytes, mimetype: str) -> Any:
     """The error, which is OpenAI's in form."""
     assert mimetype == "application/json", mimetype
-    body = json.loads(told)
+    body = json.loads(answer)
     assert body.keys() == {"error"}, body
     error = body["error"]
     assert error.keys() >= ERROR, error
@@ -119,16 +119,16 @@ def look_at_error(told: bytes, mimetype: str) -> Any:
     return body
 
 
-def look_at_answer(told: bytes, mimetype: str) -> None:
+def look_at_answer(answer: bytes, mimetype: str) -> None:
     """Pictures, all at once or as events."""
     if mimetype == "application/json":
-        body = json.loads(told)
+        body = json.loads(answer)
         assert body["data"], body
         assert all(("url" in one) != ("b64_json" in one) for one in body["data"]), body
         assert not body.get("errors"), body
         return
     assert mimetype == "text/event-stream", mimetype
-    events = [json.loads(line.removeprefix(b"data:")) for line in told.splitlines() if line.startswith(b"data:")]
+    events = [json.loads(line.removeprefix(b"data:")) for line in answer.splitlines() if line.startswith(b"data:")]
     assert events
     assert all(event["type"] == "image_edit.completed" for event in events), events
 

@@ -74,7 +74,7 @@ def check_json_stream(data: bytes) -> None:
     line, _, body = data.partition(b"\n")
     with time_is_bounded(len(body)):
         whole = read([body])
-        pieces = read(cut_as_told(line, body))
+        pieces = read(cut_as_the_line_says(line, body))
     if whole.refused and pieces.refused:
         assert whole.begins_like(pieces), "what comes before the refusal depends on where the bytes are cut"
     elif whole != pieces:
@@ -117,7 +117,7 @@ def outcome_of(tokens: Iterator[Token]) -> Outcome:
     return Outcome(found, False)
 
 
-def cut_as_told(line: bytes, body: bytes) -> list[bytes]:
+def cut_as_the_line_says(line: bytes, body: bytes) -> list[bytes]:
     """The body in the pieces that the first line asks for."""
     random = Random(line)
     places = [random.randint(0, len(body)) for _ in range(random.randint(1, 20))] if line else range(len(body))

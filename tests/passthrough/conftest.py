@@ -20,7 +20,7 @@ def start() -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy whose upstream is `upstream`."""
-    return start(tmp_path_factory.mktemp("window"), GEMINI_BASE_URL=google.url)
+    return start(tmp_path_factory.mktemp("passthrough"), GEMINI_BASE_URL=google.url)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ class SdkClient:
         self.process.wait(10)
 
     def ask(self, **question: Any) -> Any:
-        """What the SDK returned; raises SdkError with all that its exception told."""
+        """What the SDK returned; raises SdkError with the fields of its exception."""
         assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
@@ -42,13 +42,13 @@ class SdkClient:
 
 
 class SdkError(Exception):
-    """An exception that the SDK raised, told by its process."""
+    """An exception that the SDK raised in its process."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        super().__init__(f"{told['classes'][0]}: {told['text']}")
-        self.classes: Sequence[str] = told["classes"]
-        self.code: int | None = told.get("code")
-        self.status: str | None = told.get("status")
-        self.message: str | None = told.get("message")
-        self.details: Any = told.get("details")
-        self.text: str = told["text"]
+    def __init__(self, fields: dict[str, Any]) -> None:
+        super().__init__(f"{fields['classes'][0]}: {fields['text']}")
+        self.classes: Sequence[str] = fields["classes"]
+        self.code: int | None = fields.get("code")
+        self.status: str | None = fields.get("status")
+        self.message: str | None = fields.get("message")
+        self.details: Any = fields.get("details")
+        self.text: str = fields["text"]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from contract.suite.situations import Situation
 from tests.passthrough.conftest import sdk_client
 from tests.passthrough.sdk_client import SdkClient, SdkError
-from tests.passthrough.situations import Situation, errors_with_json
+from tests.passthrough.sdk_errors import error_of, sdk_errors
 from tests.support import pictures
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import Answer, ScriptedUpstream, gzipped_if_asked
@@ -44,7 +45,7 @@ def drawn(picture: bytes) -> bytes:
 
 
 def as_array(*bodies: Any) -> bytes:
-    """A stream as Google sends it where nobody asked for events."""
+    """A stream as Google sends it without `alt=sse`."""
     return b"[" + b",\r\n".join(pictures.as_google_writes(body) for body in bodies) + b"]"
 
 
@@ -109,7 +110,7 @@ def test_tokens_are_counted(ask: Ask, upstream: ScriptedUpstream) -> None:
     assert json.loads(upstream.call.body)["generateContentRequest"]["model"] == f"models/{MODEL}"
 
 
-def test_the_models_are_listed_and_one_is_told(ask: Ask, upstream: ScriptedUpstream) -> None:
+def test_the_models_are_listed_and_one_can_be_retrieved(ask: Ask, upstream: ScriptedUpstream) -> None:
     (model,) = ask("list")
     assert model["name"] == f"models/{MODEL}"
     assert {"generateContent", "countTokens"} <= set(model["actions"])
@@ -137,20 +138,20 @@ def test_a_compressed_answer_is_opened_by_the_sdk(
 
 
 # It reads an error's body only where that is an object.
-OBJECTS = [situation for situation in errors_with_json() if situation.name != "error_in_list"]
+OBJECTS = [situation for situation in sdk_errors() if situation.text.startswith("{")]
 
 
-@pytest.mark.parametrize("situation", OBJECTS, ids=str)
+@pytest.mark.parametrize("situation", OBJECTS, ids=lambda one: one.name)
 @pytest.mark.parametrize("do", ["generate", "stream"])
-def test_every_error_of_google_is_raised_with_all_its_fields(ask_sandbox: Ask, situation: Situation, do: str) -> None:
+def test_an_error_of_google_is_raised_with_all_its_fields(ask_sandbox: Ask, situation: Situation, do: str) -> None:
     with pytest.raises(SdkError) as caught:
-        ask_sandbox(do, contents=f"[[{situation}]]")
-    error, told = caught.value, situation.error("[key]")
+        ask_sandbox(do, contents=f"[[{situation.name}]]")
+    error, body = caught.value, error_of(situation)
     assert "GoogleAPICallError" in error.classes
     assert error.code == situation.status
-    assert error.status == told["error"]["status"]
-    assert str(error.message).endswith(told["error"]["message"])
-    assert error.details == told
+    assert error.status == body["error"]["status"]
+    assert str(error.message).endswith(body["error"]["message"])
+    assert error.details == body
 
 
 def test_the_sandbox_draws_chats_and_counts(ask_sandbox: Ask) -> None:

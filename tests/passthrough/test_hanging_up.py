@@ -39,9 +39,9 @@ class Asked:
         return [("Authorization", f"Bearer {key}"), ("Content-Type", self.content_type)]
 
 
-def generation(path: str = "/v1/images/generations", **wishes: object) -> Asked:
+def generation(path: str = "/v1/images/generations", **parameters: object) -> Asked:
     """A call of OpenAI's surface."""
-    return Asked(path, json.dumps({"prompt": "a cat", **wishes}).encode(), int(str(wishes.get("n", 1))))
+    return Asked(path, json.dumps({"prompt": "a cat", **parameters}).encode(), int(str(parameters.get("n", 1))))
 
 
 def an_edit() -> Asked:
@@ -83,8 +83,8 @@ def close_half(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_WR)
 
 
-Goodbye = Callable[[socket.socket], None]
-GOODBYES = pytest.mark.parametrize("goodbye", [close, reset, close_half])
+HangUp = Callable[[socket.socket], None]
+HANG_UPS = pytest.mark.parametrize("hang_up", [close, reset, close_half])
 
 
 def assert_the_next_is_served(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
@@ -97,10 +97,10 @@ def assert_the_next_is_served(server: ProxyServer, upstream: ScriptedUpstream, k
     assert (reply.status, reply.body) == (200, BODY)
 
 
-@GOODBYES
+@HANG_UPS
 @pytest.mark.parametrize("name", ASKED)
-def test_before_an_answer_a_goodbye_ends_every_call_upstream(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, goodbye: Goodbye
+def test_hanging_up_before_an_answer_ends_every_call_upstream(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, hang_up: HangUp
 ) -> None:
     asked = ASKED[name]
     upstream.answers(SILENCE)
@@ -109,17 +109,17 @@ def test_before_an_answer_a_goodbye_ends_every_call_upstream(
         time.sleep(0.05)
         assert not any(request.gone.is_set() for request in requests)
         hung_up_at = time.monotonic()
-        goodbye(connection)
+        hang_up(connection)
         for request in requests:
             assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
     assert len(upstream.calls) == asked.calls, "what was given up is not asked for again"
     assert_the_next_is_served(server, upstream, key)
 
 
-@GOODBYES
+@HANG_UPS
 @pytest.mark.parametrize("name", FLOWING)
-def test_in_the_midst_of_a_picture_a_goodbye_ends_the_call_upstream(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, goodbye: Goodbye
+def test_hanging_up_within_a_picture_ends_the_call_upstream(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, hang_up: HangUp
 ) -> None:
     asked = ASKED[name]
     content_type = SSE if "events" in name else JSON
@@ -129,15 +129,15 @@ def test_in_the_midst_of_a_picture_a_goodbye_ends_the_call_upstream(
         read_at_least(connection, IN_THE_PICTURE // 2)
         assert not request.gone.is_set()
         hung_up_at = time.monotonic()
-        goodbye(connection)
+        hang_up(connection)
         assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
     assert_the_next_is_served(server, upstream, key)
 
 
-@GOODBYES
+@HANG_UPS
 @pytest.mark.parametrize("name", HELD)
-def test_while_a_picture_is_held_a_goodbye_ends_every_call_upstream(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, goodbye: Goodbye
+def test_hanging_up_while_a_picture_is_held_ends_every_call_upstream(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str, hang_up: HangUp
 ) -> None:
     asked = ASKED[name]
     upstream.answers(Answer(BODY, cut_after=IN_THE_PICTURE, then=wait))
@@ -145,16 +145,16 @@ def test_while_a_picture_is_held_a_goodbye_ends_every_call_upstream(
         requests = upstream.wait_for(asked.calls)
         time.sleep(0.2)
         hung_up_at = time.monotonic()
-        goodbye(connection)
+        hang_up(connection)
         for request in requests:
             assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
     assert_the_next_is_served(server, upstream, key)
     assert not list(server.pictures.rglob("*.part")), "half a picture was left behind"
 
 
-@pytest.mark.parametrize("goodbye", [close, reset])
-def test_a_caller_who_stops_reading_and_then_leaves_ends_the_call_upstream(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str, goodbye: Goodbye
+@pytest.mark.parametrize("hang_up", [close, reset])
+def test_a_caller_that_stops_reading_and_then_hangs_up_ends_the_call_upstream(
+    server: ProxyServer, upstream: ScriptedUpstream, key: str, hang_up: HangUp
 ) -> None:
     asked = ASKED["generateContent"]
     upstream.answers(Answer(BODY * 20))
@@ -164,12 +164,12 @@ def test_a_caller_who_stops_reading_and_then_leaves_ends_the_call_upstream(
         time.sleep(0.5)
         assert request.sent < len(BODY) * 20
         hung_up_at = time.monotonic()
-        goodbye(connection)
+        hang_up(connection)
         assert request.end_within(SECONDS, since=hung_up_at) < SECONDS
     assert_the_next_is_served(server, upstream, key)
 
 
-def test_two_of_four_that_are_there_do_not_keep_the_others_alive(
+def test_two_of_four_pictures_do_not_extend_the_time_of_the_others(
     server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     asked = ASKED["four generations"]
@@ -185,7 +185,7 @@ def test_two_of_four_that_are_there_do_not_keep_the_others_alive(
     assert_the_next_is_served(server, upstream, key)
 
 
-def test_a_caller_who_sends_a_next_request_early_is_not_taken_for_gone(
+def test_a_caller_that_sends_its_next_request_early_has_not_hung_up(
     server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
     asked = ASKED["generateContent"]
@@ -199,9 +199,7 @@ def test_a_caller_who_sends_a_next_request_early_is_not_taken_for_gone(
     assert received.count(b"HTTP/1.1 200") == 2
 
 
-def test_fifty_goodbyes_in_a_row_leave_nothing_behind(
-    server: ProxyServer, upstream: ScriptedUpstream, key: str
-) -> None:
+def test_fifty_hang_ups_leave_nothing_behind(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(SILENCE)
     asked = ASKED["generateContent"]
     for number in range(1, 51):
@@ -214,14 +212,14 @@ def test_fifty_goodbyes_in_a_row_leave_nothing_behind(
 
 @pytest.fixture(scope="module")
 def impatient_server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
-    """The same, and a caller has a second to take what is there for him."""
+    """The same, and a caller has a second to read what was sent."""
     folder = tmp_path_factory.mktemp("impatient")
     environment = {"GEMINI_BASE_URL": google.url, "MAX_IN_FLIGHT": "1", "IMAGE_STORE_URL": str(folder)}
     return start(folder, str(IMPATIENT), **environment)
 
 
 @pytest.mark.parametrize("name", FLOWING)
-def test_a_caller_who_takes_nothing_does_not_keep_his_place(
+def test_a_caller_that_reads_nothing_is_dropped(
     impatient_server: ProxyServer, upstream: ScriptedUpstream, key: str, name: str
 ):
     asked = ASKED[name]
@@ -234,7 +232,7 @@ def test_a_caller_who_takes_nothing_does_not_keep_his_place(
     assert "too slow to read it" in impatient_server.output()
 
 
-def test_a_caller_who_takes_nothing_of_a_stored_picture_is_let_go(impatient_server: ProxyServer):
+def test_a_caller_that_reads_nothing_of_a_stored_picture_is_dropped(impatient_server: ProxyServer):
     name = new_name("image/png", int(time.time()) + 60)
     with (Path(impatient_server.environment["IMAGE_STORE_URL"]) / name).open("wb") as file:
         file.truncate(50_000_000)

@@ -123,12 +123,12 @@ TELLTALE = (
 
 
 @pytest.mark.parametrize("target", [GENERATE, f"{STREAM}?alt=sse", COUNT], ids=["generate", "stream", "count"])
-def test_one_credential_goes_up_and_nothing_that_tells_who_the_caller_is(
+def test_one_credential_goes_up_and_nothing_that_identifies_the_caller(
     server: ProxyServer, upstream: ScriptedUpstream, key: str, target: str
 ) -> None:
     upstream.answers(OK)
-    told = [("User-Agent", "mine"), *((name, value.format(other=f"other-{key}")) for name, value in TELLTALE)]
-    assert call(server, target, A_CAT, [("x-goog-api-key", key), *told]).status == 200
+    headers = [("User-Agent", "mine"), *((name, value.format(other=f"other-{key}")) for name, value in TELLTALE)]
+    assert call(server, target, A_CAT, [("x-goog-api-key", key), *headers]).status == 200
     assert set(upstream.call.headers) == {
         "host",
         "accept",
@@ -142,7 +142,7 @@ def test_one_credential_goes_up_and_nothing_that_tells_who_the_caller_is(
     assert f"other-{key}".encode() not in upstream.call.head
 
 
-def test_what_the_callers_sdk_says_of_itself_goes_up(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
+def test_headers_of_the_callers_sdk_go_up(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     upstream.answers(OK)
     said = {
         "user-agent": "google-genai-sdk/3.4.0 gl-python/3.11.7",
@@ -153,7 +153,7 @@ def test_what_the_callers_sdk_says_of_itself_goes_up(server: ProxyServer, upstre
     assert {name: upstream.call.all(name) for name in said} == {name: [value] for name, value in said.items()}
 
 
-def test_what_google_says_of_an_answer_comes_back(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
+def test_headers_of_an_answer_come_back(server: ProxyServer, upstream: ScriptedUpstream, key: str) -> None:
     said = {
         "server-timing": "gfet4t7; dur=5555",
         "x-gemini-service-tier": "standard",
@@ -207,7 +207,7 @@ def test_an_answer_with_a_length_keeps_it(server: ProxyServer, upstream: Scripte
     [b"", b" ", b"null", b"\xff\xfe\x00", b"<html></html>", b'{"half": ', b"data: {}\r\n\r\n", b"x" * 1_000_000],
     ids=lambda body: str(body[:12]),
 )
-def test_an_answer_is_not_looked_at(server: ProxyServer, upstream: ScriptedUpstream, key: str, body: bytes) -> None:
+def test_an_answer_is_not_parsed(server: ProxyServer, upstream: ScriptedUpstream, key: str, body: bytes) -> None:
     upstream.answers(Answer(body, content_type="application/x-whatever; a=b"))
     reply = call(server, GENERATE, A_CAT, [("x-goog-api-key", key)])
     assert (reply.status, reply.one("content-type"), reply.body) == (200, "application/x-whatever; a=b", body)
@@ -216,12 +216,12 @@ def test_an_answer_is_not_looked_at(server: ProxyServer, upstream: ScriptedUpstr
 def test_each_piece_of_a_stream_is_passed_on_before_the_next_is_made(
     server: ProxyServer, upstream: ScriptedUpstream, key: str
 ) -> None:
-    seen = threading.Event()
+    arrived = threading.Event()
     first, last = b"data: {}\r\n\r\n", b'data: {"last": 1}\r\n\r\n'
 
     def pieces() -> Iterator[bytes]:
         yield Answer(content_type=SSE).head() + chunk(first)
-        assert seen.wait(5), "the first event did not arrive while the second was awaited"
+        assert arrived.wait(5), "the first event did not arrive while the second was awaited"
         yield chunk(last) + b"0\r\n\r\n"
 
     upstream.answers(lambda request: Wire(pieces()))
@@ -229,7 +229,7 @@ def test_each_piece_of_a_stream_is_passed_on_before_the_next_is_made(
         received = b""
         while first not in received:
             received += read_at_least(connection, 1)
-        seen.set()
+        arrived.set()
         while not received.endswith(b"0\r\n\r\n"):
             received += read_at_least(connection, 1)
     assert last in received

@@ -9,7 +9,7 @@ from tests.support.installed import package, program
 from tests.support.proxy_server import ProxyServer
 from tests.support.sandbox_process import running_sandbox
 
-SLOW_SECONDS = 20  # nobody waits for the end of it
+SLOW_SECONDS = 20  # longer than any test
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, server: ProxyServer) -> Iterator[Callable[..., Visit]]:
-    """Opens the page anew: `visit(locale="ko-KR", color_scheme="dark")`. In the end nothing may have gone wrong."""
+    """Opens the page again: `visit(locale="ko-KR", color_scheme="dark")`. In the end nothing may have gone wrong."""
     visits: list[Visit] = []
 
     def open_page(**options: object) -> Visit:

@@ -24,7 +24,7 @@ def client(tmp_path) -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", ["/", *(f"/playground/{name}" for name in FILES)])
-def test_every_file_is_strict_and_known_again(client: FlaskClient, path: str):
+def test_every_file_has_strict_headers_and_an_etag(client: FlaskClient, path: str):
     response = client.get(path)
     assert response.status_code == 200
     assert response.headers["Content-Security-Policy"] == POLICY
@@ -35,7 +35,7 @@ def test_every_file_is_strict_and_known_again(client: FlaskClient, path: str):
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_a_file_comes_compressed_to_who_takes_it_so(client: FlaskClient):
+def test_a_file_is_compressed_for_clients_that_accept_it(client: FlaskClient):
     plain = client.get("/playground/main.js")
     zipped = client.get("/playground/main.js", headers={"Accept-Encoding": "gzip, br"})
     assert zipped.headers["Content-Encoding"] == "gzip"
@@ -62,9 +62,9 @@ def test_nothing_else_is_served(client: FlaskClient, name: str):
 
 
 def test_the_page_says_whether_the_sandbox_is_on(tmp_path):
-    for sandbox, told in ((False, b'data-sandbox="off"'), (True, b'data-sandbox="on"')):
+    for sandbox, attribute in ((False, b'data-sandbox="off"'), (True, b'data-sandbox="on"')):
         app = create_app(Settings(image_store_url=str(tmp_path), sandbox=sandbox))
-        assert told in app.test_client().get("/").data
+        assert attribute in app.test_client().get("/").data
 
 
 def test_both_languages_say_the_same_things():
@@ -90,7 +90,7 @@ def placeholders(words: str) -> dict[str, list[str]]:
 def test_every_kind_of_error_is_explained():
     """Every code of the OpenAI dialect and every kind in Google's has its row; parameters are known by their status."""
     from compat.errors import ErrorKind
-    from compat.openai_images.error import ENVELOPES
+    from compat.openai_envelope import ENVELOPES
 
     source = (FOLDER / "errors.js").read_text()
     rows = dict(re.findall(r'^  (\w+): "(\w+)",$', source, re.MULTILINE))

@@ -26,7 +26,7 @@ def test_the_first_press_of_the_button_brings_a_picture(page: Visit):
     assert "Picture ready: 1024 × 1024 pixels" in page.text("#news")
 
 
-def test_gemini_says_something_beside_its_picture(page: Visit):
+def test_text_beside_a_picture_of_gemini_is_shown(page: Visit):
     page.choose_lens("gemini")
     page.choose_ratio("21:9")
     page.take("the Alps at dawn")
@@ -111,7 +111,7 @@ def test_pictures_come_by_drop_and_by_paste_too(page: Visit):
     assert page.find("#inputs .name").all_inner_texts() == ["image.png", "image-2.png"]
 
 
-def test_what_is_no_picture_is_told(page: Visit, tmp_path: Path):
+def test_a_file_that_is_not_a_picture_is_refused(page: Visit, tmp_path: Path):
     (tmp_path / "words.png").write_text("these are words")
     page.page.set_input_files("#files", tmp_path / "words.png")
     page.find(".toast").wait_for()
@@ -220,7 +220,7 @@ def test_the_proxy_that_is_gone_is_explained(page: Visit):
     page.complaints.clear()  # the network's own error
 
 
-def test_without_prompt_or_key_nothing_is_asked(page: Visit):
+def test_without_prompt_or_key_no_request_is_sent(page: Visit):
     page.release("")
     assert page.find("#prompt").get_attribute("aria-invalid") == "true"
     page.page.fill("#prompt", "a cat")
@@ -270,7 +270,7 @@ MARKUP = "<img src=x onerror=\"document.title='broken in'\"><script>document.tit
 
 
 def assert_not_broken_into(page: Visit) -> None:
-    """Nothing that was told has become an element, or has run."""
+    """No text has become an element, or has run."""
     page.page.wait_for_timeout(100)  # as an error of a picture that does not load would need
     assert page.find("main script, main img[src=x]").count() == 0
     assert page.page.title() == "Twinlens"
@@ -353,7 +353,7 @@ def test_markup_in_what_the_model_says_beside_its_picture_stays_text(page: Visit
     assert_not_broken_into(page)
 
 
-def test_a_partial_success_tells_what_failed(page: Visit):
+def test_a_partial_success_names_what_failed(page: Visit):
     answer = {}
 
     def lose_one(route):

@@ -12,7 +12,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Locator
 
-PATIENCE = 10_000  # milliseconds
+TIMEOUT = 10_000  # milliseconds
 NO_SUCCESS = "Failed to load resource: the server responded with a status of"  # Chromium's own note on any error
 
 
@@ -31,7 +31,7 @@ class Visit:
     def open(self) -> None:
         """A new page in the same browser context; it is ready when the shapes are there."""
         self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
+        self.page.set_default_timeout(TIMEOUT)
         self.page.on("console", self.note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.addresses.append(request.url))
@@ -45,7 +45,7 @@ class Visit:
             self.complaints.append(message.text)
 
     def end(self) -> None:
-        """Nothing was complained about, and nobody else was asked for anything."""
+        """There were no complaints, and no requests to other hosts."""
         try:
             assert self.complaints == []
             assert [one for one in self.addresses if not one.startswith((f"{self.url}/", "blob:", "data:"))] == []
@@ -95,7 +95,7 @@ class Visit:
         return self.find("#mask-canvas")
 
     def paint(self, *places: tuple[float, float]) -> None:
-        """A stroke with the mouse through these places, told as shares of width and height."""
+        """A stroke with the mouse through these places, given as shares of width and height."""
         box = self.find("#mask-canvas").bounding_box()
         assert box is not None
         spots = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in places]
@@ -110,7 +110,7 @@ class Visit:
         self.page.click(button)
         self.find("#mask").wait_for(state="hidden")
 
-    # ---- what he has then ----
+    # ---- results ----
 
     def facts(self) -> dict[str, str]:
         """The caption's facts by their names."""
@@ -151,6 +151,6 @@ def digest(picture: bytes) -> str:
 
 
 def draw_file(path: Path, size: tuple[int, int] = (300, 200), color: str = "tomato") -> Path:
-    """A small picture in a file, of the type its name tells."""
+    """A small picture in a file, of the type in its name."""
     Image.new("RGB", size, color).save(path)
     return path

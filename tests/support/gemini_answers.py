@@ -42,7 +42,7 @@ def answer(*parts: dict[str, Any], reason: str | None = "STOP", **more: Any) -> 
 
 
 def error(status: int, name: str, message: str, details: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
-    """An error as Google tells it."""
+    """An error in Google's form."""
     return {"error": {"code": status, "message": message, "status": name, "details": list(details)}}
 
 

@@ -1,4 +1,4 @@
-"""What a proxy still holds when nobody wants anything of it any more: places, files, connections."""
+"""What a proxy still holds when no call is left: places in flight, files, connections."""
 
 import os
 import time
@@ -22,9 +22,9 @@ ITS_OWN = ("/dev/", "server.log", "twinlens-metrics-", "/wgunicorn-")  # what ev
 
 @dataclass
 class Leftovers:
-    """Looks after proxies. A test in which more calls are upstream at once than two says so in `kept`.
+    """Checks proxies. A test that makes more than two calls upstream at once says so in `kept`.
 
-    One that kills workers says in `unfinished` how many pictures they were storing: those are swept an hour later.
+    One that kills workers says in `unfinished` how many pictures they were storing: those are deleted an hour later.
     """
 
     kept: int = KEPT
@@ -32,7 +32,7 @@ class Leftovers:
     watched: dict[ProxyServer, int] = field(default_factory=dict)  # and the connections that each had before
 
     def watch(self, server: ProxyServer) -> None:
-        """From now on."""
+        """Check this proxy too, from its present state on."""
         self.watched[server] = connections(server)["upstream"]
 
     def look(self, server: ProxyServer) -> None:
@@ -42,8 +42,8 @@ class Leftovers:
         until(lambda: in_flight(server) == 0, "places in flight")
         until(lambda: len(unfinished(server)) <= self.unfinished, "unfinished pictures")
         until(lambda: not open_files(server), lambda: f"open files: {open_files(server)}")
-        until(lambda: not connections(server)["gone"], lambda: f"connections of callers who are gone: {told(server)}")
-        until(lambda: connections(server)["upstream"] <= most, lambda: f"{told(server)}; upstream were {before}")
+        until(lambda: not connections(server)["gone"], lambda: f"connections without a caller: {in_words(server)}")
+        until(lambda: connections(server)["upstream"] <= most, lambda: f"{in_words(server)}; upstream were {before}")
         until(lambda: wakers(server) <= WAKERS * len(server.workers()), lambda: f"{wakers(server)} pipes and the like")
 
 
@@ -76,7 +76,7 @@ def until(condition: Callable[[], bool], what: str | Callable[[], str], seconds:
 
 
 def in_flight(server: ProxyServer) -> float:
-    """Calls that are being answered, as the metrics tell."""
+    """Calls that are being answered, as the metrics count them."""
     page = requests.get(f"{server.url}/metrics", timeout=5).text
     return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("twinlens_in_flight"))
 
@@ -109,7 +109,7 @@ def wakers(server: ProxyServer) -> int:
 
 
 def connections(server: ProxyServer) -> Counter[str]:
-    """How many sockets of the workers lead to a caller, to a caller who is gone, and anywhere else: upstream."""
+    """How many sockets of the workers lead to a caller, to a caller that is gone, and anywhere else: upstream."""
     return Counter(kind for worker in server.workers() for kind in kinds_of_sockets(worker, server.port))
 
 
@@ -133,6 +133,6 @@ def kinds_of_sockets(worker: int, port: int) -> Iterator[str]:
             yield ("caller" if state == ESTABLISHED else "gone") if is_callers else "upstream"
 
 
-def told(server: ProxyServer) -> str:
+def in_words(server: ProxyServer) -> str:
     """The connections in words."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(connections(server).items()))

@@ -74,6 +74,6 @@ def parts_of(call: Call) -> list[dict[str, Any]]:
 
 
 def inline_pictures(call: Call) -> list[tuple[str, bytes]]:
-    """The pictures that were sent to the model: the type that was told, and the bytes."""
+    """The pictures that were sent to the model: their declared type, and the bytes."""
     blobs = [part["inlineData"] for part in parts_of(call) if "inlineData" in part]
     return [(blob["mimeType"], base64.b64decode(blob["data"], validate=True)) for blob in blobs]

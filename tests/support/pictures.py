@@ -33,7 +33,7 @@ def plain_png(width: int = 1024, height: int = 1024, colour: str = "teal") -> by
 
 @cache
 def heavy_png(seed: int = 0, side: int = 720) -> bytes:
-    """A PNG of noise; of about the 1.5 MB that the model's pictures have, unless its side is told."""
+    """A PNG of noise; of about the 1.5 MB that the model's pictures have, unless its side is given."""
     noise = random.Random(seed).randbytes(side * side * 3)
     return _saved(Image.frombytes("RGB", (side, side), noise), "PNG")
 

@@ -24,7 +24,7 @@ Command = Sequence[str | Path]
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -95,7 +95,7 @@ def running(
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections at a port of this machine."""
+    """Whether connections to a port of this machine are accepted."""
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True

@@ -1,4 +1,4 @@
-"""`python -m sandbox`, a server that plays Google and knows good keys from bad ones."""
+"""`python -m sandbox`, a server that plays Google and checks keys."""
 
 import sys
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ from tests.support.upstream import (
 
 SLOW_SECONDS = 1.0  # until an answer begins
 DRIP_SECONDS = 0.05  # between two bytes
-MOST_DRIPS = 200  # by then nobody reads any more
+MOST_DRIPS = 200  # by then the other side has hung up
 UNCOUNTED = 2000  # bytes of the body beyond its Content-Length
 LARGE = 4_000_000  # bytes, and more than a proxy may accept that is to notice
 NOT_A_PICTURE = b"this is not a picture at all" * 99

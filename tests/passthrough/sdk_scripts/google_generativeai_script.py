@@ -25,11 +25,11 @@ def main() -> None:
         try:
             answer: dict[str, Any] = {"result": ACTIONS[question["do"]](question)}
         except Exception as error:  # whatever it is, the test judges it
-            answer = {"error": told(error)}
+            answer = {"error": fields_of(error)}
         print(json.dumps(answer), flush=True)
 
 
-def told(error: Exception) -> dict[str, Any]:
+def fields_of(error: Exception) -> dict[str, Any]:
     report: dict[str, Any] = {"classes": [one.__name__ for one in type(error).__mro__], "text": str(error)}
     if isinstance(error, exceptions.GoogleAPICallError):
         body = error.response.json() if error.response is not None else None

@@ -1,4 +1,4 @@
-"""The sandbox behind a model whose server speaks OpenAI's API: the same key, the same code path, no server at all."""
+"""The sandbox behind a model whose server speaks OpenAI's API: the same key, the same code, no server."""
 
 import base64
 import io
@@ -16,35 +16,35 @@ from tests.support.models_file import models_file
 from tests.support.proxy_server import ProxyServer
 
 MODEL = "gemini-2.5-flash-image"
-NOBODY = "http://127.0.0.1:9/v1"
+UNREACHABLE = "http://127.0.0.1:9/v1"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy whose model's server is not there."""
-    folder = tmp_path_factory.mktemp("house-sandbox")
-    file = models_file(folder, NOBODY, 'key = "none"', 'fields = ["seed"]')
+    folder = tmp_path_factory.mktemp("sandbox")
+    file = models_file(folder, UNREACHABLE, 'key = "none"', 'fields = ["seed"]')
     with ProxyServer(folder, SANDBOX="1", MODELS_FILE=file) as server:
         yield server
 
 
 @pytest.fixture
-def from_google(house: ProxyServer) -> genai.Client:
+def from_google(server: ProxyServer) -> genai.Client:
     """Google's SDK with the sandbox's key."""
-    return genai.Client(api_key="sandbox", http_options=types.HttpOptions(base_url=house.url))
+    return genai.Client(api_key="sandbox", http_options=types.HttpOptions(base_url=server.url))
 
 
 @pytest.fixture
-def from_openai(house: ProxyServer) -> openai.OpenAI:
+def from_openai(server: ProxyServer) -> openai.OpenAI:
     """OpenAI's SDK with the sandbox's key."""
-    return openai.OpenAI(base_url=f"{house.url}/v1", api_key="sandbox", max_retries=0)
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="sandbox", max_retries=0)
 
 
 def opened(data: bytes | None) -> Image.Image:
     return Image.open(io.BytesIO(data or b""))
 
 
-def test_google_genai_draws_edits_and_talks_on(from_google: genai.Client):
+def test_google_genai_draws_edits_and_chats(from_google: genai.Client):
     wide = types.GenerateContentConfig(image_config=types.ImageConfig(aspect_ratio="16:9"), candidate_count=2)
     response = from_google.models.generate_content(model=MODEL, contents="a fox in the snow", config=wide)
     drawn = [opened(one.content.parts[-1].inline_data.data) for one in response.candidates]
@@ -87,7 +87,7 @@ def test_a_refusal_is_a_finish_reason(from_google: genai.Client, situation: str,
         ("broken_json", 502, "UNAVAILABLE"),
     ],
 )
-def test_a_failure_is_an_error_of_googles(from_google: genai.Client, situation: str, status: int, name: str):
+def test_a_failure_is_an_error_in_googles_form(from_google: genai.Client, situation: str, status: int, name: str):
     with pytest.raises(errors.APIError) as caught:
         from_google.models.generate_content(model=MODEL, contents=f"[[{situation}]]")
     assert (caught.value.code, caught.value.status) == (status, name)
@@ -104,8 +104,8 @@ def test_a_picture_that_breaks_off_is_no_picture(from_google: genai.Client):
     assert not isinstance(caught.value, AssertionError)
 
 
-def test_any_other_key_goes_to_the_server(house: ProxyServer):
-    client = genai.Client(api_key="another", http_options=types.HttpOptions(base_url=house.url))
+def test_any_other_key_goes_to_the_server(server: ProxyServer):
+    client = genai.Client(api_key="another", http_options=types.HttpOptions(base_url=server.url))
     with pytest.raises(errors.ServerError) as caught:
         client.models.generate_content(model=MODEL, contents="a fox")
     assert caught.value.code == 502

@@ -1,4 +1,4 @@
-"""The recipe of docs/own-models.md: a server that takes and gives the forms which vLLM-Omni's documentation publishes.
+"""The recipe of docs/own-models.md: a server with the requests and answers that vLLM-Omni documents.
 
 Read 2026-11: image_generation_api.md and image_edit_api.md of vllm-project/vllm-omni.
 """
@@ -37,7 +37,7 @@ def recipe_columns() -> list[str]:
 
 
 def vllm_omni(call: Call) -> Answer:
-    """What such a server says to a call."""
+    """The answer of such a server."""
     fields = fields_of(call)
     if fields.get("response_format", "b64_json") not in ("b64_json", "file"):
         return Answer(
@@ -67,7 +67,7 @@ def fields_of(call: Call) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def recipe_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy with the recipe's row."""
     folder = tmp_path_factory.mktemp("recipe")
     file = models_file(folder, f"{google.url}/v1", *recipe_columns())
@@ -76,10 +76,10 @@ def house(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def server(house: ProxyServer, upstream: ScriptedUpstream) -> ProxyServer:
+def server(recipe_server: ProxyServer, upstream: ScriptedUpstream) -> ProxyServer:
     """The proxy, with the server behind it."""
     upstream.answers(vllm_omni)
-    return house
+    return recipe_server
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def from_openai(server: ProxyServer) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key=new_key(), max_retries=0)
 
 
-def test_google_genai_draws_in_the_shape_that_is_asked_for(from_google: genai.Client, upstream: ScriptedUpstream):
+def test_google_genai_gets_the_requested_aspect_ratio(from_google: genai.Client, upstream: ScriptedUpstream):
     config = types.GenerateContentConfig(image_config=types.ImageConfig(aspect_ratio="16:9"), seed=7, top_k=3)
     response = from_google.models.generate_content(model=MODEL, contents="a fox", config=config)
     [part] = response.parts
@@ -118,7 +118,7 @@ def test_openai_gets_base64_whether_or_not_the_server_knows_the_field(from_opena
     assert Image.open(io.BytesIO(base64.b64decode(response.data[0].b64_json))).format == "PNG"
 
 
-def test_our_own_fields_are_told_in_the_servers_words(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
+def test_our_own_fields_are_translated_for_the_server(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
     extra = {"aspect_ratio": "9:16", "guidance_scale": 2.5}
     response = from_openai.images.generate(prompt="a fox", extra_body=extra, response_format="b64_json")
     assert response.size == "928x1664"
@@ -143,7 +143,7 @@ def test_pictures_are_refused_for_a_server_that_does_not_edit(
     assert not upstream.calls
 
 
-def test_what_the_server_complains_of_is_told(from_google: genai.Client, upstream: ScriptedUpstream):
+def test_the_servers_complaint_is_passed_on(from_google: genai.Client, upstream: ScriptedUpstream):
     upstream.answers(Answer({"detail": "Invalid size format: '1024x'."}, status=400, content_type="application/json"))
     with pytest.raises(errors.ClientError, match="Invalid size format"):
         from_google.models.generate_content(model=MODEL, contents="a fox")
