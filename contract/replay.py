@@ -280,7 +280,13 @@ def pictures_of(situation: Situation) -> list[bytes]:
     """The pictures in a fixture's answer, without drafts."""
     candidates = [one for event in events_in(situation.text) or [] for one in event.get("candidates", [])]
     parts = [part for one in candidates for part in one.get("content", {}).get("parts", []) if not part.get("thought")]
-    return [decoded(blob["data"]) for part in parts if (blob := part.get("inlineData") or part.get("inline_data"))]
+    blobs = [blob for part in parts if (blob := part.get("inlineData") or part.get("inline_data")) and blob["data"]]
+    types = [blob.get("mimeType") or blob.get("mime_type") or "" for blob in blobs]
+    return [
+        decoded(blob["data"])
+        for blob, mime_type in zip(blobs, types, strict=True)
+        if mime_type.startswith("image/") and mime_type != "image/svg+xml"
+    ]
 
 
 def merged(events: Sequence[dict[str, Any]]) -> dict[str, Any]:

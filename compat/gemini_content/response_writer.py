@@ -210,7 +210,8 @@ def end_picture(draft: bool) -> bytes:
 def build_usage(usage: Usage) -> dict[str, Any]:
     """Google's usageMetadata, whose output details list pictures only; the rest of the output is text."""
     inputs = {"TEXT": usage.input_text_tokens, "IMAGE": usage.input_image_tokens}
-    outputs = {"IMAGE": usage.output_image_tokens}
+    # Without details the tokens beside a picture would count as the picture's.
+    outputs = {"IMAGE": usage.output_image_tokens} if usage.output_image_tokens else {"TEXT": usage.output_text_tokens}
     body: dict[str, Any] = {
         "promptTokenCount": sum(inputs.values()),
         "candidatesTokenCount": usage.output_text_tokens + usage.output_image_tokens,

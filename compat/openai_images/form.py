@@ -63,7 +63,8 @@ class FormPart:
             text = self.data.decode("utf-8-sig" if charset in UTF_8 else charset)
         except (UnicodeDecodeError, LookupError):
             return None
-        return None if "\0" in text else text  # UTF-16 that is not declared
+        is_utf_16 = len(text) > 2 and text.count("\0") * 3 > len(text)  # and not declared
+        return None if is_utf_16 else text
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,3 +112,86 @@ def json_edit_with_mask(trial: Trial) -> None:
         "mask": {"image_url": data_url(sample_mask())},
     }
     has_picture(trial, trial.http("POST", EDITS, json=body), [sample_picture()])
+
+
+# Orders that must be drawn as they were given, or refused
+
+
+@row(GROUP, OPENAI, HTTP, "every part has a file name, as `requests` sends `files=`", operation=OPERATION)
+def parts_with_file_names(trial: Trial) -> None:
+    files = {"image": ("kite.png", sample_picture()), **{name: (name, text) for name, text in form(trial).items()}}
+    has_picture(trial, trial.http("POST", EDITS, files=files), [sample_picture()])
+    for call in trial.upstream_calls():
+        trial.claim("the upstream got the prompt", any("make it blue" in text for text in call.texts), call.texts)
+
+
+@row(GROUP, OPENAI, HTTP, "a picture without a file name, as curl's `-F image=<file` sends it", operation=OPERATION)
+def picture_without_file_name(trial: Trial) -> None:
+    files = {"image": (None, sample_picture(), "image/png")}
+    has_picture(trial, trial.http("POST", EDITS, data=form(trial), files=files), [sample_picture()])
+
+
+@row(GROUP, OPENAI, HTTP, "a text in a charset that its part declares", operation=OPERATION)
+def declared_charset(trial: Trial) -> None:
+    prompt = trial.prompt("make it gr\u00fcn")
+    part = (None, prompt.encode("windows-1252"), "text/plain; charset=windows-1252")
+    data = {name: text for name, text in form(trial).items() if name != "prompt"}
+    files = {"image": ("kite.png", sample_picture()), "prompt": part}
+    has_picture(trial, trial.http("POST", EDITS, data=data, files=files), [sample_picture()])
+    for call in trial.upstream_calls():
+        trial.claim("the upstream got the prompt", any(prompt in text for text in call.texts), call.texts)
+
+
+@row(GROUP, OPENAI, HTTP, "a text in a charset that nobody declares is refused", operation=OPERATION)
+def undeclared_charset(trial: Trial) -> None:
+    files = {
+        "image": ("kite.png", sample_picture()),
+        "prompt": (None, trial.prompt("make it gr\u00fcn").encode("latin-1")),
+    }
+    answer = trial.http("POST", EDITS, data={"model": trial.model}, files=files)
+    trial.equal("status 400", 400, answer.status_code)
+    trial.upstream_calls(0)
+
+
+@row(GROUP, OPENAI, HTTP, "base64 whose `+` became spaces is refused", operation=OPERATION)
+def base64_with_holes(trial: Trial) -> None:
+    encoded = data_url(sample_picture()).replace("+", " ")
+    answer = trial.http("POST", EDITS, json={**form(trial), "images": [{"image_url": encoded}]})
+    trial.equal("status 400", 400, answer.status_code)
+    trial.upstream_calls(0)
+
+
+@row(
+    GROUP,
+    OPENAI,
+    HTTP,
+    "{words}, in JSON",
+    operation=OPERATION,
+    each=[
+        {"words": "`image` as a data URL", "name": "image", "is_list": False},
+        {"words": "`image` as a list of data URLs", "name": "image", "is_list": True},
+        {"words": "`images` as a list of data URLs", "name": "images", "is_list": True},
+    ],
+)
+def plain_strings(trial: Trial, words: str, name: str, is_list: bool) -> None:
+    picture = data_url(sample_picture())
+    body = {**form(trial), name: [picture] if is_list else picture}
+    has_picture(trial, trial.http("POST", EDITS, json=body), [sample_picture()])
+
+
+@row(GROUP, OPENAI, HTTP, "`images` on a generation are not left out", operation="images/generations")
+def images_of_a_generation(trial: Trial) -> None:
+    body = {**form(trial), "images": [{"image_url": data_url(sample_picture())}]}
+    answer = trial.http("POST", "/v1/images/generations", json=body)
+    if answer.ok:
+        has_picture(trial, answer, [sample_picture()])
+    else:
+        trial.equal("status 400", 400, answer.status_code)
+
+
+@row(GROUP, OPENAI, HTTP, "a compressed body is refused by name, or read", operation="images/generations")
+def compressed_body(trial: Trial) -> None:
+    body = gzip.compress(json.dumps(form(trial)).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = trial.http("POST", "/v1/images/generations", data=body, headers=headers)
+    trial.any_of("status 415, or 200", (415, 200), answer.status_code)

@@ -517,7 +517,7 @@ def texts_around_a_picture() -> None:
 @proof("tokens of thoughts")
 def tokens_of_thoughts() -> None:
     events = gemini_answer(PICTURE, usageMetadata={"candidatesTokenCount": 10, "thoughtsTokenCount": 5})
-    assert shared(openai_events(events))[2] == Usage(output_text_tokens=15)
+    assert shared(openai_events(events))[2] == Usage(output_text_tokens=5, output_image_tokens=10)
 
 
 def rows(outcome: Outcome, has_field: bool = True) -> list[Any]:
