@@ -99,7 +99,7 @@ def check_database(settings: Settings) -> int:
     try:
         Database(settings.database_url).check()
     except DatabaseUnavailable as error:
-        return report("database", f"{error} ({error.reason})")
+        return report("database", error.explained())
     return report("database")
 
 

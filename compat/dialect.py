@@ -1,4 +1,4 @@
-"""What an API says about an error in its own way: one object per API, made in its error.py."""
+"""How each API names fields, carries keys and writes errors: one object per API, made in its error.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def retry_headers(seconds: float) -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)  # compared and hashed by identity
 class Dialect:
-    """How an API names its fields, carries its key and writes its errors."""
+    """The conventions of one API."""
 
     name: str  # of the surface, in logs and metrics
     build_error: Callable[[ApiError], tuple[int, dict[str, Any]]]  # HTTP status and body

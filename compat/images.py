@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compat.conversation import Turn
 from compat.errors import ApiError
 from compat.formats import PictureFormat, Pixels
 
@@ -35,6 +36,11 @@ class ImageRequest:
     temperature: float | None = None
     gemini: Mapping[str, Any] = field(default_factory=dict)  # generationConfig, safetySettings, ...: sent verbatim
     openai: Mapping[str, Any] = field(default_factory=dict)  # quality, background, ...: sent verbatim
+    modalities: tuple[str, ...] = ("IMAGE",)  # what an answer may have; with TEXT, words alone are one
+    turns: tuple[
+        Turn[InputImage], ...
+    ] = ()  # the conversation that `prompt` and `input_images` are all words and pictures of
+    system: str | None = None  # the instruction that the conversation is held under, which `prompt` begins with
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Usage:
     input_image_tokens: int = 0
     output_text_tokens: int = 0
     output_image_tokens: int = 0
+    output_thought_tokens: int = field(default=0, compare=False)  # of output_text_tokens, where they are counted apart
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -71,6 +78,7 @@ class Usage:
             self.input_image_tokens + other.input_image_tokens,
             self.output_text_tokens + other.output_text_tokens,
             self.output_image_tokens + other.output_image_tokens,
+            self.output_thought_tokens + other.output_thought_tokens,
         )
 
 

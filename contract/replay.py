@@ -35,12 +35,13 @@ OPERATIONS = {
     "streamGenerateContent": STREAMED,
     "countTokens": "count_tokens",
 }
-IMAGE_MODEL = re.compile(r"image|banana")
+IMAGE_MODEL = re.compile(r"gemini-.*(image|banana).*")
 JPEG_MODEL = re.compile(r"gemini-3|banana")
 SHORTER_SIDE = 64
 PICTURE_TOKENS = 1290
 INPUT_PICTURE_TOKENS = 258
 FRAME_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
+INVALID = {"error": {"code": 400, "message": "Invalid JSON payload received.", "status": "INVALID_ARGUMENT"}}
 MISSING_BYTES = 1000  # by which the Content-Length of a cut answer is too large
 
 
@@ -181,8 +182,10 @@ class ReplayingUpstream:
         operation = OPERATIONS[asked["method"]]
         if situation := self._situation(call):
             return played(situation, operation, call)
-        if not IMAGE_MODEL.search(asked["model"]):
+        if not IMAGE_MODEL.fullmatch(asked["model"]):
             return played("model_not_found", operation, call)
+        if not is_well_formed(call):
+            return json_answer(INVALID, 400)
         if operation == "count_tokens":
             return counted(call)
         if call.config.get("candidateCount", 1) != 1:
@@ -217,6 +220,12 @@ class ReplayingUpstream:
             "responseId": colour.hex()[:22],
         }
         return generated(events_of(body), operation, call) if operation != "generate_content" else json_answer(body)
+
+
+def is_well_formed(call: Call) -> bool:
+    """Whether contents are a list whose parts have texts that are strings; Google refuses anything else."""
+    contents = call.json.get("contents") or call.json.get("generateContentRequest", {}).get("contents")
+    return isinstance(contents, list) and all(isinstance(part.get("text", ""), str) for part in call.parts)
 
 
 def credential_refusal(call: Call) -> str | None:
@@ -333,8 +342,9 @@ def prompt_tokens(call: Call) -> tuple[int, list[dict[str, Any]]]:
 def listed(call: Call) -> Answer:
     """The list of models, or one of them."""
     name = MODELS.fullmatch(call.path)
-    situation = "one_model" if name and name["model"] else "model_list"
-    return played(situation, "models", call)
+    if not name or not name["model"]:
+        return played("model_list", "models", call)
+    return played("one_model" if name["model"].startswith("gemini-") else "get_model_not_found", "models", call)
 
 
 def usage(call: Call, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from werkzeug.datastructures import Headers
 
 from compat.dialect import Dialect
 from compat.gemini_content.error import GEMINI
 from compat.openai_images.error import OPENAI
+
+Query = Callable[[], Mapping[str, str]]  # called only if it matters: most requests have none
 
 PATHS: tuple[tuple[str, Dialect], ...] = (  # a folder, and the API of all paths in it; the first that fits
     ("/v1/images", OPENAI),
@@ -34,29 +37,32 @@ class Caller:
     dialect: Dialect
 
 
-def identify(path: str, headers: Headers, query: Mapping[str, str], salt: str) -> Caller:
+def identify(path: str, headers: Headers, query: Query, salt: str) -> Caller:
     """The caller of a request. `salt` is the setting LOG_SALT."""
     dialect = dialect_of(path, headers, query)
     key = key_of(dialect, headers, query)
     return Caller(key, fingerprint_of(key, salt) if key else "", dialect)
 
 
-def dialect_of(path: str, headers: Headers, query: Mapping[str, str]) -> Dialect:
+def dialect_of(path: str, headers: Headers, query: Query) -> Dialect:
     """The API that a request, and so its error, belongs to: by its path, or else by the credential it brings."""
     for folder, dialect in PATHS:
         if path == folder or path.startswith(f"{folder}/"):
             return dialect
     if CUSTOM_METHOD.search(path.rpartition("/")[2] or path):
         return GEMINI
-    has_gemini_key = any(name in headers for name in GEMINI.key_headers) or any(
-        name in query for name in GEMINI.key_parameters
-    )
-    return GEMINI if has_gemini_key else OPENAI
+    if any(name in headers for name in GEMINI.key_headers) or any(name in query() for name in GEMINI.key_parameters):
+        return GEMINI
+    return OPENAI
 
 
-def key_of(dialect: Dialect, headers: Headers, query: Mapping[str, str]) -> str:
+def key_of(dialect: Dialect, headers: Headers, query: Query) -> str:
     """The key of a request: the API's own header wins over its query parameter, and that over a Bearer token."""
-    found = (*map(headers.get, dialect.key_headers), *map(query.get, dialect.key_parameters), bearer_token(headers))
+    found = chain(
+        map(headers.get, dialect.key_headers),
+        (query().get(name) for name in dialect.key_parameters),
+        [bearer_token(headers)],
+    )
     return next(filter(None, found), "")
 
 

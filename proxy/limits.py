@@ -25,6 +25,7 @@ REACH_SECONDS = 3.0  # to connect to the upstream, for /readyz
 STORE_THREADS = 10  # per worker, for a remote image store
 STORE_ANSWER_SECONDS = 60.0  # for a remote store to put or get a picture; obstore gives up a request after 30
 PROBE_SECONDS = 3.0  # for the store to take a picture, and for the database to take a row, for /readyz
+DATABASE_CONNECTIONS = 10  # of a worker
 DATABASE_WAIT_SECONDS = 2.0  # for a lock of the database, or a connection to it
 DATABASE_ANSWER_SECONDS = 3.0  # more than that for a transaction, whatever it waits for
 MIGRATION_SECONDS = 10.0  # for either of them while the database is migrated

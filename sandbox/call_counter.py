@@ -9,7 +9,7 @@ REMEMBERED_CALLS = 1000
 
 
 class CallCounter:
-    """Counts equal calls; safe to use from several threads. Only the latest REMEMBERED_CALLS names are remembered."""
+    """Counts equal calls in this process; safe to use from several threads. Forgets all but the latest names."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, int] = OrderedDict()

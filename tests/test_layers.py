@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.caller",),
     ("proxy.settings",),
     ("proxy.limits", "proxy"),
-    ("compat.openai_images", "compat.gemini_content"),
+    ("compat.openai_images", "compat.openai_chat", "compat.gemini_content"),
     ("compat",),
 )
 APART = {  # packages that share nothing with the service, and what of the project each may import

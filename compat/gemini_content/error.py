@@ -10,6 +10,7 @@ from typing import Any
 
 from compat.dialect import Dialect
 from compat.errors import ApiError, Bought, ErrorKind, broken
+from compat.json_text import dicts
 
 TYPE = "type.googleapis.com/google.rpc."
 OUR_DOMAIN = "twinlens"
@@ -225,8 +226,7 @@ def retry_delay_of(body: bytes) -> float | None:
 
 def details_of(error: dict[str, Any]) -> list[dict[str, Any]]:
     """The details of an `error` object."""
-    details = error.get("details")
-    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    return dicts(error.get("details"))
 
 
 def field_of(details: list[dict[str, Any]]) -> str | None:

@@ -18,6 +18,10 @@ MASK_INSTRUCTION = (
     "everything else exactly as it is."
 )
 
+# In place of a thought signature that nobody has kept, as Google documents it (thought signatures, FAQ). Gemini 3
+# refuses text of the model's without one (googleapis/js-genai#1116).
+NO_SIGNATURE = "skip_thought_signature_validator"
+
 NO_DATA = b'"data":""'  # the base64 of a picture goes between the last two quotes
 MOST_ITEMS = 10_000  # of an array, and parts of all contents: checking more would block the worker
 ASPECT_RATIO = re.compile(r"\d{1,4}:\d{1,4}", re.ASCII)  # one that can be reported in a header
@@ -185,7 +189,7 @@ def check_request(method: str, body: Any) -> None:
 
 def build_request(image_request: ImageRequest) -> dict[str, Any]:
     """The generateContent body for one picture, with `gemini` of the request merged in, which takes precedence."""
-    generation_config: dict[str, Any] = {"responseModalities": ["IMAGE"]}
+    generation_config: dict[str, Any] = {"responseModalities": list(image_request.modalities)}
     image_config = {
         name: value
         for name, value in (("aspectRatio", image_request.aspect_ratio), ("imageSize", image_request.image_size))
@@ -196,17 +200,17 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
     for name in ("seed", "temperature"):
         if (value := getattr(image_request, name)) is not None:
             generation_config[name] = value
-    body = {
-        "contents": [{"role": "user", "parts": list(build_parts(image_request))}],
-        "generationConfig": generation_config,
-    }
+    body: dict[str, Any] = {"contents": list(build_contents(image_request)), "generationConfig": generation_config}
+    if image_request.system:
+        body["systemInstruction"] = {"parts": [{"text": image_request.system}]}
     return merge(body, camel_cased(image_request.gemini))
 
 
 def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
     """The same as JSON, in pieces. The base64 of a picture is a piece of its own: it is neither escaped nor copied."""
     body = build_request(image_request)
-    pictures = [take_data(part["inlineData"]) for part in body["contents"][0]["parts"] if "inlineData" in part]
+    parts = [part for content in body["contents"] for part in content["parts"]]
+    pictures = [take_data(part["inlineData"]) for part in parts if "inlineData" in part]
     # `contents` come first, and a quote within a text is written as \": so these places are the pictures'.
     first, *others = dumps(body).split(NO_DATA, len(pictures))
     pieces = [first]
@@ -231,6 +235,34 @@ def sent_aspect_ratio(image_request: ImageRequest) -> str | None:
     return ratio if isinstance(ratio, str) and ASPECT_RATIO.fullmatch(ratio) else image_request.aspect_ratio
 
 
+def build_contents(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
+    """The turns of a conversation, or one for a request that is none.
+
+    What the model drew goes up in the user's next turn: Gemini 3 refuses a picture of the model's without its
+    signature. It comes after the user's own pictures there, for Gemini 2.5 draws in the shape of the last picture.
+    """
+    if not image_request.turns:
+        yield {"role": "user", "parts": list(build_parts(image_request))}
+    drawn: list[str | InputImage] = []
+    for turn in image_request.turns:
+        if turn.by_model:
+            drawn += turn.pictures
+            if turn.texts:
+                parts = [{"text": text, "thoughtSignature": NO_SIGNATURE} for text in turn.texts]
+                yield {"role": "model", "parts": parts}
+        else:
+            pictures = [place for place, part in enumerate(turn.parts, 1) if isinstance(part, InputImage)]
+            last = pictures[-1] if pictures else 0
+            yield {"role": "user", "parts": list(map(build_part, [*turn.parts[:last], *drawn, *turn.parts[last:]]))}
+            drawn = []
+    if drawn:
+        yield {"role": "user", "parts": list(map(build_part, drawn))}
+
+
+def build_part(part: str | InputImage) -> dict[str, Any]:
+    return {"text": part} if isinstance(part, str) else build_image_part(part)
+
+
 def build_parts(image_request: ImageRequest) -> Iterator[dict[str, Any]]:
     for image in image_request.input_images:
         yield build_image_part(image)
@@ -249,6 +281,7 @@ def build_image_part(image: InputImage) -> dict[str, Any]:
 
 # The objects that we write ourselves, and their members: in snake_case they would be added beside ours.
 OUR_NAMES = {
+    "system_instruction": "systemInstruction",
     "generation_config": "generationConfig",
     "response_modalities": "responseModalities",
     "image_config": "imageConfig",

@@ -35,16 +35,18 @@ PART_DEPTH = 5  # candidates, 0, content, parts, 0
 LONGEST_TEXT = 4000  # characters of the model's text that an error repeats
 
 
-def read_answer(chunks: Iterable[bytes], content_type: str = "application/json") -> Iterator[Event]:
+def read_answer(
+    chunks: Iterable[bytes], content_type: str = "application/json", *, text_suffices: bool = False
+) -> Iterator[Event]:
     """The events of one answer, whole or streamed, ended by a Finish.
 
     Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
-    events.
+    events. With `text_suffices` an answer of text alone is one too, unless it is a refusal.
     """
     if content_type.startswith("text/event-stream"):
         chunks = read_data(chunks)
     try:
-        yield from AnswerReader().read(chunks)
+        yield from AnswerReader(text_suffices).read(chunks)
     except (MalformedJson, NotAPicture) as error:
         raise broken(f"The upstream's answer is broken: {error}.") from error
 
@@ -75,7 +77,8 @@ def is_part(path: Path) -> bool:
 class AnswerReader:
     """Reads one answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, text_suffices: bool = False) -> None:
+        self.text_suffices = text_suffices
         self.picture: PictureReader | None = None
         self.pictures = 0
         self.text = ""
@@ -105,7 +108,7 @@ class AnswerReader:
                         self.end_response(value)
         if not self.responses:
             raise broken("The upstream's answer is empty.")
-        if not self.pictures:
+        if not self.pictures and not (self.text_suffices and self.text and not self.blocked_by):
             raise self.without_picture()
         yield Finish(self.usage, self.finish_reason())
 
@@ -143,18 +146,23 @@ class AnswerReader:
         reasons = list(self.reasons.values())
         return next((reason for reason in reasons if reason != "STOP"), reasons[0] if reasons else None)
 
+    @property
+    def blocked_by(self) -> str | None:
+        """The reason of a refusal; None if the answer is none."""
+        reason = self.finish_reason()
+        return self.block_reason or (reason if reason in BLOCKED else None)
+
     def without_picture(self) -> ApiError:
-        reason = self.block_reason or self.finish_reason()
-        blocked = self.block_reason is not None or reason in BLOCKED
-        if blocked:
-            message = f"The request was rejected by the model's safety system ({reason})."
+        reason, blocked_by = self.finish_reason(), self.blocked_by
+        if blocked_by:
+            message = f"The request was rejected by the model's safety system ({blocked_by})."
         elif reason in (None, "STOP") and self.text:
             message = "The model answered with text and no image."
         else:
             message = f"The model made no image ({reason or 'no finish reason'})."
         text = " ".join((self.finish_message or self.text).split())
         return ApiError(
-            ErrorKind.CONTENT_BLOCKED if blocked else ErrorKind.NO_IMAGE,
+            ErrorKind.CONTENT_BLOCKED if blocked_by else ErrorKind.NO_IMAGE,
             f"{message} {text[:LONGEST_TEXT]}".rstrip(),
             bought=Bought.YES,
         )
@@ -168,12 +176,13 @@ def parse_usage(metadata: dict[str, Any]) -> Usage:
     """Tokens from usageMetadata. candidatesTokensDetails lists image tokens only; the rest is text."""
     input_images = image_tokens(metadata.get("promptTokensDetails"))
     output_images = image_tokens(metadata.get("candidatesTokensDetails"))
+    thoughts = count(metadata.get("thoughtsTokenCount"))
     return Usage(
         input_text_tokens=max(0, count(metadata.get("promptTokenCount")) - input_images),
         input_image_tokens=input_images,
-        output_text_tokens=max(0, count(metadata.get("candidatesTokenCount")) - output_images)
-        + count(metadata.get("thoughtsTokenCount")),
+        output_text_tokens=max(0, count(metadata.get("candidatesTokenCount")) - output_images) + thoughts,
         output_image_tokens=output_images,
+        output_thought_tokens=thoughts,
     )
 
 

@@ -6,37 +6,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 
-from compat.errors import ApiError, ErrorKind
-from compat.formats import BY_NAME, OUTPUTS, Pixels
+from compat.errors import ErrorKind
 from compat.ignored_names import names_for_header
 from compat.image_models import ModelCatalogue, ServedModel
-from compat.images import MOST_PICTURES, ImageRequest, InputImage, OutputOptions
+from compat.images import ImageRequest, InputImage, OutputOptions
 from compat.input_images import MOST_IMAGES, check_mask, read_input_image
+from compat.openai_fields import (
+    FIELDS,
+    check,
+    ignores_compression,
+    read_aspect_ratio,
+    read_google,
+    read_image_size,
+    read_output,
+)
 from compat.openai_images.form import Form, read_pictures, read_texts
-from compat.sizes import aspect_ratio_of_size, nearest_image_size, parse_pixels
 from compat.validation import (
     Array,
-    Boolean,
     Choice,
     Integer,
     JsonField,
     LenientSchema,
-    Number,
     Object,
     String,
-    api_error,
-    check_choice,
     instance_of,
     invalid,
-    type_name,
     wrong_type,
 )
 
 LONGEST_PROMPT = 32000  # characters, as OpenAI documents it
-LONGEST_MODEL = 256  # characters; the error about a model repeats its name
-LONGEST_SIDE = 8192  # pixels of a picture that `resize` makes
 
 VARIATION_PROMPT = (
     "Draw a variation of this image: the same subject, style and mood, with a different composition and details."
@@ -72,24 +72,11 @@ class FileId(JsonField):
 
 RESPONSE_FORMATS = ("url", "b64_json")
 OUTPUT_FIELDS = ("output_format", "output_compression")  # fields below that OpenAI servers know as well
-GOOGLE = Object({"generationConfig": Object(), "generation_config": Object()})
 PROMPT = String(required=True, not_empty=True, max_length=LONGEST_PROMPT)
 COMMON: Mapping[str, JsonField] = {
-    "model": String(max_length=LONGEST_MODEL),
-    "n": Integer(minimum=1, maximum=MOST_PICTURES),
-    "size": String(),
-    "aspect_ratio": String(),
-    "image_size": String(),
-    "resize": Choice("cover", "contain"),
+    **FIELDS,
     "response_format": Choice(*RESPONSE_FORMATS),
-    "output_format": Choice(*(known.name for known in OUTPUTS)),
-    "output_compression": Integer(minimum=0, maximum=100),
-    "stream": Boolean(),
     "partial_images": Integer(minimum=0, maximum=3),
-    "seed": Integer(minimum=-(2**31), maximum=2**31 - 1),
-    "temperature": Number(),
-    "google": GOOGLE,
-    "extra_body": Object({"google": GOOGLE}),
 }
 
 # Unknown fields are kept in all of them, since the answer names them.
@@ -156,20 +143,6 @@ def parse_variation_form(form: Form, catalogue: ModelCatalogue, default_format: 
     return read_request(checked, VariationSchema, images, None, catalogue, default_format)
 
 
-def check(schema: type[Schema], body: Any) -> dict[str, Any]:
-    """The body, validated and without fields that are null. Raises the ApiError of its first problem."""
-    if not isinstance(body, dict):
-        raise ApiError(
-            ErrorKind.INVALID_TYPE,
-            f"Invalid type for the request body: expected an object, but got {type_name(body)} instead.",
-        )
-    try:
-        checked = instance_of(schema).load(body)
-    except ValidationError as error:
-        raise api_error(error) from None
-    return {name: checked[name] for name in body if checked[name] is not None}
-
-
 def read_request(
     checked: Mapping[str, Any],
     schema: type[Schema],
@@ -180,15 +153,8 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that validated fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
-    size = checked.get("size", "auto")
-    resize = checked.get("resize")
-    pixels = parse_pixels(size)
-    if resize:
-        check_resize(pixels)
-    if "aspect_ratio" in checked:
-        aspect_ratio: str | None = check_choice(checked["aspect_ratio"], model.upstream.pixels, "aspect_ratio")
-    else:
-        aspect_ratio = aspect_ratio_of_size(size, model.upstream, any_shape=bool(resize))
+    output = read_output(checked)
+    aspect_ratio = read_aspect_ratio(checked, model)
     return OpenAIRequest(
         ImageRequest(
             prompt=VARIATION_PROMPT if schema is VariationSchema else checked["prompt"],
@@ -196,20 +162,15 @@ def read_request(
             mask=mask,
             count=checked.get("n", 1),
             aspect_ratio=aspect_ratio,
-            image_size=image_size(checked.get("image_size"), size, model, aspect_ratio),
+            image_size=read_image_size(checked, model, aspect_ratio),
             seed=checked.get("seed"),
             temperature=checked.get("temperature"),
-            gemini=read_google(checked),
+            gemini=read_google(checked, "'prompt' and 'image'"),
             openai=read_openai(checked, model),
         ),
         model,
         response_format=wanted_format(checked.get("response_format"), model, default_format),
-        output=OutputOptions(
-            format=BY_NAME[checked["output_format"]] if "output_format" in checked else None,
-            quality=checked.get("output_compression"),
-            pixels=pixels if resize else None,
-            resize=resize,
-        ),
+        output=output,
         stream=checked.get("stream", False),
         ignored=ignored_names(checked, schema, model),
     )
@@ -222,35 +183,6 @@ def wanted_format(given: Any, model: ServedModel, default_format: str) -> str:
     if model.is_openai_alias:
         return "url" if model.requested_name.startswith("dall-e") else "b64_json"
     return default_format
-
-
-def check_resize(pixels: Pixels | None) -> None:
-    """Refuses `resize` without a size in pixels, or with one that is too large."""
-    if not pixels:
-        raise ApiError(ErrorKind.INVALID_VALUE, "'resize' needs a 'size' in pixels such as '1000x500'.", param="size")
-    if max(pixels) > LONGEST_SIDE:
-        raise ApiError(
-            ErrorKind.INVALID_VALUE, f"'resize' makes no side longer than {LONGEST_SIDE} pixels.", param="size"
-        )
-
-
-def image_size(given: str | None, size: str, model: ServedModel, aspect_ratio: str | None) -> str | None:
-    """The tier that is given, if the model has tiers, or else the one that is nearest to `size`."""
-    tiers = model.upstream.tiers
-    if given is None or not tiers:
-        return nearest_image_size(size, model.upstream, aspect_ratio)
-    return check_choice(given, tiers, "image_size")
-
-
-def read_google(checked: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent to Gemini verbatim. `contents` is refused, as it is made from other fields."""
-    nested = checked.get("extra_body", {}).get("google") or {}
-    google = {**nested, **checked.get("google", {})}
-    if "contents" in google:
-        raise ApiError(
-            ErrorKind.INVALID_VALUE, "'contents' is made from 'prompt' and 'image'.", param="google.contents"
-        )
-    return google
 
 
 def read_openai(checked: Mapping[str, Any], model: ServedModel) -> dict[str, Any]:
@@ -276,8 +208,7 @@ def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: Serve
         names.append("image_size")
     if checked.get("partial_images") and checked.get("stream"):
         names.append("partial_images")
-    has_quality = BY_NAME[checked.get("output_format", "png")].has_quality
-    if checked.get("output_compression", 100) != 100 and not has_quality:
+    if ignores_compression(checked):
         names.append("output_compression")
     if checked.get("stream") and checked.get("response_format") == "url":
         names.append("response_format")

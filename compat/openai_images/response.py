@@ -23,7 +23,7 @@ from compat.images import (
     Usage,
 )
 from compat.json_text import dumps
-from compat.openai_images.error import build_error
+from compat.openai_envelope import build_error
 
 SMALL = 16 * 1024  # bytes of a picture that are copied, to be sent together with what is before them
 KEEP_ALIVE = b": the model is drawing\n\n"

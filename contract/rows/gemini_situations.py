@@ -110,9 +110,11 @@ def both_ways(trial: Trial, situation: Situation) -> tuple[dict[str, Any], dict[
 
 def tried(trial: Trial, name: str, operation: str) -> None:
     """Ask the server and the upstream for the same situation, and compare the outcomes."""
-    expected, actual = both_ways(trial, Situation(operation, name))
+    situation = Situation(operation, name)
+    expected, actual = both_ways(trial, situation)
     trial.note(f"{shown(actual, 600)} ({fingerprint(actual)})")
-    found = differences(expected, actual)
+    both_raise = "raised" in expected and "raised" in actual
+    found = [] if situation.cut and both_raise else differences(expected, actual)  # how a transfer breaks may differ
     trial.claim(
         f"the same as from the upstream: {expected.get('raised', 'an answer')}", not found, "; ".join(found[:6])
     )

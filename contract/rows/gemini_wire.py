@@ -48,7 +48,13 @@ def key_location(trial: Trial, credential: str, words: str) -> None:
     has_picture(trial, trial.post_method(OPERATION, credential, json=contents(trial, role="user")))
     for call in trial.upstream_calls(1):
         trial.equal("the upstream got exactly one credential", 1, len(call.credentials))
-        trial.claim("and not in the URL", "key" not in call.query)
+
+
+@row(GROUP, GEMINI, HTTP, "the upstream gets no key in a URL, where logs would keep it", operation=OPERATION)
+def no_key_in_a_url(trial: Trial) -> None:
+    has_picture(trial, trial.post_method(OPERATION, "key", json=contents(trial, role="user")))
+    for call in trial.upstream_calls(1):
+        trial.claim("no `key` in the query", "key" not in call.query)
 
 
 @row(GROUP, GEMINI, HTTP, "contents without a role, as Open WebUI sends them", operation=OPERATION)

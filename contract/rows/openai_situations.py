@@ -20,7 +20,7 @@ GENERATE = "images.generate"
 
 @dataclass(frozen=True)
 class Refusal:
-    """What OpenAI's SDK raises for a kind of error; a status or code of None may be any."""
+    """What OpenAI's SDK raises for a kind of error. Where OpenAI has no status or code of its own, any will do."""
 
     exception: type[openai.APIStatusError]
     status: int | None
@@ -29,24 +29,25 @@ class Refusal:
 
 REFUSALS = {  # the kinds that `expect` of a fixture names
     "INVALID_KEY": Refusal(openai.AuthenticationError, 401, "invalid_api_key"),
-    "PERMISSION_DENIED": Refusal(openai.PermissionDeniedError, 403, "permission_denied"),
+    "PERMISSION_DENIED": Refusal(openai.PermissionDeniedError, 403),
     "LOCATION_NOT_SUPPORTED": Refusal(openai.PermissionDeniedError, 403, "unsupported_country_region_territory"),
     "INVALID_ARGUMENT": Refusal(openai.BadRequestError, 400),
     "MODEL_NOT_FOUND": Refusal(openai.NotFoundError, 404, "model_not_found"),
     "CONTENT_BLOCKED": Refusal(openai.BadRequestError, 400, "moderation_blocked"),
-    "NO_IMAGE": Refusal(openai.BadRequestError, 400, "no_image_generated"),
+    "NO_IMAGE": Refusal(openai.BadRequestError, 400),
     "QUOTA_EXHAUSTED": Refusal(openai.RateLimitError, 429, "insufficient_quota"),
     "RATE_LIMITED": Refusal(openai.RateLimitError, 429, "rate_limit_exceeded"),
     "UPSTREAM_REJECTED": Refusal(openai.APIStatusError, None),
     "UPSTREAM_INTERNAL": Refusal(openai.InternalServerError, 500),
     "UPSTREAM_UNAVAILABLE": Refusal(openai.InternalServerError, 503),
     "UPSTREAM_TIMEOUT": Refusal(openai.InternalServerError, 504),
-    "UPSTREAM_BROKEN": Refusal(openai.InternalServerError, 502),
+    "UPSTREAM_BROKEN": Refusal(openai.InternalServerError, None),
 }
+CODES = {refusal.code for refusal in REFUSALS.values() if refusal.code}
 GROUPS = {
     "CONTENT_BLOCKED": "Refusals",
     "NO_IMAGE": "Answers without a picture",
-    "UPSTREAM_BROKEN": "CannotContinue answers",
+    "UPSTREAM_BROKEN": "Broken answers",
 }
 DRAFT_MARKED_LATE = re.compile(r'"inlineData": \{[^{}]*\},\s*"thought": true')
 PICTURES, ERRORS = "Forms of an answer", "Errors of the upstream"
@@ -87,9 +88,14 @@ def refused(trial: Trial, situation: Situation) -> None:
         raise CannotContinue(f"the suite does not know the error kind {kind}")
     expected = REFUSALS[kind]
     error = trial.raises(expected.exception, GENERATE, model=trial.model, prompt=trial.prompt(situation=situation.name))
-    trial.equal(f"status {expected.status or situation.status}", expected.status or situation.status, status_of(error))
+    status = situation.status if kind == "UPSTREAM_REJECTED" else expected.status
+    if status:
+        trial.equal(f"status {status}", status, status_of(error))
+    code = getattr(error, "code", None)
     if expected.code:
-        trial.equal(f"code {expected.code}", expected.code, getattr(error, "code", None))
+        trial.equal(f"code {expected.code}", expected.code, code)
+    else:
+        trial.claim("no code of another kind of error", code not in CODES, code)
     trial.claim("a message that is not empty", len(str(getattr(error, "message", ""))) > len("error"))
     if "[[key]]" in situation.text:
         trial.claim("the message does not repeat the key", trial.server.key not in str(error))

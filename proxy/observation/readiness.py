@@ -22,18 +22,18 @@ class Probe:
         self.thread: threading.Thread | None = None
         self.found: str | None = None
 
-    def ask(self) -> None:
-        """Begins to look."""
+    def start(self) -> None:
+        """Asks, if there is no question open."""
         if not (self.thread and self.thread.is_alive()):
             self.found = "did not answer in time"
-            self.thread = threading.Thread(target=self.look, name="readiness", daemon=True)
+            self.thread = threading.Thread(target=self.run, name="readiness", daemon=True)
             self.thread.start()
 
-    def look(self) -> None:
+    def run(self) -> None:
         self.found = self.check()
 
-    def trouble(self, seconds: float) -> str | None:
-        """What is wrong, if that is known after so many seconds."""
+    def result(self, seconds: float) -> str | None:
+        """What is wrong, as far as that is known after so many seconds."""
         if self.thread:
             self.thread.join(max(0, seconds))
         return self.found
@@ -55,7 +55,7 @@ class Readiness:
         self.last: dict[str, str] = {}
 
     def troubles(self) -> dict[str, str]:
-        """What is wrong, by `store` or `upstream`; empty if all is well."""
+        """What is wrong, by `store`, `upstream` or `database`; empty if all is well."""
         if time.monotonic() - self.checked_at > READINESS_SECONDS:
             self.checked_at = time.monotonic()
             self.last = self.check()
@@ -65,9 +65,9 @@ class Readiness:
         found = {}
         end = time.monotonic() + PROBE_SECONDS
         for probe in self.probes.values():
-            probe.ask()
+            probe.start()
         for what, probe in self.probes.items():
-            if trouble := probe.trouble(end - time.monotonic()):
+            if trouble := probe.result(end - time.monotonic()):
                 found[what] = trouble
         if self.upstreams and not any(map(can_connect, self.upstreams)):
             found["upstream"] = "cannot be reached"
@@ -83,7 +83,7 @@ def trouble_of(check_store: Callable[[], None]) -> str | None:
 
 
 def can_connect(url: str) -> bool:
-    """Whether somebody listens at the host and port of a URL."""
+    """Whether a server listens at the host and port of a URL."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     try:

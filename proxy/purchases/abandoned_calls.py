@@ -88,17 +88,22 @@ class AbandonedCalls:
 
     def record(self, left: Abandoned) -> None:
         """Writes into the database that somebody may come for the call. Without a database this worker knows it."""
-        records, order = self.keeping.records, left.order
-        try:
-            if left.id:
-                records.put_back(left.id)
-            else:
-                left.id = records.abandon(order.scope, order.fingerprint)
-                self.keeping.lease(left.id, left.call)
-        except DatabaseUnavailable as error:
-            log.warning("an abandoned call is known to this worker only: %s", error)
         if left not in self.here:
             self.here.append(left)
+        order = left.order
+        try:
+            if left.id:
+                self.keeping.records.put_back(left.id)
+                return
+            id = self.keeping.records.abandon(order.scope, order.fingerprint)
+        except DatabaseUnavailable as error:
+            log.warning("an abandoned call is known to this worker only: %s", error)
+            return
+        if left.taken:  # by a caller of this worker, meanwhile
+            self.keeping.forget(id)
+        else:
+            left.id = id
+            self.keeping.lease(id, left.call)
 
     def is_wanted(self, left: Abandoned) -> bool:
         """Whether a caller of another worker has taken the call; if nobody has, its record is gone now."""
@@ -125,15 +130,17 @@ class AbandonedCalls:
     def find_first_try(self, order: Order) -> Delivery | None:
         """What earlier tries of a retry are buying or have bought; None if they have left nothing.
 
-        A retry can be faster than the news that its first try hung up, so it looks for RETRY_LOOK_SECONDS.
+        A retry can be faster than the news that its first try hung up, so it looks for RETRY_LOOK_SECONDS, counted
+        from its first look, which may have to open the database.
         """
-        until = time.monotonic() + RETRY_LOOK_SECONDS
+        until = float("inf")
         while True:
             for left in [one for one in self.here if not one.taken and one.order.is_for(order)]:
                 if self.take_here(left):
                     return self.follow(left.call, order, left)
             if found := self.take_elsewhere(order):
                 return found
+            until = min(until, time.monotonic() + RETRY_LOOK_SECONDS)
             if time.monotonic() >= until:
                 return None
             sleep(LOOK_SECONDS)

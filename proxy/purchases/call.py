@@ -89,7 +89,10 @@ class Call:
             function()
 
     def begin(self, made: Made) -> None:
+        """The answer can be sent; one that is whole says how long it is."""
         self.status, self.headers = made.status, made.headers
+        if not made.flows:
+            self.headers = {**made.headers, "Content-Length": str(self.body.length)}
         self.begun.set()
 
     def append(self, chunk: bytes) -> None:

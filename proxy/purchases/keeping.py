@@ -82,7 +82,7 @@ class Keeping:
         """
         if call.failure:
             status, headers, body = order.render(order.explained(call.failure))
-            answer = Delivery(status, headers, iter((body,)))
+            answer = Delivery(status, {**headers, "Content-Length": str(len(body))}, iter((body,)))
         else:
             answer = Delivery(call.status, call.headers, call.chunks())
         try:

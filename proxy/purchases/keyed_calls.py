@@ -41,7 +41,7 @@ class KeyedCalls:
         if record.fingerprint != order.fingerprint:
             raise ApiError(ErrorKind.IDEMPOTENCY_KEY_REUSED, REUSED, param="Idempotency-Key")
         if call_here := self.running.get(record.id):
-            return self.follow(call_here, order, "joined")
+            return self.follow(call_here, order, "replayed" if call_here.over.is_set() else "joined")
         return self.keeping.wait_for(record.id, order)
 
     def follow(self, call: Call, order: Order, how: str | None = None) -> Delivery:

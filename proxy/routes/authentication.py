@@ -11,7 +11,7 @@ from proxy.routes import the_caller, the_observation, the_service
 
 def identify_caller() -> None:
     """Before a request: makes its Caller, with or without a key."""
-    g.caller = identify(request.path, request.headers, request.args, the_service().settings.log_salt)
+    g.caller = identify(request.path, request.headers, lambda: request.args, the_service().settings.log_salt)
 
 
 def require_key() -> None:

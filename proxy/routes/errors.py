@@ -88,6 +88,6 @@ def render_unexpected(error: Exception) -> Response:
     """An error of ours: the log gets the traceback, the caller a plain message."""
     trace = "".join(traceback.format_exception(error))
     for dialect in DIALECTS:
-        trace = without_key(trace, key_of(dialect, request.headers, request.args))
+        trace = without_key(trace, key_of(dialect, request.headers, lambda: request.args))
     log.error("unexpected error in %s %r\n%s", request.method, request.path, trace)
     return render(ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE, bought=Bought.UNKNOWN))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -11,30 +10,13 @@ from flask import Blueprint, Response, jsonify, request
 from compat.dialect import Dialect
 from compat.gemini_content import models as gemini_models
 from compat.gemini_content.error import GEMINI
-from compat.image_models import ServedModel
 from compat.openai_images import models as openai_models
 from compat.openai_images.error import OPENAI
 from proxy.routes import the_caller, the_observation, the_service
 from proxy.routes.authentication import require_key
 
-
-@dataclass(frozen=True)
-class Writer:
-    """How an API writes its models."""
-
-    build_models: Callable[
-        [list[ServedModel], Mapping[str, str]], dict[str, Any]
-    ]  # of the query's page, if it has pages
-    build_model: Callable[[ServedModel], dict[str, Any]]
-
-
-WRITERS: Mapping[Dialect, Writer] = {
-    OPENAI: Writer(lambda models, _: openai_models.build_models(models), openai_models.build_model),
-    GEMINI: Writer(
-        lambda models, query: gemini_models.build_models(models, query.get("pageSize"), query.get("pageToken")),
-        gemini_models.build_model,
-    ),
-}
+WRITERS: Mapping[Dialect, Any] = {OPENAI: openai_models, GEMINI: gemini_models}
+PAGING: Mapping[Dialect, tuple[str, ...]] = {OPENAI: (), GEMINI: ("pageSize", "pageToken")}  # query parameters
 
 blueprint = Blueprint("models", __name__)
 blueprint.before_request(require_key)  # which is not checked: no call goes to an upstream
@@ -44,8 +26,10 @@ blueprint.before_request(require_key)  # which is not checked: no call goes to a
 @blueprint.get("/v1beta/models")
 @blueprint.get("/v1beta/openai/models")
 def list_models() -> Response:
-    """All of them."""
-    return jsonify(WRITERS[the_caller().dialect].build_models(the_service().catalogue.models(), request.args))
+    """All of them. Google's list comes in pages."""
+    dialect = the_caller().dialect
+    page = (request.args.get(name) for name in PAGING[dialect])
+    return jsonify(WRITERS[dialect].build_models(the_service().catalogue.models(), *page))
 
 
 @blueprint.get("/v1/models/<model_name:name>")

@@ -12,9 +12,10 @@ from flask import Response, request
 
 from compat.image_models import ServedModel
 from compat.images import MOST_PICTURES
+from compat.openai_fields import LONGEST_MODEL
 from compat.openai_images.form import Form
 from compat.openai_images.renaming import Pieces, form_with_model, json_with_model
-from compat.openai_images.request import LONGEST_MODEL, wanted_format
+from compat.openai_images.request import wanted_format
 from compat.openai_images.response import write_answer
 from compat.sizes import parse_pixels
 from proxy.pictures.store import store_pictures

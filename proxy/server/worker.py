@@ -101,7 +101,7 @@ def send_error(client: Any, status: int, reason: str, why: str, path: str) -> No
     """Writes a JSON error, in the dialect of the path, on a connection that is then closed."""
     kind = ErrorKind.INTERNAL if status == 500 else ErrorKind.INVALID_ARGUMENT
     message = f"The server could not read the request: {why}." if why else "The server had an error."
-    _, error = dialect_of(path, Headers(), {}).build_error(ApiError(kind, message, status=status))
+    _, error = dialect_of(path, Headers(), dict).build_error(ApiError(kind, message, status=status))
     body = json.dumps(error).encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"

@@ -24,6 +24,10 @@ class DatabaseUnavailable(Exception):
         super().__init__(sentence)
         self.reason = reason
 
+    def explained(self) -> str:
+        """The sentence with its reason."""
+        return f"{self} ({self.reason})" if self.reason else str(self)
+
 
 class TooLate(BaseException):
     """A transaction takes too long. SQLAlchemy throws a connection away when it is left by a BaseException."""
@@ -62,7 +66,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A short transaction that writes, committed at its end. Raises DatabaseUnavailable.
 
-        On SQLite it holds the only lock: nothing that waits belongs in it.
+        On SQLite it holds the only lock: nothing that waits belongs in it. On PostgreSQL a greenlet can be interrupted,
+        and a connection lost, when the commit is on its way: an error does not say that nothing was written.
         """
         with self.transaction(self.engine) as connection:
             yield connection
@@ -75,7 +80,10 @@ class Database:
 
     @contextmanager
     def transaction(self, engine: Engine) -> Iterator[Connection]:
-        from proxy.state.engine import TROUBLES, sentence_of
+        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+        from proxy.state.engine import NO_ANSWER, sentence_of
 
         # SQLite never waits within a transaction. PostgreSQL is waited for, even if it never answers.
         limit = nullcontext() if self.is_sqlite else time_limit(self.answer_seconds, TooLate())
@@ -83,8 +91,8 @@ class Database:
             with limit, engine.begin() as connection:
                 yield connection
         except TooLate:
-            raise DatabaseUnavailable("The database did not answer in time.") from None
-        except TROUBLES as error:
+            raise DatabaseUnavailable(NO_ANSWER) from None
+        except (DBAPIError, PoolTimeout) as error:
             if sentence := sentence_of(error):
                 raise DatabaseUnavailable(sentence, " ".join(str(getattr(error, "orig", "")).split())) from error
             raise

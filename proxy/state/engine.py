@@ -6,12 +6,15 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Double, Engine, QueuePool, create_engine, event, literal_column, make_url
-from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from proxy.limits import DATABASE_CONNECTIONS
 
 Result = TypeVar("Result")
 
@@ -39,34 +42,37 @@ def sqlite_module() -> Any:
 def open_sqlite(url: str, wait: float, create: bool) -> Engine:
     """An engine whose transactions wait for locks cooperatively, `wait` seconds at most.
 
-    SQLite itself would wait in C, and every greenlet of the process with it.
+    SQLite itself would wait in C, and every greenlet of the process with it. `create` makes a missing file, and sets
+    how it is written, which stays in it: with a WAL if this SQLite is sound.
     """
     module = sqlite_module()
     file = f"file:{quote(url.removeprefix('sqlite:///'))}?mode={'rwc' if create else 'rw'}"
+    # A claim that a power cut takes back could be bought again, and a picture takes longer than a disk's flush.
+    pragmas = ["PRAGMA synchronous=FULL"]
+    if create:
+        pragmas.append(f"PRAGMA journal_mode={'WAL' if module.sqlite_version_info >= SOUND_WAL else 'DELETE'}")
 
     def connect() -> Any:
         connection = module.connect(file, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
-        # A claim that a power cut takes back could be bought again, and a picture takes longer than a disk's flush.
-        when_unlocked(wait, lambda: connection.execute("PRAGMA synchronous=FULL"))
+        for pragma in pragmas:
+            when_unlocked(wait, partial(connection.execute, pragma))
         return connection
 
     def begin(connection: Connection) -> None:
-        start = read if connection.get_execution_options().get("reads") else write
-        when_unlocked(wait, lambda: start(connection))
+        reads = connection.get_execution_options().get("reads")
+        when_unlocked(wait, partial(begin_reading if reads else begin_writing, connection))
 
-    engine = create_engine(
-        "sqlite://", module=module, creator=connect, poolclass=QueuePool, pool_timeout=wait, hide_parameters=True
-    )
+    engine = create_engine("sqlite://", module=module, creator=connect, poolclass=QueuePool, **pool_options(wait))
     event.listen(engine, "begin", begin)
     return engine
 
 
-def write(connection: Connection) -> None:
+def begin_writing(connection: Connection) -> None:
     """Takes the lock at the beginning, so that neither a statement nor the commit has to wait for it."""
     connection.exec_driver_sql("BEGIN EXCLUSIVE")  # which is IMMEDIATE where the file has a WAL
 
 
-def read(connection: Connection) -> None:
+def begin_reading(connection: Connection) -> None:
     """Takes the snapshot at the beginning: without a WAL, or after a crash, even a reader may find a lock."""
     connection.exec_driver_sql("BEGIN")
     connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()  # if it fails, SQLAlchemy rolls back
@@ -84,16 +90,6 @@ def when_unlocked(seconds: float, do: Callable[[], Result]) -> Result:
         time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311
 
 
-def use_journal(engine: Engine, wait: float) -> None:
-    """Sets how a SQLite file is written: with a WAL if this SQLite is sound. The mode stays in the file."""
-    mode = "WAL" if engine.dialect.dbapi.sqlite_version_info >= SOUND_WAL else "DELETE"  # type: ignore[union-attr]
-    connection = engine.raw_connection()
-    try:
-        when_unlocked(wait, lambda: connection.cursor().execute(f"PRAGMA journal_mode={mode}"))
-    finally:
-        connection.close()
-
-
 def open_postgresql(url: str, wait: float, answer: float) -> Engine:
     """An engine that gives up a connection or a lock after `wait` seconds and a statement after `answer`.
 
@@ -106,13 +102,17 @@ def open_postgresql(url: str, wait: float, answer: float) -> Engine:
         **address.query,
         "options": f"{limits} {address.query.get('options', '')}",
     }
-    return create_engine(address.set(query=query), pool_pre_ping=True, pool_timeout=wait, hide_parameters=True)
+    return create_engine(address.set(query=query), pool_pre_ping=True, **pool_options(wait))
 
 
-TROUBLES = (OperationalError, InternalError, ProgrammingError, PoolTimeout)
+def pool_options(wait: float) -> dict[str, Any]:
+    """Few connections, waited for as long as for a lock; and errors that name a statement without its values."""
+    return {"pool_size": DATABASE_CONNECTIONS, "max_overflow": 0, "pool_timeout": wait, "hide_parameters": True}
+
+
 MIGRATE = "python -m proxy.state.migrate"
 NOT_MIGRATED = f"The database is not migrated: the service does that at its start, or `{MIGRATE}`."
-CANNOT_BE_REACHED = "The database cannot be reached."
+NO_ANSWER = "The database did not answer in time."
 IS_LOCKED = "The database is locked: another transaction has held it for too long."
 IS_READ_ONLY = "The database cannot be written: it is read-only."
 IS_FULL = "The database cannot be written: its disk is full."
@@ -123,14 +123,14 @@ SENTENCES: dict[int | str | None, str] = {
     8: IS_READ_ONLY,
     13: IS_FULL,
     14: f"The database file cannot be opened: the service makes it at its start, or `{MIGRATE}`.",
-    # PostgreSQL's SQLSTATEs; a connection that cannot be made has none
-    None: CANNOT_BE_REACHED,
+    # PostgreSQL's SQLSTATEs; a connection that cannot be made, or is lost, has none
+    None: "The database cannot be reached.",
     "25006": IS_READ_ONLY,
     "42P01": NOT_MIGRATED,  # undefined_table
     "42703": NOT_MIGRATED,  # undefined_column
     "53100": IS_FULL,
     "55P03": IS_LOCKED,
-    "57014": IS_LOCKED,  # statement_timeout
+    "57014": NO_ANSWER,  # statement_timeout
 }
 
 
@@ -141,11 +141,12 @@ def code_of(error: BaseException) -> int | str | None:
     return getattr(raised, "sqlstate", None) if code is None else code & 0xFF
 
 
-def sentence_of(error: Exception) -> str | None:
+def sentence_of(error: DBAPIError | PoolTimeout) -> str | None:
     """What is wrong with the database; None if it is the statement that is wrong."""
     if isinstance(error, PoolTimeout):
         return "All connections to the database are in use."
     code = code_of(error)
     if code == 1:  # SQLITE_ERROR
-        return NOT_MIGRATED if "no such" in str(error) else None
-    return SENTENCES.get(code) or (None if isinstance(error, ProgrammingError) else "The database cannot be used.")
+        return NOT_MIGRATED if "no such" in str(error.orig) else None
+    of_statement = isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
+    return SENTENCES.get(code) or (None if of_statement else "The database cannot be used.")

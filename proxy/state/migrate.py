@@ -23,8 +23,6 @@ def migrate(url: str) -> None:
     from alembic.config import Config
     from sqlalchemy import text
 
-    from proxy.state.engine import use_journal
-
     database = Database(url, wait=MIGRATION_SECONDS, create=True)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
@@ -34,8 +32,6 @@ def migrate(url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-        if database.is_sqlite:
-            use_journal(database.engine, MIGRATION_SECONDS)
     finally:
         database.close()
 
@@ -64,7 +60,7 @@ def main() -> str | None:
     except SettingsError as error:
         return str(error)
     except DatabaseUnavailable as error:
-        return f"{error} ({error.reason})"
+        return error.explained()
     return None
 
 

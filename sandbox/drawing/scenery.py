@@ -88,7 +88,7 @@ def glitter(image: Image.Image, subject: Subject, r: Random, horizon: float, x: 
 
 
 def add_cat(image: Image.Image, subject: Subject, r: Random) -> None:
-    """A cat that sits at the lower edge with its back to us, a line of light along one side."""
+    """A cat that sits at the lower edge with its back to the viewer, a line of light along one side."""
     width, height = image.size
     palette = subject.palette
     side = r.choice((-1, 1))

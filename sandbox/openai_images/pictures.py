@@ -75,10 +75,8 @@ class PictureJob:
             image = variation_of(self.inputs[0], self.size, random_source("", request.seed, number))
         elif not self.inputs:
             image = draw_picture(request.prompt, self.size, request.seed, number)
-        else:  # what a mask protects keeps its own pixels until they are brought into another size
-            size = self.inputs[0].size if self.mask else self.size
-            image = change_pictures(self.inputs, request.prompt, size, self.mask, request.seed, number)
-            image = ImageOps.fit(image, self.size, Image.Resampling.BICUBIC)
+        else:
+            image = change_pictures(self.inputs, request.prompt, self.size, self.mask, request.seed, number)
         return cut_out(image) if request.background == "transparent" else image
 
 
@@ -92,7 +90,7 @@ def prepare_job(request: ImageRequest, calls: CallCounter, own_size: tuple[int, 
     mask = _opened_mask(request.mask, first) if request.mask and first else None
     inputs = [working_copy(_opened(one)) for one in request.inputs[1:]]
     if first:
-        inputs.insert(0, first if mask else working_copy(first))
+        inputs.insert(0, first if mask else working_copy(first))  # what a mask protects keeps its own pixels
     size = own_size or request.size or (_within_limits(first.size) if first else DEFAULT_SIZE)
     fingerprint = _fingerprint(request, size)
     number = calls.before(fingerprint, request.count) if request.seed is None else 0

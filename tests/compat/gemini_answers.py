@@ -1,4 +1,4 @@
-"""Answers of generateContent and streamGenerateContent as Google might give them, drawn by hypothesis."""
+"""Answers of generateContent and streamGenerateContent in Google's format, made by hypothesis."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NASTY_TEXTS = (
     "]}]}]}",
     "\\u0022,\\/",
     "ein Wort — 그림 🖼️ \u2028\u2029\x85",
-    "\ud83d",  # half of a character
+    "\ud83d",  # half of a surrogate pair
     "\x00\x1f\x7f",
 )
 MANY_REASONS = ("STOP", "MAX_TOKENS", "SAFETY", "IMAGE_SAFETY", "NO_IMAGE", "SOMETHING_NEW")
@@ -41,9 +41,20 @@ texts = st.one_of(st.sampled_from(NASTY_TEXTS), st.text(max_size=8))
 tokens = st.integers(0, 5000)
 
 
+def body_of(*parts: dict[str, Any], **others: Any) -> bytes:
+    """An answer with one candidate, as Google writes it."""
+    candidate = {"content": {"parts": list(parts), "role": "model"}, "finishReason": "STOP", "index": 0}
+    return json.dumps({"candidates": [candidate], **others}, indent=2).encode()
+
+
+def inline(picture: bytes, **others: Any) -> dict[str, Any]:
+    """A part with a picture."""
+    return {"inlineData": {"mimeType": "image/png", "data": base64_of(picture)}, **others}
+
+
 @dataclass(frozen=True)
 class Answer:
-    """An answer as its bytes arrive, and the responses in it as `json` reads them."""
+    """An answer as its bytes arrive, and its responses as `json` reads them."""
 
     content_type: str
     body: bytes
@@ -62,7 +73,7 @@ def base64_texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def parts(draw: st.DrawFn) -> dict[str, Any]:
-    """A picture or a text, perhaps a thought, perhaps signed, in any order of its members."""
+    """A picture or a text, perhaps a thought, perhaps with a signature, its members in any order."""
     casing = draw(
         st.sampled_from(
             [("inlineData", "mimeType", "thoughtSignature"), ("inline_data", "mime_type", "thought_signature")]
@@ -134,7 +145,7 @@ def responses(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def answers(draw: st.DrawFn) -> Answer:
-    """One response, an array of several, or an event stream of several; spelled and cut in any way."""
+    """One response, an array of several, or an event stream of several; written and cut in any way."""
     form = draw(st.sampled_from(["one", "array", "events"]))
     if form == "one":
         body = draw(spellings()).write(draw(responses())).encode()
@@ -152,7 +163,7 @@ def answers(draw: st.DrawFn) -> Answer:
 
 @st.composite
 def framed_events(draw: st.DrawFn, lines: list[str]) -> bytes:
-    """The lines as data of events, with what else an event stream may hold."""
+    """The lines as data of events, between other lines that an event stream may have."""
     end = draw(st.sampled_from(["\r\n", "\n"]))
     extra = st.lists(
         st.sampled_from([": ping", "event: message", "id: 1", "retry: 10", "", "data-like: x"]), max_size=2

@@ -1,4 +1,4 @@
-"""Models on servers that speak OpenAI's API, and the forms such a server receives."""
+"""Models on servers that speak OpenAI's API, and the forms that such a server receives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIERS = {"1K": PIXELS_3_1, "2K": times(2, PIXELS_3_1), "4K": times(4, PIXELS_3_1
 
 
 def served(*, tiers: bool = False, fields: tuple[str, ...] = (), **server: Any) -> ServedModel:
-    """A model as a row of the operator's would describe it."""
+    """A model as an operator's row describes it."""
     row = ImageModel(
         name="own-model",
         title="Own model",
@@ -32,7 +32,7 @@ def served(*, tiers: bool = False, fields: tuple[str, ...] = (), **server: Any) 
 
 PLAIN = served()
 WITH_TIERS = served(tiers=True)
-KNOWS_ALL = served(tiers=True, fields=("seed", "temperature", "aspect_ratio", "image_size"))
+ALL_FIELDS = served(tiers=True, fields=("seed", "temperature", "aspect_ratio", "image_size"))
 
 
 def received(request: OutgoingRequest) -> tuple[list[tuple[str, str]], list[tuple[str, FileStorage]]]:

@@ -1,4 +1,4 @@
-"""The many ways to spell one and the same value as JSON."""
+"""JSON values, and the many ways to write the same value as JSON."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ ONE_LINE_SPACES = ("", "", " ", "\t", "   ")
 SPACES = (*ONE_LINE_SPACES, "\n", "\r\n", "\n\n  ")
 
 
+short_texts = st.text(max_size=3)
+
+
+def any_json(
+    texts: st.SearchStrategy[str] = short_texts, keys: st.SearchStrategy[str] = short_texts, max_leaves: int = 4
+) -> st.SearchStrategy[Any]:
+    """Small JSON values of any kind, with these strings and names of members."""
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+        max_leaves=max_leaves,
+    )
+
+
 @dataclass(frozen=True)
 class Spelling:
-    """How a value is written: white space, how often a character is escaped without need, in which order keys come."""
+    """How a value is written: white space, how often characters are escaped without need, the order of keys."""
 
     seed: int
     spaces: tuple[str, ...] | None  # None: an indent of two, as Google writes
     escaped: float
-    non_ascii: bool  # whether characters beyond ASCII stand as they are
+    non_ascii: bool  # whether characters beyond ASCII are left unescaped
     shuffled: bool
 
     def write(self, value: Any) -> str:

@@ -5,9 +5,10 @@ import pytest
 from compat.dialect import Dialect
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import GEMINI
+from compat.openai_chat.error import CHAT
 from compat.openai_images.error import OPENAI
 
-DIALECTS = [OPENAI, GEMINI]
+DIALECTS = [OPENAI, CHAT, GEMINI]
 
 
 def name_of(dialect: Dialect) -> str:
@@ -86,6 +87,21 @@ def test_geminis_fields_for_a_caller_of_openais_api(path: str | None, translated
 def test_openais_fields_for_a_caller_of_geminis_api(path: str | None, translated: str | None) -> None:
     assert OPENAI.translate(path, GEMINI) == translated
     assert OPENAI.translate(path, OPENAI) == path
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "translated"),
+    [
+        (GEMINI, "contents[2].parts[0].inline_data", "messages"),
+        (GEMINI, "generation_config.image_config.aspect_ratio", "aspect_ratio"),
+        (GEMINI, "generation_config.top_p", "google"),
+        (OPENAI, "image[1]", "messages"),
+        (OPENAI, "size", "aspect_ratio"),
+        (OPENAI, "quality", None),
+    ],
+)
+def test_a_servers_fields_for_a_caller_of_the_chat(server: Dialect, path: str, translated: str | None) -> None:
+    assert server.translate(path, CHAT) == translated
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=name_of)

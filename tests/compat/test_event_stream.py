@@ -20,8 +20,8 @@ STREAMS = {
     "an event without its last line end": (b"data: {}", b" {}"),
     "data in two lines": (b'data: {"a":\ndata: 1}\n\n', b' {"a":\n 1}\n'),
     "names, ids, delays and comments": (b": hello\nevent: x\nid: 1\nretry: 5\ndata: {}\n\n", b" {}\n"),
-    "a comment that speaks of data": (b": data: {}\ndata: []\n\n", b" []\n"),
-    "a field that begins like data": (b"database: {}\ndata: []\n\n", b" []\n"),
+    "a comment with data": (b": data: {}\ndata: []\n\n", b" []\n"),
+    "a field whose name begins with data": (b"database: {}\ndata: []\n\n", b" []\n"),
     "a field without a colon": (b"data\ndata: []\n\n", b" []\n"),
     "a very long comment": (b":" + b"x" * 5000 + b"\ndata: []\n\n", b" []\n"),
     "a very long field without a colon": (b"x" * 5000 + b"\ndata: []\n\n", b" []\n"),
@@ -32,7 +32,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize(("stream", "data"), STREAMS.values(), ids=STREAMS.keys())
-def test_what_follows_data_passes_whole_and_byte_by_byte(stream: bytes, data: bytes) -> None:
+def test_the_data_of_a_stream_whole_and_byte_by_byte(stream: bytes, data: bytes) -> None:
     assert b"".join(read_data([stream])) == data
     assert b"".join(read_data(cut_every(stream, 1))) == data
 
@@ -52,7 +52,7 @@ def test_a_long_line_passes_chunk_by_chunk() -> None:
 
 
 @given(texts)
-def test_an_event_is_one_line_of_ascii_that_reads_back(text: str) -> None:
+def test_an_event_is_one_line_of_ascii(text: str) -> None:
     written = write_event("image_edit.completed", {"text": text})
     assert written.isascii()
     name, line, *rest = written.split(b"\n")
@@ -74,10 +74,10 @@ DONE_LINES = {
 
 @pytest.mark.parametrize(("data", "rest"), DONE_LINES.values(), ids=DONE_LINES.keys())
 @pytest.mark.parametrize("length", [1, 3, 1000])
-def test_a_line_that_says_done_is_left_out(data: bytes, rest: bytes, length: int) -> None:
+def test_the_line_done_is_dropped(data: bytes, rest: bytes, length: int) -> None:
     assert b"".join(without_done(cut_every(data, length))) == rest
 
 
-def test_a_long_line_passes_as_it_is() -> None:
+def test_a_long_line_is_not_copied() -> None:
     chunk = b"A" * 65536
     assert list(without_done([b'"', chunk, chunk]))[1] is chunk

@@ -1,4 +1,4 @@
-"""compat/json_stream.py: a JSON byte stream with its long strings taken out."""
+"""compat/json_stream.py: a JSON byte stream whose long strings are taken out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.compat.gemini_answers import base64_texts, texts
 from tests.compat.spelled_json import spellings
 from tests.support.chunks import cut_at, cut_every, cuts_of
 
-MANY_CHUNKS = 5 * 1024 * 1024  # bytes; what a string of six times that may keep in memory
+MEMORY = 5 * 1024 * 1024  # bytes that reading a string of six times that may need
 TAKEN = {"picture": Take.STREAM, "signature": Take.SKIP}
 CUT = ("part", 1)
 
@@ -43,7 +43,7 @@ def cut(path: Path) -> bool:
 
 
 def read(*chunks: bytes, is_plain: Callable[[bytes], bool] | None = None) -> list[Token]:
-    """The tokens, the data of each string in one piece."""
+    """The tokens, with the data of each string in one piece."""
     return joined(read_json(chunks, take, cut, is_plain))
 
 
@@ -58,7 +58,7 @@ def joined(tokens: Iterator[Token]) -> list[Token]:
 
 
 class Oracle:
-    """The tokens of a document that was read by `json`."""
+    """The tokens of a document that `json` has read."""
 
     def __init__(self, document: Any):
         self.tokens: list[Token] = []
@@ -108,7 +108,7 @@ leaves = st.one_of(
 
 
 def only_base64(value: Any) -> Any:
-    """The value with what is not base64 taken out of the places where base64 is expected."""
+    """The value, with strings that are not ASCII replaced where base64 is expected."""
     if isinstance(value, list):
         return [only_base64(one) for one in value]
     if isinstance(value, dict):
@@ -129,7 +129,7 @@ documents = values.filter(lambda value: isinstance(value, dict | list)).map(only
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    """Up to three documents one after another, whole and cut."""
+    """Up to three documents one after another, and the same in pieces."""
     written = [draw(spellings()).write(document) for document in draw(st.lists(documents, max_size=3))]
     body = draw(st.sampled_from(["", " ", "\r\n\r\n"])).join(["", *written, ""]).encode()
     return body, draw(cuts_of(body))
@@ -162,7 +162,7 @@ def test_tokens_are_what_json_reads_wherever_the_bytes_are_cut(
     documents.flatmap(lambda document: spellings().map(lambda spelling: spelling.write(document).encode())), st.data()
 )
 @settings(max_examples=500)
-def test_a_document_that_ends_early_is_malformed(body: bytes, data: st.DataObject) -> None:
+def test_a_document_that_is_cut_off_is_malformed(body: bytes, data: st.DataObject) -> None:
     shortened = body[: data.draw(st.integers(1, len(body) - 1))]
     with pytest.raises(MalformedJson):
         read(*data.draw(cuts_of(shortened)))
@@ -190,8 +190,8 @@ EXAMPLES: dict[str, tuple[str, list[Token]]] = {
         r'{"\u0070ict\u0075re": "aGk="}',
         [StringStart(("picture",), {"picture": ""}), b"aGk=", StringEnd(), Value((), {"picture": ""})],
     ),
-    "a value that is no string where one is expected": ('{"picture": [1]}', [Value((), {"picture": [1]})]),
-    "a text that looks like JSON": (
+    "an array instead of a string": ('{"picture": [1]}', [Value((), {"picture": [1]})]),
+    "a string that looks like JSON": (
         r'{"a": "{\"picture\": \"aGk=\"}"}',
         [Value((), {"a": '{"picture": "aGk="}'})],
     ),
@@ -217,45 +217,17 @@ def test_examples(text: str, tokens: list[Token]) -> None:
 
 
 MALFORMED = [
-    b"1",
-    b'"text"',
-    b"null",
-    b"{",
-    b"[1",
-    b"]",
-    b"{]",
-    b"[}",
-    b"[1}",
-    b'{"a": 1]',
-    b'{"a" 1}',
-    b'{"a": }',
-    b'{"a": 1,}',
-    b"{,}",
-    b"[1 2]",
-    b"[tru]",
-    b"{1: 2}",
-    b"{} x",
-    b"{},{}",
-    b"<html>",
-    b"[Infinit]",
-    b'["\x01"]',
-    b'["\\x"]',
-    b'["\\u12G4"]',
-    b'["\xff\xfe"]',
-    b'{"picture" "aGk="}',
-    b'{"picture": "a\\x"}',
-    b'{"picture": "a\\u12"}',
-    b'{"picture": "a\\u12zz and much more"}',
-    b'{"picture": "\\u00e9"}',
-    b'{"picture": "aGk="',
-    b'{"picture": "aGk=\\',
-    b'{"signature": "aGk=\\u00',
+    b"1", b'"text"', b"null", b"{", b"[1", b"]", b"{]", b"[}", b"[1}", b'{"a": 1]', b'{"a" 1}', b'{"a": }',
+    b'{"a": 1,}', b"{,}", b"[1 2]", b"[tru]", b"{1: 2}", b"{} x", b"{},{}", b"<html>", b"[Infinit]", b'["\x01"]',
+    b'["\\x"]', b'["\\u12G4"]', b'["\xff\xfe"]', b'{"picture" "aGk="}', b'{"picture": "a\\x"}',
+    b'{"picture": "a\\u12"}', b'{"picture": "a\\u12zz and much more"}', b'{"picture": "\\u00e9"}',
+    b'{"picture": "aGk="', b'{"picture": "aGk=\\', b'{"signature": "aGk=\\u00',
     b'{"signature": "aGk=\\u00zz and much more"}',
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_what_is_no_json_is_malformed_whole_and_byte_by_byte(body: bytes) -> None:
+def test_malformed_json_whole_and_byte_by_byte(body: bytes) -> None:
     for chunks in ([body], list(cut_every(body, 1))):
         with pytest.raises(MalformedJson):
             read(*chunks)
@@ -274,7 +246,7 @@ def test_a_document_nested_too_deeply_is_malformed() -> None:
         read(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
 
-def test_text_besides_the_strings_that_are_taken_out_is_limited() -> None:
+def test_the_text_that_is_kept_is_limited() -> None:
     with pytest.raises(MalformedJson, match="more than"):
         read(b'["', *[b"a" * 65536] * (MAX_TEXT // 65536 + 1), b'"]')
 
@@ -283,7 +255,7 @@ def test_text_besides_the_strings_that_are_taken_out_is_limited() -> None:
 @pytest.mark.parametrize(
     "filler", [b"A" * 65536, rb"\/\u002b" * 8192, rb"AAAAAAA\/" * 8192], ids=["plain", "all escaped", "some escaped"]
 )
-def test_a_string_of_30_megabytes_passes_in_little_memory(key: str, filler: bytes) -> None:
+def test_a_string_of_30_megabytes_needs_little_memory(key: str, filler: bytes) -> None:
     count = 30 * 1024 * 1024 // len(filler)
 
     def chunks() -> Iterator[bytes]:
@@ -299,7 +271,7 @@ def test_a_string_of_30_megabytes_passes_in_little_memory(key: str, filler: byte
     finally:
         tracemalloc.stop()
     assert length == (len(json.loads(b'"%s"' % filler)) * count if key == "picture" else 0)
-    assert peak < MANY_CHUNKS
+    assert peak < MEMORY
 
 
 def test_an_escape_is_read_wherever_it_is_cut() -> None:

@@ -1,4 +1,4 @@
-"""compat/models_file.py: an operator's rows, and what is said of wrong ones."""
+"""compat/models_file.py: an operator's rows, and the messages about wrong ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from compat.models_file import ModelsFile, ModelsFileError, read_models_file
 
 SHORTEST = """
 [[model]]
-name = "house"
+name = "own"
 upstream = "openai"
 base_url = "http://10.0.0.5:8080/v1"
 pixels = { "1:1" = "1024x1024" }
@@ -20,14 +20,14 @@ WHOLE = """
 only = true
 
 [[model]]
-name = "google/house-painter"
+name = "google/own-painter"
 aliases = ["gpt-image-1", "painter"]
-title = "The painter in the cellar"
+title = "The painter"
 owner = "our company"
 upstream = "openai"
 base_url = "http://10.0.0.5:8080/v1/"
 upstream_name = "flux-1-schnell"
-key = "env:HOUSE_KEY"
+key = "env:PAINTER_KEY"
 pixels = { "1:1" = "1024x1024", "16:9" = "1344x768" }
 tiers = { 2K = { "1:1" = "2048x2048" } }
 output_format = "webp"
@@ -57,7 +57,7 @@ key = "none"
 
 def test_a_row_needs_four_columns():
     [row] = read_models_file(SHORTEST).rows
-    assert (row.name, row.title, row.api, row.key) == ("house", "house", Api.OPENAI, "caller")
+    assert (row.name, row.title, row.api, row.key) == ("own", "own", Api.OPENAI, "caller")
     assert row.openai == OpenAIServer("http://10.0.0.5:8080/v1")
     assert row.prices is None
     assert row.output_mime_type == "image/png"
@@ -68,7 +68,7 @@ def test_every_column_is_read():
     painter, mirror = file.rows
     assert file.only
     assert (painter.name, painter.aliases, painter.upstream_name) == (
-        "house-painter",
+        "own-painter",
         ("gpt-image-1", "painter"),
         "flux-1-schnell",
     )
@@ -82,25 +82,25 @@ def test_every_column_is_read():
         streams=True,
         fields=frozenset({"seed"}),
     )
-    assert painter.key == "env:HOUSE_KEY"
+    assert painter.key == "env:PAINTER_KEY"
     assert painter.pixels == {"1:1": (1024, 1024), "16:9": (1344, 768)}
     assert painter.tiers == {"2K": {"1:1": (2048, 2048)}}
     assert painter.output_mime_type == "image/webp"
     assert painter.prices == Prices(0, 0.5, 30)
     assert (painter.input_tokens, painter.output_tokens, painter.max_input_images) == (4096, 2048, 1)
     assert painter.retires == date(2027, 1, 31)
-    assert (painter.title, painter.owner) == ("The painter in the cellar", "our company")
+    assert (painter.title, painter.owner) == ("The painter", "our company")
     assert (mirror.api, mirror.base_url, mirror.key) == (Api.GEMINI, "https://gemini.example", "none")
     assert mirror.pixels == PIXELS_2_5
 
 
 @pytest.mark.parametrize(
-    ("line", "instead", "told"),
+    ("line", "instead", "text"),
     [
-        ('name = "house"', "", "row 1: Missing required parameter: 'name'"),
-        ('name = "house"', 'name = "a:b"', "row 1 (a:b): 'name' is 'a:b'"),
-        ('name = "house"', 'name = "house"\ncolour = "red"', "row 1 (house): colour: Unknown field."),
-        ('"openai"', '"azure"', "row 1 (house): upstream: Invalid value: 'azure'"),
+        ('name = "own"', "", "row 1: Missing required parameter: 'name'"),
+        ('name = "own"', 'name = "a:b"', "row 1 (a:b): 'name' is 'a:b'"),
+        ('name = "own"', 'name = "own"\ncolour = "red"', "row 1 (own): colour: Unknown field."),
+        ('"openai"', '"azure"', "row 1 (own): upstream: Invalid value: 'azure'"),
         ('base_url = "http://10.0.0.5:8080/v1"', "", "'base_url'"),
         ("http://10.0.0.5:8080/v1", "10.0.0.5:8080", "'base_url' is '10.0.0.5:8080'"),
         ("http://10.0.0.5:8080/v1", "http://10.0.0.5/v1?key=x", "'base_url'"),
@@ -118,13 +118,13 @@ def test_every_column_is_read():
         ("[[model]]", "only = 1\n[[model]]", "the file: Invalid type for 'only'"),
         ("[[model]]", "[[models]]", "the file:"),
         ("[[model]]", "[[model", "it is not TOML"),
-        ("[[model]]", SHORTEST + "[[model]]", "the name house is used twice"),
+        ("[[model]]", SHORTEST + "[[model]]", "the name own is used twice"),
     ],
 )
-def test_a_wrong_file_is_refused_and_the_message_names_row_and_column(line: str, instead: str, told: str):
+def test_the_message_about_a_wrong_file_names_row_and_column(line: str, instead: str, text: str):
     with pytest.raises(ModelsFileError) as caught:
         read_models_file(SHORTEST.replace(line, instead))
-    assert told in str(caught.value)
+    assert text in str(caught.value)
     assert "sk-123" not in str(caught.value)
 
 
@@ -132,7 +132,7 @@ def test_a_wrong_file_is_refused_and_the_message_names_row_and_column(line: str,
 
 
 def names_of(file: ModelsFile, **renamed: dict[str, str]) -> dict[str, str]:
-    """What is served, and what each is drawn by."""
+    """The served models, each with its upstream model."""
     catalogue = ModelCatalogue(own=file.rows, only_own=file.only, **renamed)
     return {model.name: model.upstream_name for model in catalogue.models()}
 
@@ -140,26 +140,26 @@ def names_of(file: ModelsFile, **renamed: dict[str, str]) -> dict[str, str]:
 def test_own_rows_are_served_beside_the_built_in_model_or_instead_of_it():
     assert names_of(read_models_file(SHORTEST)) == {
         "gemini-2.5-flash-image": "gemini-2.5-flash-image",
-        "house": "house",
+        "own": "own",
     }
-    assert names_of(read_models_file(WHOLE)) == {"house-painter": "flux-1-schnell", "mirror": "gemini-3-pro-image"}
+    assert names_of(read_models_file(WHOLE)) == {"own-painter": "flux-1-schnell", "mirror": "gemini-3-pro-image"}
 
 
-def test_a_row_of_the_built_in_models_name_stands_in_its_place():
-    file = read_models_file(SHORTEST.replace('"house"', '"gemini-2.5-flash-image"'))
+def test_a_row_with_the_built_in_models_name_replaces_it():
+    file = read_models_file(SHORTEST.replace('"own"', '"gemini-2.5-flash-image"'))
     [model] = ModelCatalogue(own=file.rows).models()
     assert model.upstream.api is Api.OPENAI
 
 
-def test_one_line_moves_a_model_to_another_server():
+def test_one_setting_moves_a_model_to_another_server():
     moved = names_of(
-        read_models_file(WHOLE.replace("only = true", "")), upstream_models={"gemini-2.5-flash-image": "house-painter"}
+        read_models_file(WHOLE.replace("only = true", "")), upstream_models={"gemini-2.5-flash-image": "own-painter"}
     )
     assert moved["gemini-2.5-flash-image"] == "flux-1-schnell"
 
 
-def test_aliases_of_a_row_are_names_like_any_other():
+def test_aliases_of_a_row_can_be_used_like_its_name():
     catalogue = ModelCatalogue({"nice": "painter"}, own=read_models_file(WHOLE).rows)
-    assert {catalogue.resolve(name).name for name in ("painter", "gpt-image-1", "models/house-painter", "nice")} == {
-        "house-painter"
+    assert {catalogue.resolve(name).name for name in ("painter", "gpt-image-1", "models/own-painter", "nice")} == {
+        "own-painter"
     }

@@ -35,19 +35,11 @@ from compat.openai_images import request_writer, response_reader
 from compat.openai_images import response as openai_response
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import OpenAIRequest, parse_edit, parse_edit_form, parse_generation
+from tests.compat.errors import error_of
 from tests.compat.gemini_answers import JSON, PICTURES
-from tests.compat.openai_images.test_response_reader import (
-    SAFETY,
-    body_of,
-    completed,
-    encoded,
-    events_of,
-    joined,
-    partial,
-    stream_of,
-)
-from tests.compat.openai_servers import KNOWS_ALL, PLAIN, WITH_TIERS, form_of, served
-from tests.compat.pictures import base64_of, draw
+from tests.compat.openai_answers import BLOCKED, body_of, completed, encoded, partial, stream_of
+from tests.compat.openai_servers import ALL_FIELDS, PLAIN, WITH_TIERS, form_of, served
+from tests.compat.pictures import base64_of, draw, events_of, joined
 from tests.support.losses import LOSSES, Loss, Outcome, Translation
 
 PNG, JPEG = draw("PNG", 4, 3), draw("JPEG", 4, 3)
@@ -100,7 +92,7 @@ def bodies(draw: st.DrawFn, model: ServedModel) -> dict[str, Any]:
     if draw(st.booleans()):
         body["systemInstruction"] = {"parts": [{"text": draw(prompts)}]}
     config: dict[str, Any] = {"candidateCount": draw(st.integers(1, 10))}
-    if model is KNOWS_ALL:
+    if model is ALL_FIELDS:
         config |= draw(
             st.fixed_dictionaries(
                 {}, optional={"seed": st.integers(-(2**31), 2**31 - 1), "temperature": st.floats(0, 2)}
@@ -135,7 +127,7 @@ def through_gemini(image_request: ImageRequest, model: ServedModel) -> ImageRequ
     return read_request(body, model).image_request
 
 
-@pytest.mark.parametrize("model", [PLAIN, KNOWS_ALL], ids=["plain", "knows all"])
+@pytest.mark.parametrize("model", [PLAIN, ALL_FIELDS], ids=["plain", "all fields"])
 @given(st.data())
 @settings(max_examples=300)
 def test_a_gemini_request_survives_openais_api(model: ServedModel, data: st.DataObject) -> None:
@@ -474,9 +466,8 @@ def partial_picture() -> None:
 
 @proof("a refusal")
 def refusal() -> None:
-    with pytest.raises(ApiError) as caught:
-        list(response_reader.read_answer([json.dumps({"error": SAFETY}).encode()]))
-    refused = response_writer.build_refusal(caught.value, **NAMES)
+    error = error_of(list, response_reader.read_answer([json.dumps({"error": BLOCKED}).encode()]))
+    refused = response_writer.build_refusal(error, **NAMES)
     assert refused and refused["candidates"][0]["finishReason"] == "IMAGE_SAFETY"
     with pytest.raises(ApiError) as back:
         list(gemini_response.read_answer([json.dumps(refused).encode()]))
@@ -485,7 +476,7 @@ def refusal() -> None:
 
 @proof("a failure of one of n")
 def failure() -> None:
-    events = list(response_reader.read_answer([body_of(encoded(PNG), errors=[SAFETY])]))
+    events = list(response_reader.read_answer([body_of(encoded(PNG), errors=[BLOCKED])]))
     assert isinstance(events[-1], Failure)
     _, failed = json.loads(b"".join(response_writer.write_answer(events, **NAMES)))["candidates"]
     assert (failed["finishReason"], failed["finishMessage"]) == ("IMAGE_SAFETY", "No.")

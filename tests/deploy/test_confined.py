@@ -69,7 +69,7 @@ def test_the_service_runs_under_its_restrictions(
     for name in ("IMAGE_STORE_URL", "DATABASE_URL"):
         environment[name] = environment[name].replace("/var/lib/twinlens", str(state))
     notify = temporary / "notify"
-    with ScriptedUpstream().running() as google, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+    with ScriptedUpstream() as google, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         environment["GEMINI_BASE_URL"] = google.url.replace("127.0.0.1", "localhost")
         systemd.bind(str(notify))
         notify.chmod(0o777)

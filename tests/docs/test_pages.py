@@ -14,7 +14,7 @@ from compat.errors import ErrorKind
 from compat.gemini_content.error import ENVELOPES as GOOGLE_ENVELOPES
 from compat.image_models import ImageModel, ModelCatalogue, Prices
 from compat.images import Usage
-from compat.openai_images.error import ENVELOPES as OPENAI_ENVELOPES
+from compat.openai_envelope import ENVELOPES as OPENAI_ENVELOPES
 from proxy.observation import metrics
 from proxy.observation.logs import fields_of
 from proxy.observation.record import Observation
@@ -164,7 +164,7 @@ def test_a_new_model_is_one_row(monkeypatch: pytest.MonkeyPatch):
         ("compat/gemini_content/request.py", "def build_request"),
         ("compat/gemini_content/response.py", "BLOCKED"),
         ("compat/errors.py", "class ErrorKind"),
-        ("compat/openai_images/error.py", "ENVELOPES"),
+        ("compat/openai_envelope.py", "ENVELOPES"),
         ("compat/gemini_content/error.py", "ENVELOPES"),
         ("proxy/settings.py", "class Settings"),
     ],

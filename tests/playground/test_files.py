@@ -90,7 +90,7 @@ def placeholders(words: str) -> dict[str, list[str]]:
 def test_every_kind_of_error_is_explained():
     """Every code of the OpenAI dialect and every kind in Google's has its row; parameters are known by their status."""
     from compat.errors import ErrorKind
-    from compat.openai_images.error import ENVELOPES
+    from compat.openai_envelope import ENVELOPES
 
     source = (FOLDER / "errors.js").read_text()
     rows = dict(re.findall(r'^  (\w+): "(\w+)",$', source, re.MULTILINE))

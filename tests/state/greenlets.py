@@ -27,10 +27,11 @@ def row(name: str) -> Facts:
 
 
 class Hub:
-    """How long the other greenlets had to stand still at the most, in seconds."""
+    """How long the other greenlets had to stand still at the most, in seconds, and how often they were served."""
 
     def __init__(self) -> None:
         self.stall = 0.0
+        self.ticks = 0
         self.watch = gevent.spawn(self.run)
 
     def run(self) -> None:
@@ -38,6 +39,7 @@ class Hub:
             before = time.monotonic()
             gevent.sleep(0.01)
             self.stall = max(self.stall, time.monotonic() - before - 0.01)
+            self.ticks += 1
 
 
 @contextmanager
@@ -134,7 +136,7 @@ def main(situation: str, url: str) -> None:
     hub = Hub()
     gevent.sleep(0)
     facts = globals()[situation](database)
-    print(json.dumps({**facts, "stall": hub.stall}))
+    print(json.dumps({**facts, "stall": hub.stall, "ticks": hub.ticks}))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from proxy.state.tables import purchases
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.processes import PROJECT, end_with_the_tests
 
-STALL = 0.5  # seconds that a busy machine may take by itself; the faults that are looked for take two
+LONGEST = 60  # seconds for a process
+STALL = 1.5  # seconds that a busy machine may take by itself; the faults that are looked for take two
 
 
 class Worker:
     """A process of greenlets.py."""
 
     def __init__(self, situation: str, url: str):
-        command = [sys.executable, "-m", "tests.state.greenlets", situation, url]
+        command = [sys.executable, "-m", "gevent.monkey", "--module", "tests.state.greenlets", situation, url]
         self.process = subprocess.Popen(
             command,
             cwd=PROJECT,
@@ -34,6 +36,8 @@ class Worker:
             text=True,
             preexec_fn=end_with_the_tests,
         )
+        self.watchdog = threading.Timer(LONGEST, self.process.kill)
+        self.watchdog.start()
         self.wait_for_pause()
 
     def wait_for_pause(self) -> None:
@@ -45,7 +49,8 @@ class Worker:
 
     def facts(self) -> dict[str, Any]:
         """What it found, when it has ended."""
-        output, _ = self.process.communicate("\n", timeout=60)
+        output, _ = self.process.communicate("\n")
+        self.watchdog.cancel()
         return dict(json.loads(output))
 
 
@@ -77,7 +82,7 @@ def test_a_lock_of_sqlite_is_waited_for_without_stopping_the_hub(sqlite_url: str
         worker.go_on()
         time.sleep(seconds)
     facts = worker.facts()
-    assert facts["stall"] < STALL
+    assert facts["ticks"] > 20  # of a hundred each second; one for each write if the hub stands still
     assert count(database) == (8 if is_written else 0)
     for write in facts["writes"]:
         if is_written:
@@ -127,9 +132,11 @@ def test_a_server_that_stops_answering_is_given_up_and_used_again():
         worker = Worker("hangs", server.url())
         processes = processes_of(server)
         send_all(processes, signal.SIGSTOP)
-        worker.go_on()
-        worker.wait_for_pause()
-        send_all(processes, signal.SIGCONT)
+        try:
+            worker.go_on()
+            worker.wait_for_pause()
+        finally:
+            send_all(processes, signal.SIGCONT)
         facts = worker.facts()
         assert facts["stall"] < STALL
         assert all("trouble" in write for write in facts["during"])

@@ -15,7 +15,7 @@ from sandbox.drawing.subjects import Subject
 
 
 def garden(size: Size, subject: Subject, r: Random) -> Image.Image:
-    """Flowers from the hills at the horizon to our feet."""
+    """Flowers from the hills at the horizon to the viewer."""
     width, height = size
     palette, short, horizon = subject.palette, short_side(size), height * 0.42
     sun = sun_place(size, r, 0.16, 0.24)

@@ -1,4 +1,4 @@
-"""Every contract fixture of the Gemini API, read as the answer that it is. A new file is a new test."""
+"""Every contract fixture of the Gemini API, read as an answer. A new file is a new test."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from compat.errors import ApiError, ErrorKind, broken
+from compat.errors import ErrorKind, broken
 from compat.gemini_content.error import parse_error
 from compat.gemini_content.response import read_answer
-from compat.images import Event, Finish, ImageEnd, ImageStart, Text, Usage
+from compat.images import Event, Finish, ImageStart, Text, Usage
+from tests.compat.errors import error_of
+from tests.compat.pictures import without_drafts
 from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[3] / "contract_fixtures" / "gemini_content"
@@ -26,7 +28,7 @@ def name_of(path: Path) -> str:
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """What is expected, the response, and its bytes."""
+    """What is expected of the response, the response, and its bytes."""
     fixture = json.loads(path.read_text(encoding="utf-8"))
     response = fixture["response"]
     body = response["body_text"] if "body_text" in response else json.dumps(response["body"], indent=2) + "\n"
@@ -34,7 +36,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any], bytes]:
 
 
 def arriving(response: dict[str, Any], body: bytes, length: int) -> Iterator[bytes]:
-    """The body as it comes from the network, and what is raised where the connection breaks after it."""
+    """The body in pieces, and the error if the connection breaks after it."""
     yield from cut_every(body, length)
     if response.get("cut"):
         raise broken("The connection broke.")
@@ -47,39 +49,32 @@ def read(response: dict[str, Any], body: bytes, length: int) -> list[Event]:
     content_type = next(
         (value for name, value in response["headers"].items() if name.lower() == "content-type"), "application/json"
     )
-    events: list[Event] = []
-    for event in read_answer(arriving(response, body, length), content_type):
-        events.append(event)
-        if isinstance(event, ImageEnd) and event.draft:
-            while not isinstance(events.pop(), ImageStart):
-                pass
-    return events
+    return without_drafts(read_answer(arriving(response, body, length), content_type))
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=name_of)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_an_answer_is_what_the_fixture_expects_of_it(path: Path, length: int) -> None:
+def test_an_answer_is_what_the_fixture_expects(path: Path, length: int) -> None:
     expect, response, body = load(path)
     if "error" in expect:
-        with pytest.raises(ApiError) as caught:
-            read(response, body, length)
-        assert caught.value.kind is ErrorKind[expect["error"]], caught.value
-        assert caught.value.retry_after == expect.get("retry_after")
+        error = error_of(read, response, body, length)
+        assert error.kind is ErrorKind[expect["error"]], error
+        assert error.retry_after == expect.get("retry_after")
     else:
         events = read(response, body, length)
         finish = events[-1]
         assert isinstance(finish, Finish)
-        assert told(events) == [(one["mime_type"], one["width"], one["height"]) for one in expect["pictures"]]
+        assert pictures_of(events) == [(one["mime_type"], one["width"], one["height"]) for one in expect["pictures"]]
         assert "".join(event.text for event in events if isinstance(event, Text)) == expect.get("text", "")
         assert finish.usage == (Usage(**expect["usage"]) if "usage" in expect else None)
 
 
-def told(events: list[Event]) -> list[tuple[str, int, int]]:
+def pictures_of(events: list[Event]) -> list[tuple[str, int, int]]:
     return [(event.mime_type, event.width, event.height) for event in events if isinstance(event, ImageStart)]
 
 
 @pytest.mark.parametrize("path", [path for path in FIXTURES if path not in ANSWERS], ids=name_of)
-def test_an_error_of_another_method_is_what_the_fixture_expects_of_it(path: Path) -> None:
+def test_an_error_of_another_method_is_what_the_fixture_expects(path: Path) -> None:
     expect, response, body = load(path)
     if "error" in expect:
         assert parse_error(response["status"], body).kind is ErrorKind[expect["error"]]
@@ -88,7 +83,7 @@ def test_an_error_of_another_method_is_what_the_fixture_expects_of_it(path: Path
 
 
 def test_every_refusal_and_every_error_of_the_upstream_has_a_fixture() -> None:
-    """A kind that only the upstream causes, and that no fixture shows, could be lost without a test that fails."""
+    """Without a fixture, a kind that only the upstream causes would be untested."""
     shown = {load(path)[0].get("error") for path in ANSWERS}
     ours = {
         "MISSING_KEY", "INVALID_JSON", "MISSING_PARAMETER", "INVALID_TYPE", "INVALID_VALUE", "INVALID_SIZE",

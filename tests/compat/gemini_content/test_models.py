@@ -1,26 +1,27 @@
-"""compat/gemini_content/models.py: model lists as Google tells them."""
+"""compat/gemini_content/models.py: model lists in Google's format."""
 
 from __future__ import annotations
 
 import pytest
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ErrorKind
 from compat.gemini_content.models import build_model, build_models
 from compat.image_models import ModelCatalogue
+from tests.compat.errors import error_of
 
 CATALOGUE = ModelCatalogue({"dall-e-3": "gemini-2.5-flash-image"})
 MODEL = CATALOGUE.resolve("models/gemini-2.5-flash-image")
 FIVE = [MODEL] * 5
 
 
-def test_a_model_is_told_by_its_public_name() -> None:
+def test_a_model_has_its_public_name() -> None:
     body = build_model(MODEL)
     assert body["name"] == "models/gemini-2.5-flash-image"
     assert (body["inputTokenLimit"], body["outputTokenLimit"]) == (32768, 32768)
     assert {"generateContent", "countTokens"} <= set(body["supportedGenerationMethods"])
 
 
-def test_an_alias_is_told_by_the_name_that_was_asked_for() -> None:
+def test_an_alias_has_the_requested_name() -> None:
     assert build_model(CATALOGUE.resolve("dall-e-3"))["name"] == "models/dall-e-3"
 
 
@@ -45,14 +46,13 @@ def test_pages(page_size: str | None, page_token: str | None, count: int, next_p
     assert body.get("nextPageToken") == next_page
 
 
-def test_a_page_is_never_longer_than_googles() -> None:
+def test_a_page_has_googles_limits() -> None:
     assert len(build_models([MODEL] * 60, None, None)["models"]) == 50
     assert len(build_models([MODEL] * 1001, "2000", None)["models"]) == 1000
 
 
 @pytest.mark.parametrize("text", ["-1", "x", "1.5", "²", "1" * 5000])
-def test_a_page_that_is_no_number_is_refused(text: str) -> None:
+def test_a_page_that_is_not_a_number_is_refused(text: str) -> None:
     for arguments, param in (((text, None), "pageSize"), ((None, text), "pageToken")):
-        with pytest.raises(ApiError) as caught:
-            build_models(FIVE, *arguments)
-        assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_ARGUMENT, param)
+        error = error_of(build_models, FIVE, *arguments)
+        assert (error.kind, error.param) == (ErrorKind.INVALID_ARGUMENT, param)

@@ -1,4 +1,4 @@
-"""Real answers of Google, read where they lie beside the project. Without them these tests are skipped."""
+"""Real answers of Google, in a folder beside the project. Without it these tests are skipped."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 
 import pytest
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ErrorKind
 from compat.gemini_content.error import parse_error
 from compat.gemini_content.response import read_answer
 from compat.images import Finish, ImageData, ImageStart, Text
+from tests.compat.errors import error_of
 from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
 RECORDINGS = sorted(path for path in FOLDER.glob("gemini_*.json") if "_interactions_" not in path.stem)  # another API
 
-# What a recording means that is not simply its pictures, by the longest start of its name
-MEANINGS = {
+# The error of a recording without pictures, by the longest prefix of its name
+ERRORS = {
     "200_no_image_reason_IMAGE_OTHER": ErrorKind.NO_IMAGE,
     "200_no_image_reason_IMAGE_PROHIBITED_CONTENT": ErrorKind.CONTENT_BLOCKED,
     "200_no_image_reason_NO_IMAGE": ErrorKind.NO_IMAGE,
     "200_prompt_blocked": ErrorKind.CONTENT_BLOCKED,
     "20fpig_stream_sse_text_only": ErrorKind.NO_IMAGE,
     "25fi_preview_default_modalities_or_text_1": ErrorKind.NO_IMAGE,
-    "25fi_text_only_vs_image_2": ErrorKind.UPSTREAM_BROKEN,  # the recorder put a note in the place of the picture
-    "3pi_preview_stream_sse": ErrorKind.UPSTREAM_BROKEN,  # and so did this one
+    "25fi_text_only_vs_image_2": ErrorKind.UPSTREAM_BROKEN,  # the recorder put a note instead of the picture
+    "3pi_preview_stream_sse": ErrorKind.UPSTREAM_BROKEN,  # the same
     "err_400": ErrorKind.INVALID_ARGUMENT,
     "err_400_api_key_invalid": ErrorKind.INVALID_KEY,
     "err_400_location_not_supported": ErrorKind.LOCATION_NOT_SUPPORTED,
@@ -53,25 +54,24 @@ def is_answer(path: Path) -> bool:
     return re.match(r"gemini_(countTokens|list_models)", path.name) is None
 
 
-def meaning(path: Path) -> ErrorKind | None:
+def expected_error(path: Path) -> ErrorKind | None:
     name = path.stem.removeprefix("gemini_")
-    start = max((start for start in MEANINGS if name.startswith(start)), key=len, default=None)
-    return MEANINGS[start] if start else None
+    start = max((start for start in ERRORS if name.startswith(start)), key=len, default=None)
+    return ERRORS[start] if start else None
 
 
 @pytest.mark.skipif(not RECORDINGS, reason="there are no recordings in ../shared/recordings")
 @pytest.mark.parametrize("path", [path for path in RECORDINGS if is_answer(path)], ids=lambda path: path.stem)
 def test_a_recorded_answer_is_read(path: Path) -> None:
-    response, kind = load(path), meaning(path)
+    response, kind = load(path), expected_error(path)
     text = response["body_text"] if "body_text" in response else json.dumps(response["body"], indent=2)
     if response["status"] >= 300:
         assert parse_error(response["status"], text.encode()).kind is kind
         return
     events = read_answer(cut_every(text.encode(), 65536), response["headers"].get("content-type", "application/json"))
     if kind:
-        with pytest.raises(ApiError) as caught:
-            list(events)
-        assert caught.value.kind is kind
+        error = error_of(list, events)
+        assert error.kind is kind
         return
     found = list(events)
     data = b"".join(event.data for event in found if isinstance(event, ImageData))
@@ -82,9 +82,9 @@ def test_a_recorded_answer_is_read(path: Path) -> None:
     assert "".join(event.text for event in found if isinstance(event, Text)) == "".join(
         part.get("text", "") for part in parts
     )
-    told = [(event.width, event.height) for event in found if isinstance(event, ImageStart)]
+    sizes = [(event.width, event.height) for event in found if isinstance(event, ImageStart)]
     recorded = [(one["width"], one["height"]) for one in response.get("response_images", [])]
-    assert told == (recorded or told)
+    assert sizes == (recorded or sizes)
     assert isinstance(found[-1], Finish)
     assert (found[-1].usage is not None) == ("usageMetadata" in text)
 

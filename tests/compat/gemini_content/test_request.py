@@ -5,29 +5,34 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat.conversation import Turn
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import (
     MASK_INSTRUCTION,
     MOST_ITEMS,
+    NO_SIGNATURE,
     SCHEMAS,
     build_request,
     check_request,
     write_request,
 )
 from compat.images import ImageRequest, InputImage
+from tests.compat.errors import error_of
+from tests.compat.spelled_json import any_json
 
 CONTENTS = [{"role": "user", "parts": [{"text": "a red sun"}]}]
 PNG = InputImage("image/png", data="iVBORw0KGgo=")
 ADDRESS = InputImage("image/jpeg", uri="https://example.com/a.jpg")
 
 ACCEPTED: dict[str, dict[str, Any]] = {
-    "the least": {"contents": CONTENTS},
+    "a minimal request": {"contents": CONTENTS},
     "one content without a list, without a role": {"contents": {"parts": [{"text": "x"}]}},
     "one part without a list": {"contents": [{"parts": {"text": "x"}}]},
     "camelCase": {
@@ -91,12 +96,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "safetySettings": [{"category": 7, "threshold": 1}],
     },
     "nulls": {"contents": CONTENTS, "safetySettings": None, "systemInstruction": None, "toolConfig": None},
-    "names of tomorrow": {
+    "unknown names": {
         "contents": [{"parts": [{"text": "x", "hologram": 1}], "mood": 2}],
         "serviceTier": 3,
         "generationConfig": {"responseFormat": {"image": {"aspectRatio": "1:1"}}, "x": 1},
     },
-    "values that only google can judge": {
+    "values that only Google checks": {
         "contents": CONTENTS,
         "generationConfig": {"temperature": 99, "imageConfig": {"aspectRatio": "7:7"}, "responseModalities": "X"},
     },
@@ -105,7 +110,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED.keys())
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
-def test_what_google_accepts_is_accepted_and_left_alone(method: str, body: dict[str, Any]) -> None:
+def test_what_google_accepts_is_accepted_unchanged(method: str, body: dict[str, Any]) -> None:
     before = json.dumps(body)
     check_request(method, body)
     assert json.dumps(body) == before
@@ -124,9 +129,7 @@ def test_both_forms_of_counting_tokens_are_accepted(body: dict[str, Any]) -> Non
 
 
 def refusal(method: str, body: Any) -> ApiError:
-    with pytest.raises(ApiError) as caught:
-        check_request(method, body)
-    return caught.value
+    return error_of(check_request, method, body)
 
 
 MILLION = 1_000_000
@@ -135,14 +138,14 @@ LONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "parts of many contents": ("generateContent", {"contents": [{"parts": [{"text": "a"}] * 100}] * 101}, "contents"),
     "parts of one content": ("generateContent", {"contents": {"parts": [{}] * MILLION}}, "contents.parts"),
     "contents": ("streamGenerateContent", {"contents": [{}] * MILLION}, "contents"),
-    "contents that are none": ("generateContent", {"contents": [0] * MILLION}, "contents"),
+    "contents of a wrong type": ("generateContent", {"contents": [0] * MILLION}, "contents"),
     "counted contents": ("countTokens", {"contents": CONTENTS * MILLION}, "contents"),
     "contents of a counted request": (
         "countTokens",
         {"generateContentRequest": {"contents": CONTENTS * MILLION}},
         "generate_content_request.contents",
     ),
-    "words to stop at": (
+    "stop sequences": (
         "generateContent",
         {"contents": CONTENTS, "generationConfig": {"stopSequences": ["a"] * MILLION}},
         "generation_config.stop_sequences",
@@ -152,7 +155,7 @@ LONG: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("method", "body", "param"), LONG.values(), ids=LONG.keys())
-def test_an_endless_array_is_refused_before_its_members_are_looked_at(
+def test_a_very_long_array_is_refused_before_its_items_are_checked(
     method: str, body: dict[str, Any], param: str
 ) -> None:
     started = time.monotonic()
@@ -162,7 +165,7 @@ def test_an_endless_array_is_refused_before_its_members_are_looked_at(
     assert str(MOST_ITEMS) in error.message
 
 
-def test_as_many_parts_as_are_accepted_are_looked_at_in_time() -> None:
+def test_the_largest_number_of_parts_is_checked_fast() -> None:
     started = time.monotonic()
     check_request("generateContent", {"contents": [{"parts": [{"text": "a"}] * 10}] * (MOST_ITEMS // 10)})
     assert time.monotonic() - started < 1
@@ -208,7 +211,7 @@ def test_a_wrong_json_type_is_refused_with_its_path(body: dict[str, Any], path: 
 
 @pytest.mark.parametrize("body", [{}, {"contents": None}, {"contents": []}, {"content": CONTENTS}])
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
-def test_missing_contents_are_refused_in_googles_words(method: str, body: dict[str, Any]) -> None:
+def test_missing_contents_are_refused_with_googles_message(method: str, body: dict[str, Any]) -> None:
     error = refusal(method, body)
     assert error.kind is ErrorKind.INVALID_ARGUMENT
     assert error.message == "* GenerateContentRequest.contents: contents is not specified"
@@ -216,49 +219,39 @@ def test_missing_contents_are_refused_in_googles_words(method: str, body: dict[s
 
 @pytest.mark.parametrize("method", SCHEMAS)
 @pytest.mark.parametrize("body", [None, [], "text", 1, True])
-def test_a_body_that_is_no_object_is_refused(method: str, body: Any) -> None:
+def test_a_body_that_is_not_an_object_is_refused(method: str, body: Any) -> None:
     assert refusal(method, body).kind is ErrorKind.INVALID_TYPE
 
 
-def test_every_wrong_field_is_told() -> None:
+def test_every_wrong_field_is_reported() -> None:
     error = refusal("generateContent", {"contents": [{"role": 1, "parts": 2}], "tools": 3})
     assert {field for field, _ in error.violations} == {"contents[0].role", "contents[0].parts", "tools"}
 
 
-any_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["contents", "parts", "text", "inlineData", "data", "_schema", "tools", ""]),
-            inner,
-            max_size=3,
-        ),
-    ),
-    max_leaves=6,
-)
+names = st.sampled_from(["contents", "parts", "text", "inlineData", "data", "_schema", "tools", ""])
+values = any_json(keys=names, max_leaves=6)
 
 
 @pytest.mark.parametrize("method", SCHEMAS)
-@given(st.one_of(any_json, st.fixed_dictionaries({"contents": any_json}, optional={"generationConfig": any_json})))
+@given(st.one_of(values, st.fixed_dictionaries({"contents": values}, optional={"generationConfig": values})))
 @settings(max_examples=150)
 def test_any_body_is_accepted_or_refused(method: str, body: Any) -> None:
     with suppress(ApiError):
         check_request(method, body)
 
 
-# Requests that we write
+# Writing requests
 
 GENERATION_CONFIG = {"responseModalities": ["IMAGE"]}
 PROMPT = {"text": "a red sun"}
 BUILT: dict[str, tuple[ImageRequest, dict[str, Any], list[dict[str, Any]]]] = {
-    "only words": (ImageRequest("a red sun"), GENERATION_CONFIG, [PROMPT]),
-    "all that it has words for": (
+    "only a prompt": (ImageRequest("a red sun"), GENERATION_CONFIG, [PROMPT]),
+    "all parameters": (
         ImageRequest("a red sun", aspect_ratio="16:9", image_size="2K", seed=0, temperature=0.0, count=3),
         {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "16:9", "imageSize": "2K"}, "seed": 0, "temperature": 0.0},
         [PROMPT],
     ),
-    "pictures before words": (
+    "pictures before the prompt": (
         ImageRequest("a red sun", input_images=(PNG, ADDRESS)),
         GENERATION_CONFIG,
         [
@@ -288,6 +281,63 @@ def test_a_request_is_written_for_one_picture(
     check_request("generateContent", body)
 
 
+JPEG = InputImage("image/jpeg", data="/9j/")
+OF_PNG, OF_JPEG = ({"inlineData": {"mimeType": one.mime_type, "data": one.data}} for one in (PNG, JPEG))
+RED, SEA = {"text": "make it red"}, {"text": "the sea", "thoughtSignature": NO_SIGNATURE}
+CONVERSATIONS: dict[str, tuple[list[Turn[InputImage]], list[tuple[str, list[dict[str, Any]]]]]] = {
+    "one turn, in its order": (
+        [Turn(("make it red", PNG, "a red sun"))],
+        [("user", [RED, OF_PNG, PROMPT])],
+    ),
+    "words of the model": (
+        [Turn(("a red sun",)), Turn(("the sea",), by_model=True), Turn(("make it red",))],
+        [("user", [PROMPT]), ("model", [SEA]), ("user", [RED])],
+    ),
+    "a picture of the model's": (
+        [Turn(("a red sun",)), Turn(("the sea", PNG), by_model=True), Turn(("make it red",))],
+        [("user", [PROMPT]), ("model", [SEA]), ("user", [OF_PNG, RED])],
+    ),
+    "nothing but pictures of the model's, the last of which comes last": (
+        [Turn((PNG,), by_model=True), Turn((JPEG,), by_model=True), Turn(("make it red",))],
+        [("user", [OF_PNG, OF_JPEG, RED])],
+    ),
+    "a picture of the model's after those that the user shows": (
+        [Turn((PNG,), by_model=True), Turn(("make it red", JPEG, "a red sun"))],
+        [("user", [RED, OF_JPEG, OF_PNG, PROMPT])],
+    ),
+    "each picture of the model's in the turn after it": (
+        [Turn((PNG,), True), Turn(("make it red",)), Turn((JPEG,), True), Turn(("a red sun",))],
+        [("user", [OF_PNG, RED]), ("user", [OF_JPEG, PROMPT])],
+    ),
+    "the model has the last word": (
+        [Turn(("a red sun",)), Turn((PNG, "the sea"), by_model=True)],
+        [("user", [PROMPT]), ("model", [SEA]), ("user", [OF_PNG])],
+    ),
+}
+
+
+@pytest.mark.parametrize(("turns", "contents"), CONVERSATIONS.values(), ids=CONVERSATIONS.keys())
+def test_a_conversation_keeps_its_turns(
+    turns: list[Turn[InputImage]], contents: list[tuple[str, list[dict[str, Any]]]]
+) -> None:
+    image_request = ImageRequest("all words", (PNG,), turns=tuple(turns), modalities=("TEXT", "IMAGE"))
+    body = build_request(image_request)
+    assert body == {
+        "contents": [{"role": role, "parts": parts} for role, parts in contents],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }
+    check_request("generateContent", body)
+    assert json.loads(b"".join(write_request(image_request))) == body
+
+
+@pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
+def test_the_system_instruction_of_a_conversation_gives_way_to_one_that_is_meant_for_gemini(name: str) -> None:
+    image_request = ImageRequest("a red sun", turns=(Turn(("a red sun",)),), system="In oil.")
+    assert build_request(image_request)["systemInstruction"] == {"parts": [{"text": "In oil."}]}
+    other = {"parts": [{"text": "In ink."}]}
+    assert build_request(replace(image_request, gemini={name: other}))["systemInstruction"] == other
+
+
 MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "other parts of the request": (
         {"safetySettings": [{"category": "X"}], "systemInstruction": {"parts": []}, "tools": [{"googleSearch": {}}]},
@@ -311,7 +361,7 @@ MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"generation_config": {"response_modalities": ["IMAGE"], "image_config": {"aspect_ratio": "9:16"}}},
         {"generationConfig": {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "9:16"}, "seed": 1}},
     ),
-    "names inside a schema of the caller's": (
+    "names within a schema": (
         {"generationConfig": {"responseSchema": {"properties": {"aspect_ratio": {"type": "STRING"}}}}},
         {
             "generationConfig": {
@@ -322,7 +372,7 @@ MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             }
         },
     ),
-    "null is no wish": (
+    "null": (
         {"generationConfig": None},
         {"generationConfig": {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "1:1"}, "seed": 1}},
     ),
@@ -330,7 +380,7 @@ MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("gemini", "merged"), MERGED.values(), ids=MERGED.keys())
-def test_what_is_meant_for_gemini_is_merged_verbatim_and_wins(gemini: dict[str, Any], merged: dict[str, Any]) -> None:
+def test_google_fields_are_merged_and_take_precedence(gemini: dict[str, Any], merged: dict[str, Any]) -> None:
     before = json.dumps(gemini)
     image_request = ImageRequest("a red sun", aspect_ratio="1:1", seed=1, gemini=gemini)
     contents = {"contents": [{"role": "user", "parts": [PROMPT]}]}
@@ -341,9 +391,7 @@ def test_what_is_meant_for_gemini_is_merged_verbatim_and_wins(gemini: dict[str, 
 
 @pytest.mark.parametrize("pictures", [(), (PNG,), (ADDRESS, PNG, PNG)], ids=len)
 @pytest.mark.parametrize("mask", [None, PNG], ids=["no mask", "mask"])
-def test_a_request_is_sent_in_pieces_of_which_pictures_are_some(
-    pictures: tuple[InputImage, ...], mask: InputImage | None
-) -> None:
+def test_a_request_is_written_in_pieces(pictures: tuple[InputImage, ...], mask: InputImage | None) -> None:
     confusing = {"systemInstruction": {"parts": [{"inlineData": {"data": ""}}]}, "tools": ['"data":""', {"data": ""}]}
     image_request = ImageRequest('"data":"" \\"data":""', pictures, mask, gemini=confusing)
     pieces = write_request(image_request)

@@ -26,8 +26,6 @@ from compat.images import (
     Event,
     Failure,
     Finish,
-    ImageData,
-    ImageEnd,
     ImageStart,
     RevisedPrompt,
     Silence,
@@ -35,13 +33,14 @@ from compat.images import (
     Usage,
 )
 from tests.compat.gemini_answers import NASTY_TEXTS
+from tests.compat.pictures import picture, raising
 
 NAMES = {"model_version": "own-model", "response_id": "abc"}
 ABOUT = {"modelVersion": "own-model", "responseId": "abc"}
 SQUARE, WIDE = ImageStart("image/png", 1024, 1024), ImageStart("image/jpeg", 1344, 768)
 BLOCKED_ERROR = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", bought=Bought.YES)
 LATE = ApiError(ErrorKind.UPSTREAM_TIMEOUT, "Late.", retry_after=3)
-TOLD_USAGE = {
+WRITTEN_USAGE = {
     "promptTokenCount": 263,
     "candidatesTokenCount": 1300,
     "totalTokenCount": 1563,
@@ -49,10 +48,6 @@ TOLD_USAGE = {
     "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1290}],
 }
 USAGE = Usage(5, 258, 10, 1290)
-
-
-def flowing(start: ImageStart, *data: bytes, draft: bool = False) -> list[Event]:
-    return [start, *map(ImageData, data), ImageEnd(draft)]
 
 
 def inline(start: ImageStart, data: str, **others: Any) -> dict[str, Any]:
@@ -67,8 +62,8 @@ def stopped(index: int, *parts: dict[str, Any]) -> dict[str, Any]:
     return candidate(index, *parts, finishReason="STOP")
 
 
-def failed(index: int, reason: str, words: str) -> dict[str, Any]:
-    return {"content": {"role": "model"}, "finishReason": reason, "index": index, "finishMessage": words}
+def failed(index: int, reason: str, message: str) -> dict[str, Any]:
+    return {"content": {"role": "model"}, "finishReason": reason, "index": index, "finishMessage": message}
 
 
 def written(events: Iterable[Event]) -> dict[str, Any]:
@@ -84,13 +79,13 @@ def streamed(events: Iterable[Event]) -> list[dict[str, Any]]:
     return [json.loads(frame.removeprefix("data: ")) for frame in frames]
 
 
-AAAA, BBBB = flowing(SQUARE, b"AA", b"AA"), flowing(WIDE, b"BBBB")
+AAAA, BBBB = picture(SQUARE, b"AA", b"AA"), picture(WIDE, b"BBBB")
 A_PART, B_PART = inline(SQUARE, "AAAA"), inline(WIDE, "BBBB")
 END = {"text": ""}
 # Events; the candidates of the answer; the candidates of each response of the stream
 ANSWERS: dict[str, tuple[list[Event], list[dict[str, Any]], list[list[dict[str, Any]]]]] = {
     "one picture": ([*AAAA, Finish()], [stopped(0, A_PART)], [[candidate(0, A_PART)], [stopped(0, END)]]),
-    "words before and after": (
+    "texts before and after": (
         [Text("Here "), Text("is:"), *AAAA, Text("The sea."), Finish()],
         [stopped(0, {"text": "Here "}, {"text": "is:"}, A_PART, {"text": "The sea."})],
         [
@@ -99,7 +94,7 @@ ANSWERS: dict[str, tuple[list[Event], list[dict[str, Any]], list[list[dict[str, 
             [stopped(0, END)],
         ],
     ),
-    "two answers, each with its words": (
+    "two answers, each with its text": (
         [*AAAA, Text("one"), Finish(), Text("two"), *BBBB, Finish()],
         [stopped(0, A_PART, {"text": "one"}), stopped(1, {"text": "two"}, B_PART)],
         [
@@ -117,10 +112,10 @@ ANSWERS: dict[str, tuple[list[Event], list[dict[str, Any]], list[list[dict[str, 
     "drafts": (
         [
             Text("So:"),
-            *flowing(WIDE, b"CCCC", draft=True),
+            *picture(WIDE, b"CCCC", draft=True),
             *AAAA,
             Finish(),
-            *flowing(WIDE, draft=True),
+            *picture(WIDE, draft=True),
             *BBBB,
             Finish(),
         ],
@@ -149,7 +144,7 @@ ANSWERS: dict[str, tuple[list[Event], list[dict[str, Any]], list[list[dict[str, 
         [failed(0, "IMAGE_SAFETY", "No.")],
         [[failed(0, "IMAGE_SAFETY", "No.")]],
     ),
-    "what Google has no word for": (
+    "events without an equivalent": (
         [Silence(), RevisedPrompt("A sun."), *AAAA, Silence(), RevisedPrompt("B"), Finish(), Silence()],
         [stopped(0, A_PART)],
         [[candidate(0, A_PART)], [stopped(0, END)]],
@@ -172,14 +167,14 @@ def test_googles_own_client_reads_it(events: list[Event]) -> None:
 
 
 @pytest.mark.parametrize("text", NASTY_TEXTS)
-def test_words_are_told_in_ascii_and_as_they_are(text: str) -> None:
+def test_texts_are_written_in_ascii_and_unchanged(text: str) -> None:
     events = [Text(text), *AAAA, Finish()]
     assert b"".join(write_answer(events, **NAMES)).isascii()
     assert written(events)["candidates"][0]["content"]["parts"][0] == {"text": text}
     assert streamed(events)[0]["candidates"][0]["content"]["parts"][0] == {"text": text}
 
 
-def test_usage_is_summed_and_told_last() -> None:
+def test_usage_is_summed_and_written_last() -> None:
     events = [*AAAA, Finish(USAGE), *BBBB, Finish(), *AAAA, Finish(USAGE)]
     doubled = Usage(10, 516, 20, 2580)
     assert written(events)["usageMetadata"] == build_usage(doubled)
@@ -188,9 +183,9 @@ def test_usage_is_summed_and_told_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usage", "told"),
+    ("usage", "body"),
     [
-        (USAGE, TOLD_USAGE),
+        (USAGE, WRITTEN_USAGE),
         (Usage(), {"promptTokenCount": 0, "candidatesTokenCount": 0, "totalTokenCount": 0}),
         (
             Usage(input_text_tokens=3, output_text_tokens=4),
@@ -203,17 +198,12 @@ def test_usage_is_summed_and_told_last() -> None:
         ),
     ],
 )
-def test_usage(usage: Usage, told: dict[str, Any]) -> None:
-    assert build_usage(usage) == told
-    assert parse_usage(told) == usage
+def test_usage(usage: Usage, body: dict[str, Any]) -> None:
+    assert build_usage(usage) == body
+    assert parse_usage(body) == usage
 
 
-# Trouble
-
-
-def raising(events: list[Event], error: ApiError = BLOCKED_ERROR) -> Iterator[Event]:
-    yield from events
-    raise error
+# Errors
 
 
 Writer = Callable[..., Iterator[bytes]]
@@ -223,13 +213,13 @@ every_writer = pytest.mark.parametrize("write", [write_answer, write_event_strea
 @every_writer
 def test_nothing_is_written_before_the_first_picture(write: Writer) -> None:
     with pytest.raises(ApiError):
-        next(write(raising([Text("Here"), Silence(), Failure(LATE)]), **NAMES))
+        next(write(raising([Text("Here"), Silence(), Failure(LATE)], BLOCKED_ERROR), **NAMES))
 
 
 @every_writer
 def test_a_picture_flows_chunk_by_chunk_and_is_not_copied(write: Writer) -> None:
     data = b"A" * 65536
-    chunks = list(write([*flowing(SQUARE, data, data), Finish()], **NAMES))
+    chunks = list(write([*picture(SQUARE, data, data), Finish()], **NAMES))
     assert [chunk is data for chunk in chunks].count(True) == 2
 
 
@@ -237,17 +227,17 @@ def test_a_picture_flows_chunk_by_chunk_and_is_not_copied(write: Writer) -> None
 def test_a_picture_that_breaks_cuts_the_answer(write: Writer) -> None:
     found = b""
     with pytest.raises(ApiError):  # noqa: PT012
-        for chunk in write(raising([*AAAA, Finish(), *BBBB[:-1]]), **NAMES):
+        for chunk in write(raising([*AAAA, Finish(), *BBBB[:-1]], BLOCKED_ERROR), **NAMES):
             found += chunk
     assert found.endswith(b"BBBB")
 
 
-def test_trouble_between_two_pictures_cuts_an_answer_that_is_one_document() -> None:
+def test_an_error_between_two_pictures_cuts_a_document() -> None:
     with pytest.raises(ApiError):
-        written(raising([*AAAA, Finish()]))
+        written(raising([*AAAA, Finish()], BLOCKED_ERROR))
 
 
-def test_trouble_between_two_pictures_is_the_last_response_of_a_stream() -> None:
+def test_an_error_between_two_pictures_is_the_last_response_of_a_stream() -> None:
     error = {
         "error": {
             "code": 504,
@@ -275,7 +265,7 @@ def test_trouble_between_two_pictures_is_the_last_response_of_a_stream() -> None
     ("error", "reason"),
     [
         (BLOCKED_ERROR, "IMAGE_SAFETY"),
-        (ApiError(ErrorKind.NO_IMAGE, "Words only."), "NO_IMAGE"),
+        (ApiError(ErrorKind.NO_IMAGE, "Text only."), "NO_IMAGE"),
         (ApiError(ErrorKind.NO_IMAGE, "The model made no image (SAFETY)."), "NO_IMAGE"),
         (ApiError(ErrorKind.CONTENT_BLOCKED, "Rejected (OTHER)."), "IMAGE_SAFETY"),
         *(
@@ -291,11 +281,11 @@ def test_a_refusal_is_an_answer_without_a_picture(error: ApiError, reason: str) 
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind.name not in ("CONTENT_BLOCKED", "NO_IMAGE")])
-def test_every_other_error_is_one(kind: ErrorKind) -> None:
+def test_other_errors_are_not_refusals(kind: ErrorKind) -> None:
     assert build_refusal(ApiError(kind, "Oh."), **NAMES) is None
 
 
-def test_a_refusal_in_every_frame() -> None:
+def test_a_refusal_in_every_framing() -> None:
     refusal = build_refusal(BLOCKED_ERROR, **NAMES)
     assert refusal
     assert json.loads(frame(refusal, WHOLE)) == refusal

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from compat.errors import HOPELESS, ApiError, ErrorKind
-from compat.openai_images.error import PAID_REFUSALS, UNKNOWN_OUTCOMES, build_error, parse_error
+from compat.openai_envelope import build_error
+from compat.openai_images.error import PAID_REFUSALS, UNKNOWN_OUTCOMES, parse_error
 
 # As OpenAI's documentation has them: kind, status, type, code
 ENVELOPES = [

@@ -1,4 +1,4 @@
-"""compat/openai_images/models.py: model lists as OpenAI tells them."""
+"""compat/openai_images/models.py: model lists in OpenAI's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from compat.openai_images.models import build_model, build_models
 CATALOGUE = ModelCatalogue({"dall-e-3": "gemini-2.5-flash-image"})
 
 
-def test_a_list_has_openais_shape() -> None:
+def test_a_list_has_openais_format() -> None:
     body = build_models(CATALOGUE.models())
     assert body["object"] == "list"
     (model,) = body["data"]
@@ -17,7 +17,7 @@ def test_a_list_has_openais_shape() -> None:
     assert isinstance(model["owned_by"], str)
 
 
-def test_a_model_tells_what_a_caller_wants_to_know_before_paying() -> None:
+def test_a_model_lists_its_sizes_limits_and_prices() -> None:
     model = build_model(CATALOGUE.resolve(None))
     assert model["shutdown_date"] == "2026-10-02"
     assert model["aspect_ratios"]["16:9"] == "1344x768"
@@ -34,7 +34,7 @@ def test_a_model_tells_what_a_caller_wants_to_know_before_paying() -> None:
     }
 
 
-def test_the_upstream_model_decides_what_is_told_and_the_caller_how_it_is_called() -> None:
+def test_an_alias_lists_what_its_upstream_model_can_do() -> None:
     catalogue = ModelCatalogue(
         {"dall-e-3": "gemini-2.5-flash-image"}, {"gemini-2.5-flash-image": "gemini-3.1-flash-image"}
     )
@@ -44,7 +44,7 @@ def test_the_upstream_model_decides_what_is_told_and_the_caller_how_it_is_called
     assert model["shutdown_date"] == "2026-10-29"
 
 
-def test_an_unknown_price_and_an_unannounced_retirement_are_not_invented() -> None:
+def test_unknown_prices_and_retirements_are_absent() -> None:
     catalogue = ModelCatalogue(None, {"gemini-2.5-flash-image": "gemini-9-image"})
     model = build_model(catalogue.resolve(None))
     assert "pricing" not in model

@@ -1,4 +1,4 @@
-"""Real answers of OpenAI, read where they lie beside the project. Without them these tests are skipped."""
+"""Real answers of OpenAI, in a folder beside the project. Without it these tests are skipped."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ErrorKind
 from compat.gemini_content.error import GEMINI
 from compat.images import Finish, ImageData, ImageStart, LinkedImage, RevisedPrompt
 from compat.openai_images.error import OPENAI, parse_error
 from compat.openai_images.response_reader import find_usage, read_answer
+from tests.compat.errors import error_of
 from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
 RECORDINGS = sorted(path for path in FOLDER.glob("openai_*.json") if "_responses_" not in path.stem)  # another API
 
-# What a recording means that is not simply its pictures, by its name; and the field that a Gemini caller is told
-MEANINGS: dict[str, tuple[ErrorKind, str | None]] = {
-    "gpt-image-1-mini_generate_jpeg_usage": (ErrorKind.UPSTREAM_BROKEN, None),  # a note in the place of the picture
+# The error of a recording without pictures, by its name, with the field as a Gemini caller gets it
+ERRORS: dict[str, tuple[ErrorKind, str | None]] = {
+    "gpt-image-1-mini_generate_jpeg_usage": (ErrorKind.UPSTREAM_BROKEN, None),  # a note instead of the picture
     "err_400_edit_json_image_url_404": (ErrorKind.INVALID_VALUE, "contents"),
     "err_400_edit_json_invalid_image_file": (ErrorKind.INVALID_IMAGE, "contents"),
     "err_400_edit_unsupported_mimetype": (ErrorKind.INVALID_IMAGE, "contents"),
@@ -59,45 +60,44 @@ def load(path: Path) -> tuple[int, dict[str, Any], bytes]:
 @pytest.mark.skipif(not RECORDINGS, reason="there are no recordings in ../shared/recordings")
 @pytest.mark.parametrize("path", [path for path in RECORDINGS if "err_" in path.stem], ids=name_of)
 def test_a_recorded_error_is_understood(path: Path) -> None:
-    status, told, body = load(path)
+    status, content, body = load(path)
     error = parse_error(status, body)
-    assert (error.kind, OPENAI.translate(error.param, GEMINI)) == MEANINGS[name_of(path)]
-    assert error.message == told["error"]["message"]
+    assert (error.kind, OPENAI.translate(error.param, GEMINI)) == ERRORS[name_of(path)]
+    assert error.message == content["error"]["message"]
 
 
 @pytest.mark.skipif(not RECORDINGS, reason="there are no recordings in ../shared/recordings")
 @pytest.mark.parametrize("path", [path for path in RECORDINGS if "err_" not in path.stem], ids=name_of)
 @pytest.mark.parametrize("length", [997, 65536])
 def test_a_recorded_answer_is_read(path: Path, length: int) -> None:
-    _, told, body = load(path)
+    _, content, body = load(path)
     events = read_answer(cut_every(body, length))
-    if name_of(path) in MEANINGS:
-        with pytest.raises(ApiError) as caught:
-            list(events)
-        assert caught.value.kind is MEANINGS[name_of(path)][0]
+    if name_of(path) in ERRORS:
+        error = error_of(list, events)
+        assert error.kind is ERRORS[name_of(path)][0]
         return
     found = list(events)
     data = b"".join(event.data for event in found if isinstance(event, ImageData))
-    pictures = [base64.b64decode(item["b64_json"]) for item in told["data"] if "b64_json" in item]
+    pictures = [base64.b64decode(item["b64_json"]) for item in content["data"] if "b64_json" in item]
     assert base64.b64decode(data, validate=True) == b"".join(pictures)
     assert len([event for event in found if isinstance(event, ImageStart)]) == len(pictures)
     assert [event.url for event in found if isinstance(event, LinkedImage)] == [
-        item["url"] for item in told["data"] if "url" in item
+        item["url"] for item in content["data"] if "url" in item
     ]
     assert [event.prompt for event in found if isinstance(event, RevisedPrompt)] == [
-        item["revised_prompt"] for item in told["data"] if "revised_prompt" in item
+        item["revised_prompt"] for item in content["data"] if "revised_prompt" in item
     ]
     sizes = [f"{event.width}x{event.height}" for event in found if isinstance(event, ImageStart)]
-    assert sizes == [told.get("size", size) for size in sizes]
-    check_usage(found[-1], told, body)
+    assert sizes == [content.get("size", size) for size in sizes]
+    check_usage(found[-1], content, body)
 
 
-def check_usage(finish: object, told: dict[str, Any], body: bytes) -> None:
+def check_usage(finish: object, content: dict[str, Any], body: bytes) -> None:
     assert isinstance(finish, Finish)
     assert finish.usage == find_usage(body[-2000:])
-    assert (finish.usage is not None) == ("usage" in told)
+    assert (finish.usage is not None) == ("usage" in content)
     if finish.usage:
-        usage = told["usage"]
+        usage = content["usage"]
         inputs, outputs = usage["input_tokens_details"], usage.get("output_tokens_details")
         assert finish.usage.input_text_tokens == inputs["text_tokens"]
         assert finish.usage.input_image_tokens == inputs["image_tokens"]
@@ -106,5 +106,5 @@ def check_usage(finish: object, told: dict[str, Any], body: bytes) -> None:
 
 
 @pytest.mark.skipif(not RECORDINGS, reason="there are no recordings in ../shared/recordings")
-def test_every_meaning_is_of_a_recording() -> None:
-    assert set(MEANINGS) <= {name_of(path) for path in RECORDINGS}
+def test_every_expected_error_has_a_recording() -> None:
+    assert set(ERRORS) <= {name_of(path) for path in RECORDINGS}

@@ -1,4 +1,4 @@
-"""compat/openai_images/renaming.py: bodies as they came, but for the model's name."""
+"""compat/openai_images/renaming.py: bodies that are unchanged, except for the model's name."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def renamed(body: str, name: str = "flux") -> str:
         ('{"mod\\u0065l":"a"}', '{"mod\\u0065l":"flux"}'),
     ],
 )
-def test_json_stays_as_it_came_but_for_the_models_name(body: str, expected: str):
+def test_json_is_unchanged_except_for_the_model(body: str, expected: str):
     assert renamed(body) == expected
 
 
-def test_of_a_name_that_is_told_twice_the_last_one_counts():
+def test_the_last_of_two_names_is_changed():
     assert json.loads(renamed('{"model":"a","model":"b"}'))["model"] == "flux"
 
 
@@ -88,7 +88,7 @@ PICTURE = ('name="image"; filename="model"\r\nContent-Type: image/png', b'\x89PN
         [PICTURE],
     ],
 )
-def test_a_form_stays_as_it_came_but_for_the_models_name(parts: list[tuple[str, bytes]]):
+def test_a_form_is_unchanged_except_for_the_model(parts: list[tuple[str, bytes]]):
     body = form(*parts)
     sent = b"".join(form_with_model(body, BOUNDARY, "flux"))
     others = [pair for pair in parsed(body) if pair[0] != "model"]

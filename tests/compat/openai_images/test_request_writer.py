@@ -15,7 +15,7 @@ from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import ImageRequest, InputImage
 from compat.input_images import from_bytes
 from compat.openai_images.request_writer import split, unsupported_fields, write_request
-from tests.compat.openai_servers import KNOWS_ALL, PLAIN, WITH_TIERS, received, served
+from tests.compat.openai_servers import ALL_FIELDS, PLAIN, WITH_TIERS, received, served
 from tests.compat.pictures import draw
 
 PNG, JPEG, WEBP = draw("PNG", 4, 3), draw("JPEG", 4, 3), draw("WEBP", 5, 4, quality=5)
@@ -25,26 +25,26 @@ ADDRESS_INPUT = InputImage("image/jpeg", uri="https://example.com/a.jpg")
 SUN = ImageRequest("a red sun")
 
 
-def generation(model: ServedModel = PLAIN, stream: bool = False, **wishes: Any) -> dict[str, Any]:
+def generation(model: ServedModel = PLAIN, stream: bool = False, **given: Any) -> dict[str, Any]:
     """The JSON of a generation."""
-    request = write_request(replace(SUN, **wishes), model, stream=stream)
+    request = write_request(replace(SUN, **given), model, stream=stream)
     assert (request.path, request.content_type) == ("images/generations", "application/json")
     body: dict[str, Any] = json.loads(b"".join(request.body))
     return body
 
 
-def edit_texts(model: ServedModel = PLAIN, **wishes: Any) -> dict[str, str]:
+def edit_texts(model: ServedModel = PLAIN, **given: Any) -> dict[str, str]:
     """The text parts of an edit."""
-    texts, _ = received(write_request(replace(SUN, input_images=(PNG_INPUT,), **wishes), model))
+    texts, _ = received(write_request(replace(SUN, input_images=(PNG_INPUT,), **given), model))
     return dict(texts)
 
 
-def test_a_generation_asks_for_the_model_by_the_name_that_its_server_knows() -> None:
+def test_a_generation_uses_the_servers_name_of_the_model() -> None:
     assert generation() == {"model": "flux", "prompt": "a red sun", "response_format": "b64_json"}
 
 
 @pytest.mark.parametrize(
-    ("model", "wishes", "fields"),
+    ("model", "given", "fields"),
     [
         (PLAIN, {"count": 3}, {"n": 3}),
         (PLAIN, {"count": 1}, {"n": None}),
@@ -57,28 +57,28 @@ def test_a_generation_asks_for_the_model_by_the_name_that_its_server_knows() -> 
         (WITH_TIERS, {"aspect_ratio": "7:5"}, {"size": None}),
         (WITH_TIERS, {"seed": 3, "temperature": 0.5}, {"seed": None, "temperature": None, "size": None}),
         (
-            KNOWS_ALL,
+            ALL_FIELDS,
             {"seed": 0, "temperature": 0.0, "aspect_ratio": "1:1", "image_size": "4K"},
             {"seed": 0, "temperature": 0.0, "aspect_ratio": "1:1", "image_size": "4K", "size": "4096x4096"},
         ),
-        (KNOWS_ALL, {"image_size": "4K"}, {"image_size": "4K", "size": None}),
+        (ALL_FIELDS, {"image_size": "4K"}, {"image_size": "4K", "size": None}),
         (served(response_format=False), {}, {"response_format": None}),
         (PLAIN, {"openai": {"quality": "high", "size": "9x9", "n": 2}}, {"quality": "high", "size": "9x9", "n": 2}),
         (PLAIN, {"openai": {"image": "x", "images": [], "mask": "y"}}, {"image": None, "images": None, "mask": None}),
     ],
 )
-def test_wishes(model: ServedModel, wishes: dict[str, Any], fields: dict[str, Any]) -> None:
-    body = generation(model, **wishes)
+def test_fields(model: ServedModel, given: dict[str, Any], fields: dict[str, Any]) -> None:
+    body = generation(model, **given)
     assert {name: body.get(name) for name in fields} == fields
     assert all(name in body for name, value in fields.items() if value is not None)
 
 
-def test_a_stream_is_asked_for() -> None:
+def test_a_stream_is_requested() -> None:
     assert generation(stream=True)["stream"] is True
 
 
 @pytest.mark.parametrize(
-    ("model", "wishes", "names"),
+    ("model", "given", "names"),
     [
         (PLAIN, {"seed": 3, "temperature": 0.5, "image_size": "1K"}, ("image_size", "seed", "temperature")),
         (PLAIN, {"aspect_ratio": "16:9"}, ()),
@@ -88,21 +88,19 @@ def test_a_stream_is_asked_for() -> None:
         (WITH_TIERS, {"image_size": "9K", "aspect_ratio": "16:9"}, ("image_size",)),
         (WITH_TIERS, {"image_size": "2K", "input_images": (PNG_INPUT,)}, ("image_size",)),
         (WITH_TIERS, {"image_size": "2K", "aspect_ratio": "1:1", "input_images": (PNG_INPUT,)}, ()),
-        (KNOWS_ALL, {"image_size": "2K", "input_images": (PNG_INPUT,), "seed": 3, "temperature": 0.5}, ()),
+        (ALL_FIELDS, {"image_size": "2K", "input_images": (PNG_INPUT,), "seed": 3, "temperature": 0.5}, ()),
         (PLAIN, {"seed": 3, "openai": {"seed": 4}}, ()),
     ],
 )
-def test_what_the_server_has_no_word_for_is_told(
-    model: ServedModel, wishes: dict[str, Any], names: tuple[str, ...]
-) -> None:
-    assert unsupported_fields(replace(SUN, **wishes), model) == names
+def test_unsupported_fields_are_named(model: ServedModel, given: dict[str, Any], names: tuple[str, ...]) -> None:
+    assert unsupported_fields(replace(SUN, **given), model) == names
 
 
 def test_an_edit_without_a_ratio_keeps_the_shape_of_its_picture() -> None:
     assert "size" not in edit_texts(WITH_TIERS, image_size="2K")
 
 
-def test_a_model_of_googles_is_not_asked_so() -> None:
+def test_a_request_for_a_gemini_server_is_not_written() -> None:
     with pytest.raises(ValueError, match="does not speak"):
         write_request(SUN, ModelCatalogue().resolve(None))
 
@@ -137,9 +135,9 @@ def test_an_edit_is_a_form(
     assert [(name, file.filename, file.mimetype, file.read()) for name, file in found] == expected
 
 
-def test_values_of_a_form_are_texts() -> None:
+def test_form_values_are_written_as_text() -> None:
     own = {"quality": "high", "flag": True, "steps": 4, "none": None, "nested": {"a": [1, "é"]}, 'a"\r\nb': "odd"}
-    texts = edit_texts(KNOWS_ALL, seed=3, temperature=0.5, openai=own)
+    texts = edit_texts(ALL_FIELDS, seed=3, temperature=0.5, openai=own)
     assert {name: texts.get(name) for name in ("quality", "flag", "steps", "seed", "temperature", "none")} == {
         "quality": "high",
         "flag": "true",
@@ -152,7 +150,7 @@ def test_values_of_a_form_are_texts() -> None:
     assert "odd" in texts.values()
 
 
-def test_the_form_is_always_the_same_and_its_pictures_are_not_copied() -> None:
+def test_a_form_is_deterministic_and_does_not_copy_pictures() -> None:
     request = replace(SUN, input_images=(PNG_INPUT, JPEG_INPUT))
     one, other = write_request(request, PLAIN), write_request(request, PLAIN)
     assert one == other
@@ -160,7 +158,7 @@ def test_the_form_is_always_the_same_and_its_pictures_are_not_copied() -> None:
     assert write_request(request, PLAIN, boundary="x").content_type == "multipart/form-data; boundary=x"
 
 
-def test_a_picture_that_holds_the_boundary_of_another_form_does_not_end_a_part() -> None:
+def test_a_boundary_within_a_picture_does_not_end_a_part() -> None:
     request = replace(SUN, input_images=(PNG_INPUT,))
     boundary = write_request(request, PLAIN).content_type.partition("boundary=")[2]
     odd = PNG + f"\r\n--{boundary}--\r\n".encode()
@@ -190,7 +188,7 @@ def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
     )
     assert (request.path, request.content_type) == ("images/edits", "application/json")
 
-    def told(image: InputImage) -> dict[str, str | None]:
+    def reference(image: InputImage) -> dict[str, str | None]:
         return {"image_url": image.uri or f"data:{image.mime_type};base64,{image.data}"}
 
     assert json.loads(b"".join(request.body)) == {
@@ -199,18 +197,18 @@ def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
         "response_format": "b64_json",
         "stream": True,
         "quality": "low",
-        "images": [told(PNG_INPUT), told(ADDRESS_INPUT)],
-        **({"mask": told(mask)} if mask else {}),
+        "images": [reference(PNG_INPUT), reference(ADDRESS_INPUT)],
+        **({"mask": reference(mask)} if mask else {}),
     }
 
 
-def test_a_server_that_opens_no_addresses_is_sent_none() -> None:
+def test_an_address_is_refused_if_the_server_does_not_open_it() -> None:
     with pytest.raises(ApiError, match="own-model") as caught:
         write_request(replace(SUN, input_images=(ADDRESS_INPUT,)), served(image_urls=False))
     assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "image")
 
 
-def test_a_server_without_edits_refuses_them_by_name() -> None:
+def test_an_edit_is_refused_if_the_server_has_none() -> None:
     with pytest.raises(ApiError, match="own-model") as caught:
         write_request(replace(SUN, input_images=(PNG_INPUT,)), served(edits=False))
     assert (caught.value.kind, caught.value.param) == (ErrorKind.INVALID_VALUE, "image")
@@ -223,7 +221,7 @@ def test_a_server_without_edits_refuses_them_by_name() -> None:
 @pytest.mark.parametrize(
     ("count", "most", "counts"), [(1, 1, [1]), (3, 10, [3]), (4, 2, [2, 2]), (7, 3, [3, 3, 1]), (3, 1, [1, 1, 1])]
 )
-def test_more_pictures_than_one_call_may_ask_for_are_several_requests(count: int, most: int, counts: list[int]) -> None:
+def test_more_pictures_than_one_call_allows_are_several_requests(count: int, most: int, counts: list[int]) -> None:
     requests = split(replace(SUN, count=count), most)
     assert requests == [replace(SUN, count=one) for one in counts]
 

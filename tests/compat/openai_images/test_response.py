@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -29,25 +29,16 @@ from compat.images import (
 )
 from compat.openai_images.response import DraftSent, write_answer, write_event_stream
 from tests.compat.gemini_answers import texts
+from tests.compat.openai_answers import PARSED_USAGE, USAGE
+from tests.compat.pictures import picture, raising
 
 CREATED = 1_700_000_000
 PRICES = Prices(0.30, 2.50, 30)
 SQUARE = ImageStart("image/png", 1024, 1024)
 WIDE = ImageStart("image/jpeg", 1344, 768)
 STORED = StoredImage("https://example.com/images/a.png", "image/png", 1024, 1024)
+FINISH = Finish(PARSED_USAGE)
 BLOCKED = ApiError(ErrorKind.CONTENT_BLOCKED, "No.", bought=Bought.YES)
-USAGE = Usage(5, 258, 10, 1290)
-TOLD_USAGE = {
-    "total_tokens": 1563,
-    "input_tokens": 263,
-    "output_tokens": 1300,
-    "input_tokens_details": {"text_tokens": 5, "image_tokens": 258},
-    "output_tokens_details": {"text_tokens": 10, "image_tokens": 1290},
-}
-
-
-def flowing(start: ImageStart, *data: bytes) -> list[Event]:
-    return [start, *map(ImageData, data), ImageEnd()]
 
 
 def written(events: Iterable[Event], prices: Prices | None = None) -> dict[str, Any]:
@@ -57,29 +48,29 @@ def written(events: Iterable[Event], prices: Prices | None = None) -> dict[str, 
 
 ABOUT_SQUARE = {"created": CREATED, "background": "opaque", "size": "1024x1024", "output_format": "png"}
 ANSWERS: dict[str, tuple[list[Event], dict[str, Any]]] = {
-    "one picture": ([*flowing(SQUARE, b"AA", b"BB"), Finish()], {**ABOUT_SQUARE, "data": [{"b64_json": "AABB"}]}),
+    "one picture": ([*picture(SQUARE, b"AA", b"BB"), Finish()], {**ABOUT_SQUARE, "data": [{"b64_json": "AABB"}]}),
     "one picture at a url": ([STORED, Finish()], {**ABOUT_SQUARE, "data": [{"url": STORED.url}]}),
-    "words before and after": (
-        [Text("Here "), Text("is: "), *flowing(SQUARE, b"AAAA"), Text("The sea."), Finish()],
+    "texts before and after": (
+        [Text("Here "), Text("is: "), *picture(SQUARE, b"AAAA"), Text("The sea."), Finish()],
         {**ABOUT_SQUARE, "data": [{"b64_json": "AAAA", "text": "Here is: The sea."}]},
     ),
-    "two pictures of one answer, each with the words before it": (
-        [Text("one"), *flowing(SQUARE, b"AA=="), Text("two"), STORED, Text("end"), Finish()],
+    "two pictures of one answer, each with the text before it": (
+        [Text("one"), *picture(SQUARE, b"AA=="), Text("two"), STORED, Text("end"), Finish()],
         {**ABOUT_SQUARE, "data": [{"b64_json": "AA==", "text": "one"}, {"url": STORED.url, "text": "twoend"}]},
     ),
-    "words stay with their own answer": (
-        [*flowing(SQUARE, b"AAAA"), Text("first"), Finish(), *flowing(SQUARE, b"BBBB"), Finish()],
+    "texts stay with their own answer": (
+        [*picture(SQUARE, b"AAAA"), Text("first"), Finish(), *picture(SQUARE, b"BBBB"), Finish()],
         {**ABOUT_SQUARE, "data": [{"b64_json": "AAAA", "text": "first"}, {"b64_json": "BBBB"}]},
     ),
     "pictures that differ": (
-        [*flowing(SQUARE, b"AAAA"), Finish(), *flowing(WIDE, b"BBBB"), Finish(), *flowing(SQUARE, b"CCCC"), Finish()],
+        [*picture(SQUARE, b"AAAA"), Finish(), *picture(WIDE, b"BBBB"), Finish(), *picture(SQUARE, b"CCCC"), Finish()],
         {
             **ABOUT_SQUARE,
             "data": [{"b64_json": "AAAA"}, {"size": "1344x768", "b64_json": "BBBB"}, {"b64_json": "CCCC"}],
         },
     ),
     "some of n failed": (
-        [*flowing(SQUARE, b"AAAA"), Finish(), Failure(BLOCKED), Failure(ApiError(ErrorKind.UPSTREAM_TIMEOUT, "Late."))],
+        [*picture(SQUARE, b"AAAA"), Finish(), Failure(BLOCKED), Failure(ApiError(ErrorKind.UPSTREAM_TIMEOUT, "Late."))],
         {
             **ABOUT_SQUARE,
             "data": [{"b64_json": "AAAA"}],
@@ -90,10 +81,10 @@ ANSWERS: dict[str, tuple[list[Event], dict[str, Any]]] = {
         },
     ),
     "usage": (
-        [*flowing(SQUARE, b"AAAA"), Finish(USAGE)],
-        {**ABOUT_SQUARE, "data": [{"b64_json": "AAAA"}], "usage": TOLD_USAGE},
+        [*picture(SQUARE, b"AAAA"), FINISH],
+        {**ABOUT_SQUARE, "data": [{"b64_json": "AAAA"}], "usage": USAGE},
     ),
-    "nothing of a silence": ([Silence(), STORED, Silence(), Finish()], {**ABOUT_SQUARE, "data": [{"url": STORED.url}]}),
+    "silences": ([Silence(), STORED, Silence(), Finish()], {**ABOUT_SQUARE, "data": [{"url": STORED.url}]}),
 }
 
 
@@ -104,7 +95,7 @@ def test_an_answer(events: list[Event], answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("known", READABLE, ids=lambda known: known.name)
 def test_the_format_is_reported(known: PictureFormat) -> None:
-    assert written([*flowing(ImageStart(known.mime_type, 1, 1), b"AAAA"), Finish()])["output_format"] == known.name
+    assert written([*picture(ImageStart(known.mime_type, 1, 1), b"AAAA"), Finish()])["output_format"] == known.name
 
 
 @pytest.mark.parametrize(
@@ -115,27 +106,22 @@ def test_the_format_is_reported(known: PictureFormat) -> None:
         [STORED, RevisedPrompt("a fox"), RevisedPrompt("a red fox"), Finish()],
     ],
 )
-def test_a_prompt_that_the_server_rewrote_is_told_with_its_picture(events: list[Event]) -> None:
+def test_a_revised_prompt_belongs_to_its_picture(events: list[Event]) -> None:
     [first, second] = written([*events, STORED, Finish()])["data"]
     assert first == {"url": STORED.url, "revised_prompt": "a red fox"}
     assert second == {"url": STORED.url}
 
 
-def test_usage_is_summed_over_answers_and_costs_what_the_prices_say() -> None:
-    answer = written([STORED, Finish(USAGE), STORED, Finish(USAGE), STORED, Finish()], PRICES)
-    assert answer["usage"]["total_tokens"] == 2 * TOLD_USAGE["total_tokens"]  # type: ignore[operator]
+def test_usage_is_summed_over_answers_and_priced() -> None:
+    answer = written([STORED, FINISH, STORED, FINISH, STORED, Finish()], PRICES)
+    assert answer["usage"]["total_tokens"] == 2 * USAGE["total_tokens"]  # type: ignore[operator]
     assert answer["usage"]["output_tokens_details"] == {"text_tokens": 20, "image_tokens": 2580}
     assert answer["usage"]["cost"] == pytest.approx(2 * (263 * 0.30 + 10 * 2.50 + 1290 * 30) / 1e6)
 
 
-@pytest.mark.parametrize(("events", "prices"), [([STORED, Finish()], PRICES), ([STORED, Finish(USAGE)], None)])
-def test_no_cost_is_told_that_is_not_known(events: list[Event], prices: Prices | None) -> None:
+@pytest.mark.parametrize(("events", "prices"), [([STORED, Finish()], PRICES), ([STORED, FINISH], None)])
+def test_an_unknown_cost_is_absent(events: list[Event], prices: Prices | None) -> None:
     assert "cost" not in written(events, prices).get("usage", {})
-
-
-def raising(events: list[Event], error: ApiError) -> Iterator[Event]:
-    yield from events
-    raise error
 
 
 def test_nothing_is_written_before_the_first_picture() -> None:
@@ -145,12 +131,12 @@ def test_nothing_is_written_before_the_first_picture() -> None:
 
 def test_a_picture_flows_chunk_by_chunk_and_is_not_copied() -> None:
     data = b"A" * 65536
-    chunks = list(write_answer([*flowing(SQUARE, data, data), Finish()], created=CREATED, prices=None))
+    chunks = list(write_answer([*picture(SQUARE, data, data), Finish()], created=CREATED, prices=None))
     assert [chunk is data for chunk in chunks].count(True) == 2
 
 
-def test_an_answer_that_breaks_cannot_be_taken_for_a_whole_one() -> None:
-    chunks = write_answer(raising(flowing(SQUARE, b"AAAA"), BLOCKED), created=1, prices=None)
+def test_an_answer_that_breaks_off_is_not_valid_json() -> None:
+    chunks = write_answer(raising(picture(SQUARE, b"AAAA"), BLOCKED), created=1, prices=None)
     found = b""
     with pytest.raises(ApiError):  # noqa: PT012
         for chunk in chunks:
@@ -160,26 +146,26 @@ def test_an_answer_that_breaks_cannot_be_taken_for_a_whole_one() -> None:
         json.loads(found)
 
 
-def test_a_draft_that_has_flowed_cuts_the_answer() -> None:
+def test_a_draft_that_has_been_written_cuts_the_answer() -> None:
     with pytest.raises(DraftSent):
         written([SQUARE, ImageData(b"AAAA"), ImageEnd(draft=True), Finish()])
 
 
 pictures = st.builds(
     ImageStart, st.sampled_from(["image/png", "image/webp"]), st.integers(1, 3), st.integers(1, 3)
-).map(lambda start: flowing(start, b"AAAA")) | st.just([STORED])
-words = texts.map(lambda text: [Text(text)])
+).map(lambda start: picture(start, b"AAAA")) | st.just([STORED])
+remarks = texts.map(lambda text: [Text(text)])
 usages = st.none() | st.builds(Usage, *[st.integers(0, 9)] * 4)
 
 
 @st.composite
 def answers_of_several(draw: st.DrawFn) -> list[list[Event]]:
-    """The events of several answers, each with a picture or more."""
+    """The events of several answers, each with at least one picture."""
     return [
         [
-            *chain.from_iterable(draw(st.lists(words | pictures, max_size=3))),
+            *chain.from_iterable(draw(st.lists(remarks | pictures, max_size=3))),
             *draw(pictures),
-            *draw(words | st.just([])),
+            *draw(remarks | st.just([])),
             Finish(draw(usages)),
         ]
         for _ in range(draw(st.integers(1, 3)))
@@ -188,7 +174,7 @@ def answers_of_several(draw: st.DrawFn) -> list[list[Event]]:
 
 @given(answers_of_several())
 @settings(max_examples=300)
-def test_any_events_are_written_as_one_json_with_every_picture_and_every_word(answers: list[list[Event]]) -> None:
+def test_any_events_are_one_json_with_all_pictures_and_texts(answers: list[list[Event]]) -> None:
     events = list(chain.from_iterable(answers))
     answer = written(events, PRICES)
     starts = [event for event in events if isinstance(event, ImageStart | StoredImage)]
@@ -196,8 +182,9 @@ def test_any_events_are_written_as_one_json_with_every_picture_and_every_word(an
         f"{one.width}x{one.height}" for one in starts
     ]
     assert all(("url" in one) != ("b64_json" in one) for one in answer["data"])
-    told = "".join(one.get("text", "") for one in answer["data"])
-    assert told == "".join(event.text for event in events if isinstance(event, Text))
+    assert "".join(one.get("text", "") for one in answer["data"]) == "".join(
+        event.text for event in events if isinstance(event, Text)
+    )
     known = [event.usage for event in events if isinstance(event, Finish) and event.usage]
     assert ("usage" in answer) == bool(known)
     if known:
@@ -223,8 +210,13 @@ def streamed(events: Iterable[Event], operation: str = "image_generation") -> li
 
 
 @pytest.mark.parametrize("operation", ["image_generation", "image_edit"])
-def test_each_picture_is_a_completed_event_with_all_that_openais_client_requires(operation: str) -> None:
-    events = [*flowing(SQUARE, b"AA", b"AA"), Finish(USAGE), *flowing(WIDE, b"BBBB"), Finish(Usage(1, 0, 0, 1290))]
+def test_a_completed_event_has_all_that_openais_client_requires(operation: str) -> None:
+    events = [
+        *picture(SQUARE, b"AA", b"AA"),
+        FINISH,
+        *picture(WIDE, b"BBBB"),
+        Finish(Usage(1, 0, 0, 1290)),
+    ]
     (first_name, first), (second_name, second) = streamed(events, operation)
     assert {first_name, second_name} == {f"{operation}.completed"}
     assert first == {
@@ -235,25 +227,31 @@ def test_each_picture_is_a_completed_event_with_all_that_openais_client_requires
         "quality": "auto",
         "background": "opaque",
         "output_format": "png",
-        "usage": {**TOLD_USAGE, "cost": pytest.approx(0.0388039)},
+        "usage": {**USAGE, "cost": pytest.approx(0.0388039)},
     }
     assert (second["b64_json"], second["size"], second["output_format"]) == ("BBBB", "1344x768", "jpeg")
     assert second["usage"]["total_tokens"] == 1291
 
 
-def test_usage_is_there_even_if_it_is_unknown_and_is_not_told_twice() -> None:
-    events = [*flowing(SQUARE, b"AAAA"), *flowing(SQUARE, b"BBBB"), Finish(USAGE), *flowing(SQUARE, b"CCCC"), Finish()]
+def test_every_event_has_usage_and_no_tokens_are_counted_twice() -> None:
+    events = [
+        *picture(SQUARE, b"AAAA"),
+        *picture(SQUARE, b"BBBB"),
+        FINISH,
+        *picture(SQUARE, b"CCCC"),
+        Finish(),
+    ]
     assert [data["usage"]["total_tokens"] for _, data in streamed(events)] == [1563, 0, 0]
 
 
-def test_drafts_are_left_out() -> None:
+def test_drafts_are_not_written() -> None:
     draft = [SQUARE, ImageData(b"XXXX"), ImageEnd(draft=True)]
-    assert [data["b64_json"] for _, data in streamed([*draft, *flowing(WIDE, b"AAAA"), *draft, Finish()])] == ["AAAA"]
+    assert [data["b64_json"] for _, data in streamed([*draft, *picture(WIDE, b"AAAA"), *draft, Finish()])] == ["AAAA"]
 
 
-def test_a_picture_is_written_only_when_its_answer_is_whole() -> None:
+def test_a_picture_is_written_once_its_answer_is_complete() -> None:
     stream = write_event_stream(
-        raising(flowing(SQUARE, b"AAAA"), BLOCKED), operation="image_edit", created=1, prices=None
+        raising(picture(SQUARE, b"AAAA"), BLOCKED), operation="image_edit", created=1, prices=None
     )
     with pytest.raises(ApiError):
         list(stream)
@@ -271,7 +269,7 @@ def error_event(error: ApiError, code: str, number: int) -> tuple[str, dict[str,
 
 
 def test_failures_come_last_as_nested_error_events() -> None:
-    events = [Failure(BLOCKED), *flowing(SQUARE, b"AAAA"), Finish(), Failure(ApiError(ErrorKind.NO_IMAGE, "None."))]
+    events = [Failure(BLOCKED), *picture(SQUARE, b"AAAA"), Finish(), Failure(ApiError(ErrorKind.NO_IMAGE, "None."))]
     completed, *errors = streamed(events)
     assert completed[0] == "image_generation.completed"
     assert errors == [
@@ -280,20 +278,20 @@ def test_failures_come_last_as_nested_error_events() -> None:
     ]
 
 
-@pytest.mark.parametrize("before", [[Silence()], [*flowing(SQUARE, b"AAAA"), Finish()]], ids=["a comment", "a picture"])
-def test_trouble_after_something_was_written_is_an_error_event(before: list[Event]) -> None:
-    *_, last = streamed(raising([*before, *flowing(WIDE, b"lost")], BLOCKED))
+@pytest.mark.parametrize("before", [[Silence()], [*picture(SQUARE, b"AAAA"), Finish()]], ids=["a comment", "a picture"])
+def test_an_error_after_the_first_byte_is_an_event(before: list[Event]) -> None:
+    *_, last = streamed(raising([*before, *picture(WIDE, b"lost")], BLOCKED))
     assert last == error_event(BLOCKED, "moderation_blocked", 0)
 
 
-def test_trouble_before_anything_was_written_is_raised() -> None:
+def test_an_error_before_the_first_byte_is_raised() -> None:
     with pytest.raises(ApiError):
         streamed(raising([Text("Here")], BLOCKED))
 
 
 def test_a_silence_is_a_comment() -> None:
     first, *_ = write_event_stream(
-        [Silence(), *flowing(SQUARE, b"AAAA"), Finish()], operation="x", created=1, prices=None
+        [Silence(), *picture(SQUARE, b"AAAA"), Finish()], operation="x", created=1, prices=None
     )
     assert first.startswith(b": ")
     assert first.endswith(b"\n\n")

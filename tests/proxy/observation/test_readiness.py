@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 from proxy.observation.readiness import Readiness
 
@@ -45,6 +46,31 @@ def test_a_store_that_hangs_is_named_in_time_and_asked_once(monkeypatch):
     readiness.probes["store"].thread.join(5)
     assert readiness.check() == {}
     assert len(asked) == 2
+
+
+def test_a_database_that_cannot_be_used_is_named_in_its_own_words():
+    assert Readiness(no_trouble, (), lambda: "It is locked.").troubles() == {"database": "It is locked."}
+
+
+def test_store_and_database_are_waited_for_together(monkeypatch):
+    monkeypatch.setattr("proxy.observation.readiness.PROBE_SECONDS", 0.3)
+    answer = threading.Event()
+    readiness = Readiness(lambda: answer.wait(5), (), lambda: answer.wait(5) and None)
+    began = time.monotonic()
+    assert readiness.check() == dict.fromkeys(("store", "database"), "did not answer in time")
+    assert time.monotonic() - began < 0.5
+    answer.set()
+
+
+def test_readyz_is_degraded_without_a_database_and_not_ready_without_a_store(app, monkeypatch):
+    found = {"database": "It is locked."}
+    monkeypatch.setattr("proxy.observation.readiness.Readiness.troubles", lambda _: found)
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "degraded", "database": "It is locked."})
+    assert b'twinlens_ready{what="database"} 0.0' in app.test_client().get("/metrics").data
+    found["store"] = "is full"
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (503, "not ready")
 
 
 def test_it_checks_at_intervals_however_often_it_is_asked():

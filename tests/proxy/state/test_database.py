@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import exc, func, select, text
 
+from proxy.limits import DATABASE_CONNECTIONS
 from proxy.state import engine
 from proxy.state.database import Database, DatabaseUnavailable
 from proxy.state.engine import MIGRATE
 from proxy.state.migrate import migrate
 from proxy.state.tables import purchases
+from tests.support.postgres import PostgresServer
 
 NOBODY = 65534
 
@@ -62,8 +64,9 @@ def test_a_key_is_claimed_once_in_its_scope_and_no_key_is_never_the_same(databas
     assert claim(id="3", idempotency_key="k", scope="another caller")
     assert claim(id="4")
     assert claim(id="5")
-    with pytest.raises(exc.IntegrityError), database.write() as connection:  # the caller's to understand
+    with pytest.raises(exc.IntegrityError) as raised, database.write() as connection:
         connection.execute(purchases.insert().values(row(id="1")))
+    assert "a picture" not in str(raised.value)  # an error may be logged, with a statement but without its values
 
 
 def test_now_is_the_time_of_the_database(database: Database):
@@ -106,6 +109,11 @@ def test_a_missing_file_is_not_made(tmp_path: Path):
     with pytest.raises(DatabaseUnavailable, match=MIGRATE):
         database.check()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_database(tmp_path: Path):
+    (tmp_path / "twinlens.sqlite3").write_bytes(b"something else" * 1000)
+    assert Database(f"sqlite:///{tmp_path}/twinlens.sqlite3").trouble() == "The database cannot be used."
 
 
 def test_a_path_may_hold_any_character(tmp_path: Path):
@@ -169,7 +177,7 @@ def test_a_wrong_statement_is_not_the_databases_fault(database: Database):
 
 
 def test_connections_are_not_waited_for_long(database: Database):
-    held = [database.read() for _ in range(15)]
+    held = [database.read() for _ in range(DATABASE_CONNECTIONS)]
     for one in held:
         one.__enter__()
     with pytest.raises(DatabaseUnavailable, match="in use"):
@@ -195,9 +203,7 @@ def test_an_unreachable_database_is_named_without_its_credentials(url: str):
     assert "a-secret" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_wrong_password_is_not_repeated(postgres_server, database_url: str):
-    if database_url.startswith("sqlite"):
-        pytest.skip("it has none")
+def test_a_wrong_password_is_not_repeated(postgres_server: PostgresServer):
     url = f"postgresql://nobody-knows:a-secret@127.0.0.1:{postgres_server.port}/postgres"
     with pytest.raises(DatabaseUnavailable) as raised:
         Database(url).check()
@@ -206,7 +212,7 @@ def test_a_wrong_password_is_not_repeated(postgres_server, database_url: str):
     assert "a-secret" not in raised.value.reason
 
 
-def test_what_the_url_says_of_a_limit_counts(postgres_server):
+def test_what_the_url_says_of_a_limit_counts(postgres_server: PostgresServer):
     options = "options=-c%20statement_timeout%3D1234"
     database = Database(f"{postgres_server.url()}?{options}")
     with database.read() as connection:
@@ -215,12 +221,15 @@ def test_what_the_url_says_of_a_limit_counts(postgres_server):
     database.close()
 
 
-def test_a_connection_that_the_server_has_closed_is_replaced(postgres_server, database: Database):
-    if database.is_sqlite:
-        pytest.skip("it has no server")
-    database.check()
-    postgres_server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-    database.check()
+def test_a_connection_that_the_server_has_closed_is_replaced(postgres_server: PostgresServer):
+    database = Database(postgres_server.url())
+    backends = []
+    for _ in range(2):
+        with database.read() as connection:
+            backends.append(connection.scalar(text("SELECT pg_backend_pid()")))
+        postgres_server.execute(f"SELECT pg_terminate_backend({backends[-1]})")
+    assert backends[0] != backends[1]
+    database.close()
 
 
 def test_a_commit_outlives_a_power_cut(database: Database):

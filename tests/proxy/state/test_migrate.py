@@ -95,7 +95,7 @@ def test_the_command_says_what_is_wrong_in_a_line(url: str):
     assert "a-secret" not in done.stderr
 
 
-def test_the_service_is_told_why_it_could_not_migrate(monkeypatch: pytest.MonkeyPatch):
+def test_the_service_learns_why_it_could_not_migrate(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:a-secret@127.0.0.1:1/x")
     trouble = str(migrate_in_a_process())
     assert trouble.startswith("DATABASE_URL: The database cannot be reached.")

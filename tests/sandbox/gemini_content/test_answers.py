@@ -127,10 +127,11 @@ def test_a_stream_of_events(client: Client) -> None:
     assert [parts_of(event) for event in array.json()] == [parts_of(event) for event in events]
 
 
-def test_thoughts_are_in_the_answer_on_request(client: Client) -> None:
-    body = body_of("a misty forest", thinkingConfig={"include_thoughts": True})
-    first, *_ = parts_of(client.call(body, model="gemini-nano-banana-2.1").json())
-    assert first["thought"] is True
+@pytest.mark.parametrize("wanted", [True, False])
+def test_thoughts_are_in_the_answer_on_request(client: Client, wanted: bool) -> None:
+    body = body_of("a misty forest", thinkingConfig={"include_thoughts": wanted})
+    parts = parts_of(client.call(body, model="gemini-nano-banana-2.1").json())
+    assert [part.get("thought", False) for part in parts] == [True, False, False][not wanted :]
 
 
 def test_the_list_of_models_in_pages(client: Client) -> None:

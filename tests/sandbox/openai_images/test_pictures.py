@@ -10,6 +10,7 @@ import requests
 from PIL import Image, ImageChops
 
 import spec
+from sandbox.openai_images.pictures import STORED_PICTURES, StoredPictures
 from tests.sandbox.gemini_client import KEY, Client, bytes_of, png
 from tests.sandbox.openai_client import (
     OPENAI_KEY,
@@ -160,6 +161,16 @@ def test_pictures_by_url(client: Client, kind: str) -> None:
     assert [file.headers["content-type"] for file in files] == [f"image/{kind}"] * 2
     assert [Image.open(io.BytesIO(file.content)).size for file in files] == [(96, 64)] * 2
     assert files[0].content != files[1].content
+
+
+def test_the_oldest_pictures_are_dropped_but_not_those_of_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.openai_images.pictures.STORED_BYTES", 1)
+    stored = StoredPictures()
+    names = [f"{number}.png" for number in range(STORED_PICTURES + 2)]
+    for name in names:
+        stored.store(name, name.encode())
+    assert [stored.get(name) for name in names[:3]] == [None, None, b"2.png"]
+    assert all(stored.get(name) for name in names[2:])
 
 
 @pytest.mark.parametrize("name", ["nothing.png", "nothing.gif", ""])

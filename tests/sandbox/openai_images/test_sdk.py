@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from PIL import Image
 
-from sandbox.openai_images.pictures import STORED_PICTURES, StoredPictures
 from tests.sandbox.gemini_client import Client, png
 from tests.sandbox.openai_client import OPENAI_KEY, PROMPT, image_file, opened
 
@@ -41,12 +38,6 @@ def test_pictures(sdk: Any) -> None:
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens
 
 
-def test_a_url(sdk: Any) -> None:
-    (item,) = sdk.images.generate(prompt=PROMPT, size="64x48", response_format="url", output_format="jpeg").data
-    with Image.open(io.BytesIO(requests.get(item.url, timeout=20).content)) as image:
-        assert (image.format, image.size) == ("JPEG", (64, 48))
-
-
 def test_streams(sdk: Any) -> None:
     drawn = list(sdk.images.generate(prompt=PROMPT, size="64x48", stream=True, partial_images=2))
     assert [event.type for event in drawn] == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
@@ -67,12 +58,6 @@ def test_edits_and_variations(sdk: Any) -> None:
     assert [size_of(item) for item in varied.data] == [(256, 256)] * 2
 
 
-def test_bytes_without_a_content_type_are_refused(sdk: Any) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
-        sdk.images.edit(image=png(), prompt="in blue")
-    assert refused.value.code == "unsupported_file_mimetype"
-
-
 def test_models(sdk: Any) -> None:
     assert "gpt-image-2" in [model.id for model in sdk.models.list()]
     assert sdk.models.retrieve("some-lab/some-model").id == "some-lab/some-model"
@@ -85,10 +70,7 @@ def test_models(sdk: Any) -> None:
     [
         ("moderation_blocked", "BadRequestError", "moderation_blocked"),
         ("rate_limited", "RateLimitError", "rate_limit_exceeded"),
-        ("insufficient_quota", "RateLimitError", "insufficient_quota"),
-        ("server_error", "InternalServerError", None),
         ("html_502", "InternalServerError", None),
-        ("no_such_thing", "BadRequestError", "invalid_value"),
     ],
 )
 def test_errors(sdk: Any, situation: str, exception: str, code: str | None) -> None:
@@ -104,15 +86,6 @@ def test_an_error_in_the_middle_of_a_stream(sdk: Any) -> None:
     assert refused.value.code == "image_generation_failed"
 
 
-def test_keys(served: Client) -> None:
-    with (
-        openai.OpenAI(api_key="sk-invalid", base_url=f"{served.base_url}/v1") as client,
-        pytest.raises(openai.AuthenticationError) as refused,
-    ):
-        client.images.generate(prompt=PROMPT)
-    assert refused.value.code == "invalid_api_key"
-
-
 def test_a_chunked_body(served: Client) -> None:
     body = requests.Request(
         "POST", "http://x", data={"prompt": "in blue"}, files={"image": image_file(png())}
@@ -122,13 +95,3 @@ def test_a_chunked_body(served: Client) -> None:
     url = f"{served.base_url}/v1/images/edits"
     answer = served.session.post(url, data=pieces, headers=headers)
     assert opened(answer.json()["data"][0]).size == (64, 64)
-
-
-def test_the_oldest_pictures_are_dropped_but_not_those_of_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.openai_images.pictures.STORED_BYTES", 1)
-    stored = StoredPictures()
-    names = [f"{number}.png" for number in range(STORED_PICTURES + 2)]
-    for name in names:
-        stored.store(name, name.encode())
-    assert [stored.get(name) for name in names[:3]] == [None, None, b"2.png"]
-    assert all(stored.get(name) for name in names[2:])

@@ -1,0 +1,1 @@
+"""OpenAI's chat completions with pictures, in the form that OpenRouter gave them."""

@@ -1,0 +1,124 @@
+"""An SDK times out and asks again: one purchase, and its picture arrives."""
+
+import base64
+import json
+import subprocess
+import time
+from typing import Any
+
+import openai
+import pytest
+
+from tests.money.conftest import Google, Service
+from tests.support import pictures
+from tests.support.environments import environment
+from tests.support.installed import program
+from tests.support.leftovers import until
+from tests.support.upstream import Answer
+
+SLOW = 3.0  # seconds that a picture takes; the SDK waits one
+IMPATIENT: dict[str, Any] = {"timeout": 1.0, "max_retries": 2}
+
+
+def decoded(response: Any) -> list[bytes]:
+    return [base64.b64decode(item.b64_json) for item in response.data]
+
+
+def generate(client: openai.OpenAI) -> list[bytes]:
+    return decoded(client.images.generate(prompt="a cat", response_format="b64_json"))
+
+
+def edit(client: openai.OpenAI) -> list[bytes]:
+    return decoded(client.images.edit(prompt="make it blue", image=("a.png", pictures.plain_png(32, 32), "image/png")))
+
+
+def several(client: openai.OpenAI) -> list[bytes]:
+    return decoded(client.images.generate(prompt="a cat", response_format="b64_json", n=4))
+
+
+def stream(client: openai.OpenAI) -> list[bytes]:
+    events = client.images.generate(prompt="a cat", stream=True, model="gemini-2.5-flash-image")
+    return [base64.b64decode(event.b64_json) for event in events]
+
+
+@pytest.mark.parametrize(("ask", "count"), [(generate, 1), (edit, 1), (several, 4), (stream, 1)])
+def test_openai_python_gets_what_its_first_try_bought(one_machine: Service, google: Google, ask: Any, count: int):
+    google.seconds = SLOW
+    drawn = ask(one_machine.openai(**IMPATIENT))
+    assert sorted(drawn) == sorted(google.made)
+    assert (google.asked, google.sold, len(drawn)) == (count, count, count)
+    until(lambda: one_machine.metric("twinlens_purchases_saved_total") == 1, "a purchase that was not counted as saved")
+
+
+def test_a_retry_that_reaches_another_machine_gets_it_too(two_machines: Service, google: Google):
+    google.seconds = SLOW
+    with pytest.raises(openai.APITimeoutError):
+        generate(two_machines.openai(0, timeout=1.0, max_retries=0))
+    retry = {"x-stainless-retry-count": "1"}
+    response = two_machines.openai(1, max_retries=0).images.generate(
+        prompt="a cat", response_format="b64_json", extra_headers=retry
+    )
+    assert decoded(response) == google.made
+    assert google.asked == 1
+
+
+NODE = """
+import OpenAI from 'openai';
+const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: process.env.KEY, timeout: 1000, maxRetries: 2 });
+const image = await client.images.generate({ prompt: 'a cat', response_format: 'b64_json' });
+console.log(image.data[0].b64_json);
+"""
+
+
+def test_openai_node_gets_what_its_first_try_bought(one_machine: Service, google: Google):
+    google.seconds = SLOW
+    script = environment("docs-node") / f"retry-{time.monotonic_ns()}.mjs"
+    script.write_text(NODE)
+    try:
+        done = subprocess.run(
+            [program("node"), script],
+            env={"BASE_URL": f"{one_machine.url()}/v1", "KEY": one_machine.key},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        script.unlink()
+    assert done.returncode == 0, done.stderr
+    assert base64.b64decode(done.stdout) == google.made[0]
+    assert google.asked == 1
+
+
+def test_a_caller_that_does_not_come_back_ends_its_call(one_machine: Service, google: Google):
+    google.seconds = 60
+    began = time.monotonic()
+    with pytest.raises(openai.APITimeoutError):
+        generate(one_machine.openai(timeout=1.0, max_retries=0))
+    [call] = google.upstream.wait_for(1)
+    assert 3.0 < call.end_within(8, since=began) < 8, "a second after which it leaves, and three for a retry"
+    assert google.sold == 0
+
+
+def test_a_caller_without_marks_ends_its_call_at_once(one_machine: Service, google: Google):
+    google.seconds = 60
+    began = time.monotonic()
+    with pytest.raises(IOError, match="timed out"):
+        one_machine.generate(timeout=1)
+    [call] = google.upstream.wait_for(1)
+    assert call.end_within(2.5, since=began) < 2.5
+
+
+def test_equal_first_tries_are_purchases_of_their_own(one_machine: Service, google: Google):
+    client = one_machine.openai()
+    assert [generate(client), generate(client)] == [[google.made[0]], [google.made[1]]]
+
+
+@pytest.mark.parametrize("way", [generate, stream])
+def test_an_upstream_that_breaks_in_the_middle_of_a_picture_is_asked_once(
+    one_machine: Service, google: Google, way: Any
+):
+    google.first = [Answer(pictures.drawn(pictures.picture_part(pictures.heavy_png())), cut_after=300_000)]
+    with pytest.raises(openai.APIError) as caught:
+        way(one_machine.openai())
+    assert google.asked == 1
+    assert "broke off" in json.dumps(caught.value.body) + str(caught.value)
