@@ -8,7 +8,7 @@ PORT ?= 8000
 export HOST PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants format requirements clean
+.PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants yardstick format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ profile: .venv/test ## show where the time of the service goes, surface by surfa
 
 soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothing lost, nothing wrong, nothing grows
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600)
+
+yardstick: .venv/test ## compare gateways: install, test and write docs/gateways.md (ONLY=LiteLLM for one)
+	@$(BIN)/python -m contract.yardstick $(if $(ONLY),--only "$(ONLY)")
 
 derive: .venv/test ## write contract_fixtures/derived from spec/
 	@$(BIN)/python -m spec.derive

@@ -8,7 +8,15 @@ from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
-from proxy.limits import MOST_FORM_PARTS, SPOOL_MEMORY, STORE_ANSWER_SECONDS, STORE_THREADS, SWEEP_SECONDS
+from proxy.limits import (
+    INPUT_SECONDS,
+    INPUT_THREADS,
+    MOST_FORM_PARTS,
+    SPOOL_MEMORY,
+    STORE_ANSWER_SECONDS,
+    STORE_THREADS,
+    SWEEP_SECONDS,
+)
 from proxy.observation import metrics
 from proxy.observation.readiness import Readiness
 from proxy.pictures.spool import SpoolMemory
@@ -81,6 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         Readiness(store.check, () if settings.sandbox else tuple(settings.servers()), database.trouble),
         memory,
         purchases,
+        Threads(INPUT_THREADS, INPUT_SECONDS),
     )
 
     app.before_request(authentication.identify_caller)

@@ -24,6 +24,7 @@ from proxy.generation.generation import generate
 from proxy.generation.target import Target
 from proxy.limits import SPOOL_MEMORY
 from proxy.observation.readiness import can_connect
+from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import open_store
 from proxy.settings import Settings, SettingsError
@@ -60,7 +61,10 @@ def parser() -> argparse.ArgumentParser:
     command("models", list_models, "the models that are served, with ratios and prices")
     draw = command("generate", draw_picture, "draw a picture, directly or through a running server")
     draw.add_argument("prompt")
-    draw.add_argument("-o", "--output", type=Path, default=Path("picture.png"), help="where to write it (picture.png)")
+    draw.add_argument(
+        "-o", "--output", type=Path, default=Path("picture.png"), help="where to write it; its ending says the format"
+    )
+    draw.add_argument("--force", action="store_true", help="replace a file that exists")
     draw.add_argument("--size", default="auto", help="pixels such as 1344x768, or an aspect ratio")
     draw.add_argument("--model", help="a served model")
     draw.add_argument(
@@ -168,20 +172,28 @@ def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
     key = key_of(options)
     if not key:
         return complain(f"a key is needed: give --key or set {KEY_VARIABLES[0]}")
+    output: Path = options.output
     body = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
     if options.model:
         body["model"] = options.model
+    if ending := output.suffix.removeprefix("."):
+        body["output_format"] = ending
+    if output.is_dir() or (output.exists() and not options.force):
+        return complain(f"{output} exists: give another name, or --force to replace a file")
+    unfinished = output.with_name(f".{output.name}.part")
     try:
+        unfinished.touch()  # before anything is bought
         with elapsed_time():
             picture = draw_at(options.url, body, key) if options.url else draw_directly(body, key, settings)
-        unfinished = options.output.with_name(f".{options.output.name}.part")
         unfinished.write_bytes(picture)
-        unfinished.replace(options.output)
+        unfinished.replace(output)
     except ApiError as error:
         return complain(error.message)
     except OSError as error:
         return complain(str(error).replace(key, "[key]"))
-    print(f"{options.output}: {len(picture)} bytes")
+    finally:
+        unfinished.unlink(missing_ok=True)
+    print(f"{output}: {len(picture)} bytes")
     return 0
 
 
@@ -204,7 +216,9 @@ def draw_directly(body: dict[str, str], key: str, settings: Settings) -> bytes:
     row = asked.model.upstream
     upstream = open_upstreams(settings)[settings.server_of(row)[1]]
     target = Target(upstream, asked.model, settings.key_of(row, key), OPENAI)
-    return b"".join(decode(first_picture(generate(target, asked.image_request, SpoolMemory(SPOOL_MEMORY)))))
+    events = generate(target, asked.image_request, SpoolMemory(SPOOL_MEMORY))
+    events = reencode_pictures(events, asked.output, lambda function, *arguments: function(*arguments))
+    return b"".join(decode(first_picture(events)))
 
 
 def first_picture(events: Iterator[Event]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--with-litellm", action="store_true", help="measure LiteLLM too, in an environment of its own")
     parser.add_argument("--rounds", type=int, help="how often each contender is measured (5, or 2 with --quick)")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write CPU and held callers to a file, too")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="twinlens-bench-") as name:
         folder = Path(name)
@@ -35,14 +37,17 @@ def main() -> int:
             with_litellm=options.with_litellm,
         )
         print(report.machine(), flush=True)
-        return 0 if report.print_verdicts(measure(plan, options.only or PARTS)) else 1
+        return 0 if report.print_verdicts(measure(plan, options.only or PARTS, options.json)) else 1
 
 
-def measure(plan: Plan, parts: tuple[str, ...]) -> list[report.Verdict]:
+def measure(plan: Plan, parts: tuple[str, ...], file: Path | None) -> list[report.Verdict]:
     """Measure the parts one after another, and print each table as soon as it is known."""
     verdicts: list[report.Verdict] = []
+    results: dict[str, object] = {"machine": report.machine(), "rounds": plan.rounds, "cpu": {}, "held": {}}
     if "cpu" in parts:
-        verdicts += report.print_cpu(measurements.cpu_by_round(plan))
+        bursts = measurements.cpu_by_round(plan)
+        verdicts += report.print_cpu(bursts)
+        results["cpu"] = report.cpu_as_data(bursts)
     if "tls" in parts:
         report.print_cpu(measurements.cpu_through_tls(plan), " from an upstream with TLS and chunks", limits={})
     if "latency" in parts:
@@ -52,7 +57,11 @@ def measure(plan: Plan, parts: tuple[str, ...]) -> list[report.Verdict]:
     if "callers" in parts:
         verdicts += report.print_callers(measurements.growth_with_callers(plan))
     if "held" in parts:
-        verdicts += report.print_held(measurements.held(plan), plan)
+        held = measurements.held(plan)
+        verdicts += report.print_held(held, plan)
+        results["held"] = report.held_as_data(held)
+    if file:
+        file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return verdicts
 
 

@@ -251,16 +251,22 @@ def growth_with_callers(plan: Plan) -> dict[str, list[float]]:
 def held(plan: Plan) -> dict[str, Held]:
     """Many callers that each wait for a slow upstream."""
     answer = pictures.write_answer(plan.folder, PICTURE)
-    possible = plan.held_callers * (plan.held_seconds // DELAY - 1)
     results = {}
     with servers.waiting_upstream(plan.folder, answer, DELAY) as upstream:
-        for number in range(3):
+        for request in (load.native(), load.generation("b64_json"), load.generation("url")):
             with servers.twinlens(plan.folder, upstream) as ours, pictures_removed(plan.folder):
-                contender = surfaces(ours)[number]
-                with PeakMemory(ours.process) as memory:
-                    done = load.drive(ours.url, contender.request, plan.folder, plan.held_callers, plan.held_seconds)
-                results[contender.name] = Held(done, possible, memory.most)
+                results[request.name] = hold(plan, ours, request)
+        if plan.with_litellm:
+            with servers.litellm(plan.folder, upstream) as other:
+                results["LiteLLM"] = hold(plan, other, load.generation("b64_json", key=servers.LITELLM_KEY))
     return results
+
+
+def hold(plan: Plan, server: Server, request: Request) -> Held:
+    """Many callers for a while, and what they got."""
+    with PeakMemory(server.process) as memory:
+        done = load.drive(server.url, request, plan.folder, plan.held_callers, plan.held_seconds)
+    return Held(done, plan.held_callers * (plan.held_seconds // DELAY - 1), memory.most)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import Process, free_port, running
+from contract.yardstick.gateways import GATEWAYS
+from contract.yardstick.running import installed
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORKERS = 2
-LITELLM_VERSION = "1.106.2"
 LITELLM_KEY = "sk-bench"
 
 NGINX = """
@@ -214,12 +215,8 @@ def empty_store(folder: Path) -> None:
 
 @contextmanager
 def litellm(folder: Path, upstream: Server) -> Iterator[Server]:
-    """LiteLLM's proxy in an environment of its own, with two workers."""
-    home = PROJECT / ".cache" / f"bench-litellm-{LITELLM_VERSION}"
-    if not (home / "bin" / "litellm").exists():
-        print(f"setting up LiteLLM {LITELLM_VERSION} in {home.relative_to(PROJECT)} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)  # noqa: S603
-        subprocess.run([home / "bin" / "pip", "install", "--quiet", f"litellm[proxy]=={LITELLM_VERSION}"], check=True)  # noqa: S603
+    """LiteLLM's proxy with two workers, from the environment that the yardstick installs."""
+    home = installed(next(one for one in GATEWAYS if one.name == "LiteLLM"))
     configuration = folder / "litellm.yaml"
     configuration.write_text(
         "model_list:\n- model_name: gemini-2.5-flash-image\n  litellm_params:\n"

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from math import ceil
 from typing import Any
 
 from compat.errors import ApiError
 
 LONGEST_RETRY_SECONDS = 60.0  # openai-python ignores delays above 120 s, openai-node above 60 s
+
+
+SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+
+
+def seconds_until_retry(headers: Mapping[str, str]) -> float | None:
+    """The delay of an answer's Retry-After, in seconds or as a time (RFC 9110, 10.2.3), counted from its Date.
+
+    Names of headers are in lower case. None if there is no delay, or none that can be read.
+    """
+    value = headers.get("retry-after", "").strip()
+    if SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        delay = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, delay.total_seconds())
 
 
 def retry_headers(seconds: float) -> dict[str, str]:

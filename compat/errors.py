@@ -19,6 +19,7 @@ class ErrorKind(Enum):
 
     MISSING_KEY = auto()
     INVALID_KEY = auto()
+    OPERATOR_KEY_REFUSED = auto()  # the key of a model's row, which is not the caller's
     PERMISSION_DENIED = auto()
     LOCATION_NOT_SUPPORTED = auto()
 
@@ -63,7 +64,14 @@ class ErrorKind(Enum):
     INTERNAL = auto()
 
 
-HOPELESS = frozenset({ErrorKind.BODY_TOO_SLOW, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.IDEMPOTENCY_KEY_REUSED})
+HOPELESS = frozenset(
+    {
+        ErrorKind.OPERATOR_KEY_REFUSED,
+        ErrorKind.BODY_TOO_SLOW,
+        ErrorKind.QUOTA_EXHAUSTED,
+        ErrorKind.IDEMPOTENCY_KEY_REUSED,
+    }
+)
 
 
 @dataclass(eq=False)

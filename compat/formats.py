@@ -25,7 +25,7 @@ class PictureFormat:
     endings: tuple[str, ...]  # of file names; we write the first one
     signature: re.Pattern[bytes]  # what its first bytes match
     read_size: Callable[[bytes], Pixels | None] | None = None  # None: its header is not read
-    is_input: bool = False  # whether Gemini's documentation lists it for input pictures
+    becomes_png: bool = False  # whether an input picture is turned into PNG, as Gemini's documentation does not list it
     is_output: bool = False  # whether the proxy encodes pictures in it
     has_quality: bool = False  # whether its encoder has a quality
 
@@ -69,19 +69,6 @@ def png_size(data: bytes) -> Pixels | None:
         raise NotAPicture("the PNG does not begin with its header")
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
-
-
-def png_has_alpha(data: bytes) -> bool:
-    """Whether a PNG can be transparent: by its colour type, or by a tRNS chunk before its pixels."""
-    if data[25:26] in (b"\x04", b"\x06"):
-        return True
-    position = 8
-    while position + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        if kind in (b"tRNS", b"IDAT"):
-            return bool(kind == b"tRNS")
-        position += 12 + length
-    return False
 
 
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15: markers with the picture's size
@@ -163,16 +150,13 @@ def box_brands(*brands: str) -> re.Pattern[bytes]:
 
 
 FORMATS = (
-    PictureFormat(
-        "png", "image/png", ("png",), re.compile(rb"\x89PNG\r\n\x1a\n"), png_size, is_input=True, is_output=True
-    ),
+    PictureFormat("png", "image/png", ("png",), re.compile(rb"\x89PNG\r\n\x1a\n"), png_size, is_output=True),
     PictureFormat(
         "jpeg",
         "image/jpeg",
-        ("jpeg", "jpg"),
+        ("jpeg", "jpg", "jpe", "jfif"),
         re.compile(rb"\xff\xd8\xff"),
         jpeg_size,
-        is_input=True,
         is_output=True,
         has_quality=True,
     ),
@@ -182,18 +166,27 @@ FORMATS = (
         ("webp",),
         re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
         webp_size,
-        is_input=True,
         is_output=True,
         has_quality=True,
     ),
-    PictureFormat("avif", "image/avif", ("avif",), box_brands("avif"), avif_size, is_output=True, has_quality=True),
-    PictureFormat("gif", "image/gif", ("gif",), re.compile(rb"GIF8[79]a"), gif_size),
-    PictureFormat("heic", "image/heic", ("heic",), box_brands("heic", "heix"), is_input=True),
-    PictureFormat("heif", "image/heif", ("heif",), box_brands("heif", "mif1", "msf1"), is_input=True),
+    PictureFormat(
+        "avif",
+        "image/avif",
+        ("avif",),
+        box_brands("avif", "avis"),
+        avif_size,
+        becomes_png=True,
+        is_output=True,
+        has_quality=True,
+    ),
+    PictureFormat("gif", "image/gif", ("gif",), re.compile(rb"GIF8[79]a"), gif_size, becomes_png=True),
+    PictureFormat("bmp", "image/bmp", ("bmp",), re.compile(rb"BM.{4}\0{4}", re.DOTALL), becomes_png=True),
+    PictureFormat("tiff", "image/tiff", ("tiff", "tif"), re.compile(rb"II\*\0|MM\0\*"), becomes_png=True),
+    PictureFormat("heic", "image/heic", ("heic",), box_brands("heic", "heix")),
+    PictureFormat("heif", "image/heif", ("heif",), box_brands("heif", "mif1", "msf1")),
 )
 BY_NAME = {known.name: known for known in FORMATS}
 BY_MIME_TYPE = {known.mime_type: known for known in FORMATS}
 BY_ENDING = {ending: known for known in FORMATS for ending in known.endings}
 READABLE = tuple(known for known in FORMATS if known.read_size)  # upstream pictures of these formats are accepted
-INPUTS = tuple(known for known in FORMATS if known.is_input)
 OUTPUTS = tuple(known for known in FORMATS if known.is_output)

@@ -12,6 +12,7 @@ INVALID = "invalid_request_error"
 ENVELOPES: Mapping[ErrorKind, tuple[int, str, str | None]] = {  # kind -> HTTP status, error.type, error.code
     ErrorKind.MISSING_KEY: (401, INVALID, None),
     ErrorKind.INVALID_KEY: (401, INVALID, "invalid_api_key"),
+    ErrorKind.OPERATOR_KEY_REFUSED: (502, "server_error", "operator_key_refused"),
     ErrorKind.PERMISSION_DENIED: (403, INVALID, "permission_denied"),
     ErrorKind.LOCATION_NOT_SUPPORTED: (403, INVALID, "unsupported_country_region_territory"),
     ErrorKind.INVALID_ARGUMENT: (400, INVALID, None),

@@ -13,6 +13,13 @@ from compat.image_models import ImageModel
 
 TOLERANCE = 0.2  # the largest accepted difference between two shapes: of the logarithms of width over height
 PIXEL_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
+TIMES = re.compile(r"\s*[x*\u00d7]\s*")  # between two lengths
+AUTO = "auto"
+
+
+def plain_size(size: str) -> str:
+    """A size as OpenAI writes it: `1024 X 1024` and `1024*1024` are `1024x1024`, and nothing is `auto`."""
+    return TIMES.sub("x", size.strip().lower()) or AUTO
 
 
 def parse_pixels(size: str) -> Pixels | None:
@@ -36,7 +43,7 @@ def aspect_ratio_of_size(size: str, model: ImageModel, *, any_shape: bool = Fals
 
     Raises INVALID_SIZE for anything else, and, unless `any_shape`, for a shape that is far from every ratio.
     """
-    if size == "auto":
+    if size == AUTO:
         return None
     if size in model.pixels:
         return size
@@ -48,7 +55,8 @@ def aspect_ratio_of_size(size: str, model: ImageModel, *, any_shape: bool = Fals
     raise ApiError(
         ErrorKind.INVALID_SIZE,
         f"Invalid value: '{size}'. Supported values are: 'auto', an aspect ratio ({', '.join(model.pixels)}), or a "
-        "size in pixels such as '1024x1024' whose shape is close to one of them.",
+        "size in pixels such as '1024x1024' whose shape is close to one of them. With 'resize': 'cover' or 'contain' "
+        "any size in pixels is supported.",
         param="size",
     )
 

@@ -192,7 +192,7 @@ class Integer(Number):
     """A whole number within bounds; 2.0 is one, as in JSON Schema."""
 
     expected = "an integer"
-    DIGITS = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+    DIGITS = re.compile(r"([+-]?\d{1,18})(\.0{0,18})?", re.ASCII)
 
     def accepts(self, value: object) -> bool:
         return super().accepts(value) and (isinstance(value, int) or float(str(value)).is_integer())
@@ -201,7 +201,8 @@ class Integer(Number):
         return int(value)
 
     def from_text(self, text: str) -> int | None:
-        return int(text) if self.DIGITS.fullmatch(text) else None
+        found = self.DIGITS.fullmatch(text)
+        return int(found[1]) if found else None
 
 
 class Boolean(JsonField):

@@ -88,7 +88,7 @@ class Call:
         """All parts of all contents."""
         body = self.json
         contents = body.get("contents") or body.get("generateContentRequest", {}).get("contents") or []
-        contents = [contents] if isinstance(contents, dict) else contents
+        contents = [contents] if isinstance(contents, dict) else contents if isinstance(contents, list) else []
         found = [part for content in contents if isinstance(content, dict) for part in content.get("parts") or []]
         return [part for part in found if isinstance(part, dict)]
 

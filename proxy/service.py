@@ -11,6 +11,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import Api, ModelCatalogue, ServedModel
 from proxy.caller import Caller
 from proxy.generation.target import Target
+from proxy.greenlets import Threads
 from proxy.limits import OVERLOADED_RETRY_SECONDS
 from proxy.observation.readiness import Readiness
 from proxy.pictures.spool import SpoolMemory
@@ -57,11 +58,14 @@ class Service:
     readiness: Readiness
     memory: SpoolMemory  # for answers that are not whole yet
     purchases: Purchases
+    input_threads: Threads  # for input pictures that have to be converted
 
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
         """The server that draws a model for a caller; the options are further fields of Target."""
         upstream = self.upstreams[self.settings.server_of(model.upstream)[1]]
-        return Target(upstream, model, self.settings.key_of(model.upstream, caller.key), caller.dialect, **options)
+        key = self.settings.key_of(model.upstream, caller.key)
+        is_operators = self.settings.has_key_of_its_own(model.upstream, caller.key)
+        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, **options)
 
     @cached_property
     def has_openai_servers(self) -> bool:

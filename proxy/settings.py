@@ -187,9 +187,11 @@ class Settings:
 
         The sandbox's key always goes with its calls: they stay in this process.
         """
-        if row.key == CALLERS_KEY or (self.sandbox and callers_key == SANDBOX_KEY):
-            return callers_key
-        return self.keys.get(row.key)
+        return self.keys.get(row.key) if self.has_key_of_its_own(row, callers_key) else callers_key
+
+    def has_key_of_its_own(self, row: ImageModel, callers_key: str) -> bool:
+        """Whether the server of a row gets the operator's key, or none, instead of the caller's."""
+        return row.key != CALLERS_KEY and not (self.sandbox and callers_key == SANDBOX_KEY)
 
     def servers(self) -> dict[str, Api]:
         """The base URLs of all servers that draw for served models, each with its API."""

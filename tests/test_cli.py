@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.support.proxy_server import ProxyServer
+from tests.support.upstream import upstream_that
 
 PROJECT = Path(__file__).resolve().parents[1]
 SECRET = "AIza-a-key-that-must-not-be-shown"
@@ -48,6 +49,44 @@ def test_a_picture_is_drawn_by_a_running_server(tmp_path: Path):
         refused = run(tmp_path, "generate", "[[refused_image_safety]]", "--url", server.url, "--key", "sandbox")
     assert refused.returncode == 1
     assert "safety" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("cat.jpg", "JPEG"), ("cat.webp", "WEBP"), ("cat.PNG", "PNG"), ("cat", "PNG")]
+)
+def test_the_ending_says_the_format(tmp_path: Path, name: str, kind: str):
+    done = run(tmp_path, "generate", "a cat", "-o", name, "--key", "sandbox", SANDBOX="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Image.open(tmp_path / name).format == kind
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("missing/cat.png", "No such file"),
+        ("old.png", "--force"),
+        ("folder", "folder exists"),
+        ("cat.gif", "'gif'"),
+        ("old.png/cat.png", "Not a directory"),
+    ],
+)
+def test_nothing_is_bought_that_cannot_be_written(tmp_path: Path, output: str, words: str):
+    (tmp_path / "old.png").write_bytes(b"old")
+    (tmp_path / "folder").mkdir()
+    with upstream_that() as google:
+        done = run(tmp_path, "generate", "a cat", "-o", output, "--key", "k", GEMINI_BASE_URL=google.url)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not google.calls
+    assert (tmp_path / "old.png").read_bytes() == b"old"
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_force_replaces_a_file(tmp_path: Path):
+    (tmp_path / "cat.png").write_bytes(b"old")
+    done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--force", "--key", "sandbox", SANDBOX="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Image.open(tmp_path / "cat.png").format == "PNG"
 
 
 def test_a_refusal_writes_nothing(tmp_path: Path):

@@ -44,7 +44,7 @@ KNOWN_TO = {
     "gunicorn": ("proxy.server", "proxy.routes.request_body"),
     "requests": ("proxy.upstream", "cli"),
     "urllib3": ("proxy.upstream",),
-    "PIL": ("proxy.pictures.reencoding",),
+    "PIL": ("proxy.pictures.reencoding", "proxy.pictures.input_pictures"),
     "marshmallow": ("compat",),
     "obstore": ("proxy.pictures.store",),
     "sqlalchemy": ("proxy.state", "proxy.purchases", "proxy.access"),

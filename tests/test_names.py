@@ -8,19 +8,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-ROOTS = (
-    "app.py",
-    "cli.py",
-    "gunicorn.conf.py",
-    "proxy",
-    "compat",
-    "tests/compat",
-    "tests/proxy",
-    "tests/test_app.py",
-    "tests/test_cli.py",
-    "tests/test_layers.py",
-    "tests/test_names.py",
-)
+ROOTS = ("app.py", "cli.py", "gunicorn.conf.py", "bench", "compat", "contract", "proxy", "sandbox", "spec", "tests")
 RETIRED = {  # a word of an identifier, and what to write instead
     "anew": "again",
     "cellar": "server",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from compat.dialect import Dialect
+from compat.dialect import Dialect, seconds_until_retry
 from compat.errors import ApiError, Bought, ErrorKind, broken
 from compat.json_text import dicts
 
@@ -18,6 +18,7 @@ OUR_DOMAIN = "twinlens"
 ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error.status; one row for every kind
     ErrorKind.MISSING_KEY: (403, "PERMISSION_DENIED"),
     ErrorKind.INVALID_KEY: (400, "INVALID_ARGUMENT"),
+    ErrorKind.OPERATOR_KEY_REFUSED: (502, "UNAVAILABLE"),
     ErrorKind.PERMISSION_DENIED: (403, "PERMISSION_DENIED"),
     ErrorKind.LOCATION_NOT_SUPPORTED: (400, "FAILED_PRECONDITION"),
     ErrorKind.INVALID_ARGUMENT: (400, "INVALID_ARGUMENT"),
@@ -123,6 +124,7 @@ GEMINI = Dialect(
 MEANINGS: Mapping[int, ErrorKind] = {
     400: ErrorKind.INVALID_ARGUMENT,
     401: ErrorKind.INVALID_KEY,
+    402: ErrorKind.QUOTA_EXHAUSTED,
     403: ErrorKind.PERMISSION_DENIED,
     404: ErrorKind.MODEL_NOT_FOUND,
     429: ErrorKind.RATE_LIMITED,
@@ -130,18 +132,32 @@ MEANINGS: Mapping[int, ErrorKind] = {
     503: ErrorKind.UPSTREAM_UNAVAILABLE,
     504: ErrorKind.UPSTREAM_TIMEOUT,
 }
+NO_HEADERS: Mapping[str, str] = {}
 UNKNOWN_OUTCOME = frozenset({408, 499, 504})  # statuses after which the picture may still have been drawn
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 PER_DAY = re.compile(r"per_?day", re.IGNORECASE)
+SPENT = re.compile(r"\bcredits?\b.{0,40}\bdepleted|monthly spending cap", re.IGNORECASE)
 LIMIT_ZERO = re.compile(r"\blimit: 0\b")
 RETRY_IN_MESSAGE = re.compile(r"retry in (\d{1,9}(?:\.\d{1,9})?)s")
 
 
-def parse_error(status: int, body: bytes) -> ApiError:
-    """What an upstream error answer, or an error object within a stream, means. `param` is in Google's names."""
+def parse_error(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> ApiError:
+    """What an upstream error answer, or an error object within a stream, means. `param` is in Google's names.
+
+    `headers` are the answer's by lower-case name. A delay in the body, which is more exact, wins over Retry-After.
+    """
+    error = parse_body(status, body)
+    if error.kind is not ErrorKind.QUOTA_EXHAUSTED:
+        delay = retry_delay_of(body)
+        error.retry_after = seconds_until_retry(headers) if delay is None else delay
+    return error
+
+
+def parse_body(status: int, body: bytes) -> ApiError:
+    """What an error answer means, without its delay."""
     content = error_object(body)
     if content is None:
-        if status in (401, 429):
+        if status in (401, 402, 429):
             return ApiError(MEANINGS[status], f"The upstream answered with status {status}.")
         if 400 <= status < 500:
             message = f"The upstream answered with status {status}."
@@ -153,9 +169,7 @@ def parse_error(status: int, body: bytes) -> ApiError:
     error = ApiError(kind, message, bought=bought_by(status))
     if kind is ErrorKind.UPSTREAM_BROKEN or message.startswith("Deadline expired"):
         error.bought = Bought.UNKNOWN
-    if kind is ErrorKind.RATE_LIMITED:
-        error.retry_after = retry_delay(message, details)
-    elif kind is ErrorKind.INVALID_ARGUMENT:
+    if kind is ErrorKind.INVALID_ARGUMENT:
         error.param = field_of(details)
     elif kind is ErrorKind.MODEL_NOT_FOUND:
         error.param = "model"
@@ -198,11 +212,11 @@ def kind_of(status: int, message: str, name: object, details: list[dict[str, Any
 
 
 def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
-    """Whether a quota is used up for the day, or is zero."""
+    """Whether a quota is used up for the day, or is zero, or there is no money left."""
     for violation in of_type("QuotaFailure", "violations", details):
         if PER_DAY.search(str(violation.get("quotaId", ""))) or str(violation.get("quotaValue")) == "0":
             return True
-    return bool(LIMIT_ZERO.search(message))
+    return bool(LIMIT_ZERO.search(message) or SPENT.search(message))
 
 
 def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:

@@ -203,7 +203,7 @@ def build_request(image_request: ImageRequest) -> dict[str, Any]:
     body: dict[str, Any] = {"contents": list(build_contents(image_request)), "generationConfig": generation_config}
     if image_request.system:
         body["systemInstruction"] = {"parts": [{"text": image_request.system}]}
-    return merge(body, camel_cased(image_request.gemini))
+    return merge(body, in_their_places(image_request.gemini))
 
 
 def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
@@ -229,7 +229,7 @@ def take_data(inline_data: dict[str, Any]) -> bytes:
 
 def sent_aspect_ratio(image_request: ImageRequest) -> str | None:
     """The aspect ratio that the model is asked for: that of `gemini`, which is sent verbatim, or the request's."""
-    config = camel_cased(image_request.gemini).get("generationConfig")
+    config = in_their_places(image_request.gemini).get("generationConfig")
     inner = config.get("imageConfig") if isinstance(config, Mapping) else None
     ratio = inner.get("aspectRatio") if isinstance(inner, Mapping) else None
     return ratio if isinstance(ratio, str) and ASPECT_RATIO.fullmatch(ratio) else image_request.aspect_ratio
@@ -297,6 +297,20 @@ def camel_cased(body: Mapping[str, Any]) -> dict[str, Any]:
     for name in OUR_OBJECTS:
         if isinstance(value := cased.get(name), Mapping):
             cased[name] = camel_cased(value)
+    return cased
+
+
+# Members of generationConfig, which callers put beside it too.
+CONFIG_MEMBERS = frozenset({*GENERATION_CONFIG.members, "thinkingConfig", "thinking_config"})
+
+
+def in_their_places(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same body in camelCase, with members of generationConfig that stand beside it moved into it."""
+    cased = camel_cased(body)
+    moved = {name: cased.pop(name) for name in list(cased) if name in CONFIG_MEMBERS}
+    config = cased.get("generationConfig")
+    if moved and isinstance(config, Mapping | None):
+        cased["generationConfig"] = merge(camel_cased(moved), config or {})
     return cased
 
 

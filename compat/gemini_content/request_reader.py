@@ -197,9 +197,9 @@ def read_picture(picture: Picture) -> InputImage:
 
 def read_address(address: str, place: str) -> InputImage:
     """A picture that the server opens itself."""
-    if address.startswith("gs://") or is_google_file(address):
+    if address.lower().startswith("gs://") or is_google_file(address):
         raise invalid(place, "only Google can open this address. Send the picture itself, or a public https address.")
-    if not address.startswith(("https://", "http://")):
+    if not address.lower().startswith(("https://", "http://")):
         raise invalid(place, "an http or https address was expected.")
     return InputImage(mime_type_of_address(address), uri=address)
 

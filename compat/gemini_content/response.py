@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from compat.errors import ApiError, Bought, ErrorKind, broken
@@ -86,6 +87,8 @@ class AnswerReader:
         self.reasons: dict[int, str] = {}  # finish reason by candidate
         self.finish_message = ""
         self.block_reason: str | None = None
+        self.left_out: NotAPicture | None = None  # why the part that is being read is no picture
+        self.unreadable: NotAPicture | None = None  # the same of a part that says it is one
         self.responses = 0
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
@@ -93,14 +96,16 @@ class AnswerReader:
             match token:
                 case bytes() as data:
                     if self.picture:
-                        yield from self.picture.read(data)
+                        with self.leaving_out():
+                            yield from self.picture.read(data)
                 case StringStart(enclosing=part):
                     if self.picture:
                         raise NotAPicture("a part has two pictures")
                     self.picture = None if is_thought(part) else PictureReader()
                 case StringEnd():
                     if self.picture:
-                        yield from self.picture.end()
+                        with self.leaving_out():
+                            yield from self.picture.end()
                 case Value(path, value):
                     if is_part(within_response(path)):
                         yield from self.end_part(value)
@@ -109,8 +114,18 @@ class AnswerReader:
         if not self.responses:
             raise broken("The upstream's answer is empty.")
         if not self.pictures and not (self.text_suffices and self.text and not self.blocked_by):
-            raise self.without_picture()
+            raise self.unreadable or self.without_picture()
         yield Finish(self.usage, self.finish_reason())
+
+    @contextmanager
+    def leaving_out(self) -> Iterator[None]:
+        """Within it, a part that proves to be no picture before it has begun as one is left out."""
+        try:
+            yield
+        except NotAPicture as error:
+            if self.picture and self.picture.header:
+                raise
+            self.picture, self.left_out = None, error
 
     def is_base64(self, data: bytes) -> bool:
         """Whether the whole next piece of a picture is base64."""
@@ -122,6 +137,10 @@ class AnswerReader:
             self.picture = None
             self.pictures += not draft
             yield ImageEnd(draft=draft)
+        elif self.left_out:
+            if is_declared_picture(part):
+                self.unreadable = self.left_out
+            self.left_out = None
         elif isinstance(part, dict) and isinstance(text := part.get("text"), str) and text and not draft:
             self.text += text
             yield Text(text)
@@ -138,8 +157,9 @@ class AnswerReader:
                 self.finish_message = message
         if isinstance(feedback := response.get("promptFeedback"), dict) and feedback.get("blockReason"):
             self.block_reason = str(feedback["blockReason"])
+            self.finish_message = str(feedback.get("blockReasonMessage") or "")
         if isinstance(usage := response.get("usageMetadata"), dict):
-            self.usage = parse_usage(usage)
+            self.usage = parse_usage(usage, has_picture=self.pictures > 0)
 
     def finish_reason(self) -> str | None:
         """The first candidate's reason other than STOP, if there is one."""
@@ -172,15 +192,27 @@ def is_thought(part: Any) -> bool:
     return isinstance(part, dict) and part.get("thought") is True
 
 
-def parse_usage(metadata: dict[str, Any]) -> Usage:
-    """Tokens from usageMetadata. candidatesTokensDetails lists image tokens only; the rest is text."""
+def is_declared_picture(part: Any) -> bool:
+    """Whether a part says that it is a picture, of a kind that has pixels."""
+    inline: dict[str, Any] = next((part[name] for name in INLINE_DATA if isinstance(part.get(name), dict)), {})
+    declared = str(inline.get("mimeType") or inline.get("mime_type") or "image/")
+    return declared.startswith("image/") and declared != "image/svg+xml"
+
+
+def parse_usage(metadata: dict[str, Any], *, has_picture: bool = False) -> Usage:
+    """Tokens from usageMetadata. candidatesTokensDetails lists image tokens only; the rest is text.
+
+    Without it the candidates' tokens of an answer with a picture are image tokens. What tools gave the model is input.
+    """
+    candidates, details = count(metadata.get("candidatesTokenCount")), metadata.get("candidatesTokensDetails")
     input_images = image_tokens(metadata.get("promptTokensDetails"))
-    output_images = image_tokens(metadata.get("candidatesTokensDetails"))
+    output_images = candidates if has_picture and not dicts(details) else image_tokens(details)
     thoughts = count(metadata.get("thoughtsTokenCount"))
     return Usage(
-        input_text_tokens=max(0, count(metadata.get("promptTokenCount")) - input_images),
+        input_text_tokens=max(0, count(metadata.get("promptTokenCount")) - input_images)
+        + count(metadata.get("toolUsePromptTokenCount")),
         input_image_tokens=input_images,
-        output_text_tokens=max(0, count(metadata.get("candidatesTokenCount")) - output_images) + thoughts,
+        output_text_tokens=max(0, candidates - output_images) + thoughts,
         output_image_tokens=output_images,
         output_thought_tokens=thoughts,
     )

@@ -209,7 +209,7 @@ def ignored_names(checked: Mapping[str, Any], names: Mapping[str, str], model: S
             yield f"image_config.{name}"
     if checked.get("image_size") and not model.upstream.tiers:
         yield names["image_size"]
-    if model.upstream.openai and (checked.get("google") or checked.get("extra_body")):
+    if model.upstream.openai and checked.get("google"):
         yield "google"
     if ignores_compression(checked):
         yield "output_compression"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from compat.dialect import Dialect
+from compat.dialect import Dialect, seconds_until_retry
 from compat.errors import ApiError, Bought, ErrorKind
 from compat.openai_envelope import INVALID, MISSING_KEY, build_error
 
@@ -33,6 +33,7 @@ OPENAI = Dialect(
 # What the error of a server that speaks OpenAI's API means: first by its code, then by its status.
 CODES: Mapping[str, ErrorKind] = {
     "invalid_api_key": ErrorKind.INVALID_KEY,
+    "operator_key_refused": ErrorKind.OPERATOR_KEY_REFUSED,
     "permission_denied": ErrorKind.PERMISSION_DENIED,
     "unsupported_country_region_territory": ErrorKind.LOCATION_NOT_SUPPORTED,
     "missing_required_parameter": ErrorKind.MISSING_PARAMETER,
@@ -76,6 +77,7 @@ CODES: Mapping[str, ErrorKind] = {
 MEANINGS: Mapping[int, ErrorKind] = {
     400: ErrorKind.INVALID_ARGUMENT,
     401: ErrorKind.INVALID_KEY,
+    402: ErrorKind.QUOTA_EXHAUSTED,
     403: ErrorKind.PERMISSION_DENIED,
     429: ErrorKind.RATE_LIMITED,
     500: ErrorKind.UPSTREAM_INTERNAL,
@@ -93,15 +95,12 @@ UNKNOWN_OUTCOMES = frozenset({ErrorKind.UPSTREAM_TIMEOUT, ErrorKind.UPSTREAM_BRO
 UNKNOWN_MODEL = re.compile(
     r"\bmodel\b.{0,300}?\b(?:does not exist|not found|is not available)", re.IGNORECASE | re.DOTALL
 )
-SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+NO_HEADERS: Mapping[str, str] = {}
 LONGEST_TEXT = 300  # characters of an error that is not in OpenAI's form
 
 
-def parse_error(status: int, body: bytes, retry_after: str | None = None) -> ApiError:
-    """What an error answer means. `param` is in OpenAI's names.
-
-    `retry_after` is the header of this name: it is read where it is a number of seconds.
-    """
+def parse_error(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> ApiError:
+    """What an error answer means, with its headers by lower-case name. `param` is in OpenAI's names."""
     content = error_object(body)
     message = message_of(content) or f"The upstream answered with status {status}."
     kind = kind_of(status, message, content)
@@ -110,8 +109,8 @@ def parse_error(status: int, body: bytes, retry_after: str | None = None) -> Api
         error.param = "model"
     elif kind is ErrorKind.UPSTREAM_REJECTED:
         error.status = status
-    elif kind in (ErrorKind.RATE_LIMITED, ErrorKind.UPSTREAM_UNAVAILABLE):
-        error.retry_after = float(retry_after) if retry_after and SECONDS.fullmatch(retry_after.strip()) else None
+    if kind is not ErrorKind.QUOTA_EXHAUSTED:
+        error.retry_after = seconds_until_retry(headers)
     is_unreadable = kind is ErrorKind.UPSTREAM_INTERNAL and not content
     if kind in PAID_REFUSALS:
         error.bought = Bought.YES

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 
-from compat.errors import ErrorKind
+from compat.errors import ApiError, ErrorKind
 from compat.ignored_names import names_for_header
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.images import ImageRequest, InputImage, OutputOptions
-from compat.input_images import MOST_IMAGES, check_mask, read_input_image
+from compat.input_images import MOST_IMAGES, read_input_image
 from compat.openai_fields import (
     FIELDS,
     check,
@@ -22,7 +23,7 @@ from compat.openai_fields import (
     read_image_size,
     read_output,
 )
-from compat.openai_images.form import Form, read_pictures, read_texts
+from compat.openai_images.form import FILE, Form, read_fields, read_pictures
 from compat.validation import (
     Array,
     Choice,
@@ -31,6 +32,7 @@ from compat.validation import (
     LenientSchema,
     Object,
     String,
+    array_too_long,
     instance_of,
     invalid,
     wrong_type,
@@ -44,30 +46,43 @@ VARIATION_PROMPT = (
 
 
 class ImageField(JsonField):
-    """One picture as a string, or several."""
+    """A picture as a string, or as an object with one; it becomes a pair of the string's place in it, and the string.
 
-    single = String(not_empty=True)
-    several = Array(String(required=True, not_empty=True), min_length=1, max_length=MOST_IMAGES)
+    Clients differ in the object: `{"image_url": "..."}`, `{"image_url": {"url": "..."}}`, `{"url": "..."}`,
+    `{"b64_json": "..."}`. File ids are refused, as no files are kept.
+    """
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str | list[str]:
-        if not isinstance(value, str | list):
-            raise wrong_type("a string or an array of strings", value)
-        field = self.single if isinstance(value, str) else self.several
-        return field.deserialize(value)  # type: ignore[no-any-return]
+    text = String(required=True, not_empty=True)
+    names = ("image_url", "url", "b64_json")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> tuple[str, str]:
+        if isinstance(value, str):
+            return "", self.text.deserialize(value)
+        if not isinstance(value, dict):
+            raise wrong_type("a string or an object", value)
+        if value.get("file_id") is not None:
+            message = "'{param}' is not supported: send the picture itself as 'image_url'."
+            raise ValidationError({"file_id": invalid(ErrorKind.INVALID_VALUE, message).messages})
+        name = next((name for name in self.names if value.get(name) is not None), self.names[0])
+        try:
+            if isinstance(inner := value.get(name), dict):
+                return f".{name}.url", Object({"url": self.text}).deserialize(inner)["url"]
+            return f".{name}", self.text.deserialize(inner)  # type: ignore[return-value]
+        except ValidationError as error:
+            raise ValidationError({name: error.messages}) from None
 
 
-class ImageReference(Object):
-    """A picture of a JSON edit: an object with its address or data URL. File ids are refused, as no files are kept."""
+class Images(Array):
+    """One picture or several; the place of each begins with its index."""
 
-    def __init__(self, **options: Any):
-        super().__init__({"file_id": FileId(), "image_url": String(required=True, not_empty=True)}, **options)
+    def __init__(self) -> None:
+        super().__init__(ImageField(required=True), or_single=True, min_length=1, max_length=MOST_IMAGES)
 
-
-class FileId(JsonField):
-    """A `file_id`, which is refused."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
-        raise invalid(ErrorKind.INVALID_VALUE, "'{param}' is not supported: send the picture itself as 'image_url'.")
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[tuple[str, str]]:
+        pictures = super()._deserialize(value, attr, data, **options)
+        if not isinstance(value, list):
+            return pictures
+        return [(f"[{index}]{place}", picture) for index, (place, picture) in enumerate(pictures)]
 
 
 RESPONSE_FORMATS = ("url", "b64_json")
@@ -78,19 +93,20 @@ COMMON: Mapping[str, JsonField] = {
     "response_format": Choice(*RESPONSE_FORMATS),
     "partial_images": Integer(minimum=0, maximum=3),
 }
+IMAGE_FIELDS = ("image", "images", "image_url")  # of JSON, with pictures to start from
+PICTURES: Mapping[str, JsonField] = {**dict.fromkeys(IMAGE_FIELDS, Images()), "mask": ImageField()}
+# Names that other services give to input pictures: a picture drawn without them would be a wrong one.
+OTHER_IMAGE_FIELDS = re.compile(
+    r"((input|init|initial|source|src|base|original|ref|reference|style|subject|character|control|start|mask)_?)?"
+    r"(image|img|photo|picture)s?(_?(urls?|b64|base64|data|prompts?|inputs?|files?|references?))?"
+    r"|mask_?(url|b64|base64|data)|(input|style|subject|character)_?references?",
+    re.IGNORECASE,
+)
 
 # Unknown fields are kept in all of them, since the answer names them.
-GenerationSchema = LenientSchema.from_dict({"prompt": PROMPT, "image": ImageField(), **COMMON}, name="GenerationSchema")
-JsonEditSchema = LenientSchema.from_dict(
-    {
-        "prompt": PROMPT,
-        "images": Array(ImageReference(required=True), required=True, min_length=1, max_length=MOST_IMAGES),
-        "mask": ImageReference(),
-        **COMMON,
-    },
-    name="JsonEditSchema",
-)
-FormEditSchema = LenientSchema.from_dict({"prompt": PROMPT, **COMMON}, name="FormEditSchema")
+FORM_EDIT: Mapping[str, JsonField] = {"prompt": PROMPT, **COMMON}
+JsonSchema = LenientSchema.from_dict({**FORM_EDIT, **PICTURES}, name="JsonSchema")  # of generations and edits
+FormEditSchema = LenientSchema.from_dict(dict(FORM_EDIT), name="FormEditSchema")
 VariationSchema = LenientSchema.from_dict(dict(COMMON), name="VariationSchema")
 
 
@@ -104,43 +120,53 @@ class OpenAIRequest:
     output: OutputOptions
     stream: bool = False
     ignored: tuple[str, ...] = ()  # names of fields that have no effect
+    advisories: tuple[str, ...] = ()  # names of fields whose effect may not be the expected one
 
 
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A generation from its JSON body. `default_format` is the response format if none is given."""
-    checked = check(GenerationSchema, body)
-    given = checked.get("image", [])
-    places = {"image": given} if isinstance(given, str) else {f"image[{index}]": one for index, one in enumerate(given)}
-    images = tuple(read_input_image(one, place) for place, one in places.items())
-    return read_request(checked, GenerationSchema, images, None, catalogue, default_format)
+    return parse_json(body, catalogue, default_format, needs_image=False)
 
 
 def parse_edit(body: Any, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its JSON body."""
-    checked = check(JsonEditSchema, body)
-    images = tuple(
-        read_input_image(one["image_url"], f"images[{index}].image_url") for index, one in enumerate(checked["images"])
-    )
-    mask = read_input_image(checked["mask"]["image_url"], "mask.image_url") if "mask" in checked else None
-    if mask:
-        check_mask(mask, images[0], "mask.image_url", "images[0].image_url")
-    return read_request(checked, JsonEditSchema, images, mask, catalogue, "b64_json")
+    return parse_json(body, catalogue, "b64_json", needs_image=True)
+
+
+def parse_json(body: Any, catalogue: ModelCatalogue, default_format: str, *, needs_image: bool) -> OpenAIRequest:
+    """A request from its JSON body. A generation that has pictures is an edit."""
+    checked = check(JsonSchema, body)
+    images, mask = read_images(checked), None
+    if not images and (needs_image or "mask" in checked):
+        raise ApiError(ErrorKind.MISSING_PARAMETER, "Missing required parameter: 'images'.", param="images")
+    if "mask" in checked:
+        place, picture = checked["mask"]
+        mask = read_input_image(picture, f"mask{place}")
+    return read_request(checked, JsonSchema, images, mask, catalogue, default_format)
 
 
 def parse_edit_form(form: Form, catalogue: ModelCatalogue) -> OpenAIRequest:
     """An edit from its form."""
-    checked = check(FormEditSchema, read_texts(form, COMMON))
+    checked = check(FormEditSchema, read_fields(form, FORM_EDIT))
     images, mask = read_pictures(form)
-    if mask:
-        check_mask(mask, images[0], "mask", "image")
     return read_request(checked, FormEditSchema, images, mask, catalogue, "b64_json")
 
 
 def parse_variation_form(form: Form, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
     """A variation from its form: an edit with a fixed instruction."""
-    checked = check(VariationSchema, read_texts(form, COMMON))
+    mask = {"mask": FILE} if form.masks else {}
+    checked = check(VariationSchema, {**read_fields(form, COMMON), **mask})
     images, _ = read_pictures(form)
     return read_request(checked, VariationSchema, images, None, catalogue, default_format)
+
+
+def read_images(checked: Mapping[str, Any]) -> tuple[InputImage, ...]:
+    """The pictures of a JSON body, which may be in several fields."""
+    found = [(f"{name}{place}", picture) for name in IMAGE_FIELDS for place, picture in checked.get(name, ())]
+    if len(found) > MOST_IMAGES:
+        message = array_too_long("images", MOST_IMAGES, len(found))
+        raise ApiError(ErrorKind.ARRAY_TOO_LONG, message, param="images")
+    return tuple(read_input_image(picture, place) for place, picture in found)
 
 
 def read_request(
@@ -153,6 +179,8 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that validated fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
+    if not model.upstream.openai:  # whose server gets fields that we do not know as they are
+        refuse_other_images(checked, schema)
     output = read_output(checked)
     aspect_ratio = read_aspect_ratio(checked, model)
     return OpenAIRequest(
@@ -173,6 +201,7 @@ def read_request(
         output=output,
         stream=checked.get("stream", False),
         ignored=ignored_names(checked, schema, model),
+        advisories=advisories(checked, mask, model),
     )
 
 
@@ -185,6 +214,22 @@ def wanted_format(given: Any, model: ServedModel, default_format: str) -> str:
     return default_format
 
 
+def refuse_other_images(checked: Mapping[str, Any], schema: type[Schema]) -> None:
+    """Refuses input pictures under names that are not read."""
+    for name, value in checked.items():
+        is_given = value is FILE or (isinstance(value, str | list | dict) and value)
+        if is_given and name not in instance_of(schema).fields and OTHER_IMAGE_FIELDS.fullmatch(name.partition("[")[0]):
+            raise ApiError(
+                ErrorKind.INVALID_VALUE, f"'{name}' is not supported: send input pictures as 'image'.", param=name
+            )
+
+
+def advisories(checked: Mapping[str, Any], mask: InputImage | None, model: ServedModel) -> tuple[str, ...]:
+    """The fields of which the answer says that the model may not keep to them."""
+    is_opaque = checked.get("background") == "transparent" and not model.upstream.openai
+    return (*(("mask",) if mask else ()), *(("background",) if is_opaque else ()))
+
+
 def read_openai(checked: Mapping[str, Any], model: ServedModel) -> dict[str, Any]:
     """What is sent verbatim to a server that speaks OpenAI's API: the fields that we do not write ourselves."""
     if not model.upstream.openai:
@@ -192,14 +237,17 @@ def read_openai(checked: Mapping[str, Any], model: ServedModel) -> dict[str, Any
     return {
         name: value
         for name, value in checked.items()
-        if (name not in COMMON or name in OUTPUT_FIELDS) and name not in ("prompt", "image", "images", "mask")
+        if (name not in COMMON or name in OUTPUT_FIELDS)
+        and name not in ("prompt", *IMAGE_FIELDS, "mask")
+        and value is not FILE
     }
 
 
 def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: ServedModel) -> tuple[str, ...]:
     """The names of the fields that have no effect, except where the value asks for what is done anyway."""
     if model.upstream.openai:
-        return ("google",) if checked.get("google") or checked.get("extra_body") else ()
+        files = (name for name, value in checked.items() if value is FILE)
+        return names_for_header((*files, *(("google",) if checked.get("google") else ())))
     supported = instance_of(schema).fields
     names = [name for name, value in checked.items() if name not in supported and value not in ("", "auto", False)]
     if checked.get("background") == "opaque":

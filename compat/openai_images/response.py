@@ -14,7 +14,6 @@ from compat.images import (
     Failure,
     Finish,
     ImageData,
-    ImageEnd,
     ImageStart,
     RevisedPrompt,
     Silence,
@@ -32,14 +31,10 @@ Picture = ImageStart | StoredImage
 TextEvent = Text | RevisedPrompt
 
 
-class DraftSent(Exception):
-    """A picture that has been written is a draft: the answer cannot be finished."""
-
-
 def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None) -> Iterator[bytes]:
     """The JSON of an ImagesResponse, piece by piece; nothing is written before the first picture begins.
 
-    `created` is in seconds since 1970. Raises DraftSent.
+    The events have no drafts, and none that breaks off. `created` is in seconds since 1970.
     """
     summary = Summary(prices)
     before: list[TextEvent] = []  # of the next picture
@@ -62,8 +57,6 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
                     held = b""
                 yield held + data if held else data
                 held = b""
-            case ImageEnd(draft=True):
-                raise DraftSent("the picture was a draft")
             case Finish(usage):
                 summary.add(usage)
                 if texts is not None:
@@ -141,8 +134,6 @@ def write_event_stream(
                     pictures.append(HeldPicture(event))
                 case ImageData(data):
                     pictures[-1].chunks.append(data)
-                case ImageEnd(draft=True):
-                    pictures.pop()
                 case Finish(usage):
                     for picture in pictures:
                         started = True

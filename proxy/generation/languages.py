@@ -50,7 +50,7 @@ LANGUAGES: Mapping[Api, Language] = {
         gemini_error.GEMINI,
         write_gemini,
         gemini_response.read_answer,
-        lambda status, body, _: gemini_error.parse_error(status, body),
+        gemini_error.parse_error,
         gemini_response.find_usage,
         gemini_error.retry_delay_of,
     ),
@@ -58,7 +58,7 @@ LANGUAGES: Mapping[Api, Language] = {
         openai_error.OPENAI,
         write_openai,
         response_reader.read_answer,
-        lambda status, body, headers: openai_error.parse_error(status, body, headers.get("retry-after")),
+        openai_error.parse_error,
         response_reader.find_usage,
         lambda _: None,  # it is in a header, which passes
     ),

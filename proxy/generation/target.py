@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from proxy.generation.linked_images import fetch_links
 from proxy.observation.record import UpstreamTimes
 from proxy.upstream.client import Upstream, UpstreamAnswer
 
+log = logging.getLogger("twinlens")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -24,6 +27,7 @@ class Target:
     model: ServedModel
     key: str | None  # that the server gets; None for none
     dialect: Dialect  # the caller's, in whose names errors speak of fields
+    is_operators_key: bool = False  # whether the key is that of the model's row
     new_times: Callable[[], UpstreamTimes] = UpstreamTimes  # called once per call
 
     @property
@@ -58,9 +62,20 @@ class Target:
         events = fetch_links(events, self.upstream, self.key)
         return (Failure(self.explain(event.error)) if isinstance(event, Failure) else event for event in events)
 
+    def refuses_operators_key(self, error: ApiError) -> bool:
+        """Whether an error is about a key that the caller does not have."""
+        return self.is_operators_key and error.kind in (ErrorKind.INVALID_KEY, ErrorKind.PERMISSION_DENIED)
+
     def explain(self, error: ApiError) -> ApiError:
         """An error of the server for the caller: without the key, in the caller's field names, and with advice."""
         message = without_key(error.message, self.key)
+        if self.refuses_operators_key(error):
+            row = self.model.upstream
+            log.error("the server of model %s refuses its row's key = %r: %s", self.model.name, row.key, message)
+            return ApiError(
+                ErrorKind.OPERATOR_KEY_REFUSED,
+                f"The server of '{self.model.name}' refuses this proxy's own key. Its operator has to see to it.",
+            )
         if error.kind is ErrorKind.MODEL_NOT_FOUND and self.model.upstream.api is Api.GEMINI:
             message += (
                 f" If the upstream model '{self.model.upstream_name}' has been retired, the operator of this proxy can "

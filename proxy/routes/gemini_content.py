@@ -26,14 +26,16 @@ from compat.ignored_names import names_for_header
 from compat.image_models import Api, ServedModel
 from compat.openai_images.request_writer import unsupported_fields
 from proxy.generation.generation import generate
+from proxy.pictures.input_pictures import prepare_inputs
 from proxy.purchases.call import Made
-from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes import the_observation, the_service
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, query_without_key, remember_content
 from proxy.routes.caller_watch import stop_watching
 from proxy.routes.passthrough import headers_up, pass_answer
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import parse_json, read_body
+from proxy.routes.targets import the_target
 
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
 
@@ -67,7 +69,7 @@ def call_model(version: str, target: str) -> Response:
 def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
     """Google's answer to a request that goes up as it came."""
     service, observation = the_service(), the_observation()
-    target = service.target(model, the_caller(), new_times=observation.call)
+    target = the_target(model)
     query = query_without_key(request.query_string.decode("latin-1"))
     headers = headers_up(HEADERS_UP, gzip=service.settings.upstream_gzip)
 
@@ -102,12 +104,12 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
     headers = {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
     if ignored:
         headers["x-twinlens-ignored"] = ", ".join(ignored)
-    service = the_service()
-    target = service.target(model, the_caller(), new_times=observation.call)
+    service, target = the_service(), the_target(model)
+    image_request = prepare_inputs(asked.image_request, service.input_threads.run)
 
     def make() -> Made:
         try:
-            chunks = write(observation.events(generate(target, asked.image_request, service.memory)), **names)
+            chunks = write(observation.events(generate(target, image_request, service.memory)), **names)
             return Made(200, headers, resume(next(chunks, b""), chunks), flows=True)
         except ApiError as error:
             refusal = build_refusal(error, **names)

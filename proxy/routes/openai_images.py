@@ -23,10 +23,11 @@ from compat.openai_images.response import write_answer, write_event_stream
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
+from proxy.pictures.input_pictures import prepare_inputs
 from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
-from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes import the_observation, the_service
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, seconds_to_keep
 from proxy.routes.caller_watch import stop_watching
@@ -34,6 +35,7 @@ from proxy.routes.openai_passthrough import pass_form, pass_json
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
 from proxy.routes.stored_images import url_of_image
+from proxy.routes.targets import the_target
 
 NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipart/form-data' requests."
 NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -99,14 +101,15 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
     """The requested pictures, when they are whole. `operation` names the events of a stream."""
     service, observation, headers = the_service(), the_observation(), headers_of(asked)
     observation.note_model(asked.model)
+    target = the_target(asked.model)
     take_places(asked.image_request.count)
-    target = service.target(asked.model, the_caller(), new_times=observation.call)
+    image_request = prepare_inputs(asked.image_request, service.input_threads.run)
     url_of, seconds = url_of_image() if asked.response_format == "url" else None, seconds_to_keep()
     created, prices = int(time.time()), asked.model.upstream.prices
 
     def make() -> Made:
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(target, asked.image_request, service.memory, silence=silence)
+        events = generate(target, image_request, service.memory, silence=silence)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)
@@ -126,6 +129,6 @@ def headers_of(asked: OpenAIRequest) -> dict[str, str]:
         headers["x-twinlens-aspect-ratio"] = ratio
     if asked.ignored:
         headers["x-twinlens-ignored"] = ", ".join(asked.ignored)
-    if asked.image_request.mask:
-        headers["x-twinlens-advisory"] = "mask"
+    if asked.advisories:
+        headers["x-twinlens-advisory"] = ", ".join(asked.advisories)
     return headers

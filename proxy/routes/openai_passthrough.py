@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Response, request
 
+from compat.formats import BY_ENDING, format_of
 from compat.image_models import ServedModel
 from compat.images import MOST_PICTURES
 from compat.openai_fields import LONGEST_MODEL
@@ -20,13 +21,14 @@ from compat.openai_images.response import write_answer
 from compat.sizes import parse_pixels
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
-from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes import the_observation, the_service
 from proxy.routes.buying import buy, seconds_to_keep
 from proxy.routes.passthrough import headers_up, pass_answer
 from proxy.routes.stored_images import url_of_image
+from proxy.routes.targets import the_target
 from proxy.upstream.client import UpstreamAnswer
 
-OURS = {"aspect_ratio", "image_size", "resize", "google", "extra_body"}  # fields that OpenAI does not have
+OURS = {"aspect_ratio", "image_size", "resize", "google", "extra_body", "image", "image_url"}  # not OpenAI's fields
 HEADERS_UP = ("user-agent", "openai-organization", "openai-project", "x-client-request-id", "x-stainless-retry-count")
 FORMAT_OF_PICTURE = re.compile(rb'"(b64_json|url)"\s*:\s*"')
 LOOK_AHEAD = 64 * 1024  # bytes at the start of an answer that are searched for its first picture
@@ -43,8 +45,8 @@ def pass_json(operation: str, body: bytes, content: Any, default_format: str) ->
 
 def pass_form(operation: str, body: bytes, form: Form, default_format: str) -> Response | None:
     """The same for a multipart form, of which `body` is the whole as it came."""
-    fields = dict(form.texts)
-    if not (model := fitting_model(operation, fields, default_format)):
+    fields = form.fields
+    if not is_plain(form) or not (model := fitting_model(operation, fields, default_format)):
         return None
     pieces = form_with_model(body, request.mimetype_params["boundary"].encode("ascii"), model.upstream_name)
     return pass_request(operation, pieces, request.headers["content-type"], fields, model, default_format)
@@ -64,16 +66,38 @@ def can_answer(model: ServedModel, operation: str, fields: Mapping[str, Any], de
     server = model.upstream.openai
     if not server:
         return False
-    ours = OURS | {"image"} if operation == "generations" else OURS
+    ours = OURS | ({"images", "mask"} if operation == "generations" else set())
     given = {name for name, value in fields.items() if value not in (None, "")}
     size = fields.get("size")
+    output_format = fields.get("output_format")
+    known = BY_ENDING.get(output_format.lower()) if isinstance(output_format, str) else None
     return (
         (server.edits or operation == "generations")
+        and (known is None or known.name == output_format)
+        and has_plain_pictures(fields)
         and not (given & ours) - server.fields
         and (server.response_format or "response_format" not in given)
         and (server.urls or response_format_of(fields, model, default_format) == "b64_json")
         and (not isinstance(size, str) or size in ("", "auto") or parse_pixels(size) is not None)
     )
+
+
+def has_plain_pictures(fields: Mapping[str, Any]) -> bool:
+    """Whether the pictures of a JSON edit are written as OpenAI documents it."""
+    images, mask = fields.get("images"), fields.get("mask")
+    references = [*images, mask or {}] if isinstance(images, list) else [images or {}, mask or {}]
+    return all(isinstance(one, dict) and isinstance(one.get("image_url", ""), str) for one in references)
+
+
+def is_plain(form: Form) -> bool:
+    """Whether the pictures of a form are files under OpenAI's names, in formats that need no conversion."""
+    return all(
+        part.is_file
+        and (part.name == "mask" if part.is_mask else part.name.startswith("image[") or part.name == "image")
+        and (known := format_of(part.data)) is not None
+        and not known.becomes_png
+        for part in (*form.images, *form.masks)
+    ) and not any(part.is_file and isinstance(form.fields.get(part.name), str) for part in form.parts)
 
 
 def response_format_of(fields: Mapping[str, Any], model: ServedModel, default_format: str) -> str:
@@ -94,7 +118,7 @@ def pass_request(
     """The server's answer. It passes as it came, unless its pictures have the other response_format."""
     service, observation = the_service(), the_observation()
     observation.note_model(model)
-    target = service.target(model, the_caller(), new_times=observation.call)
+    target = the_target(model)
     headers, seconds = headers_up(HEADERS_UP), seconds_to_keep()
     response_format = response_format_of(fields, model, default_format)
     url_of = url_of_image() if response_format == "url" else None

@@ -59,6 +59,8 @@ def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation
     finally:
         answer.close()
     error = target.language.read_error(answer.status, body, answer.headers)
+    if target.refuses_operators_key(error):
+        raise target.explain(error)
     observation.error = error.kind.name.lower()
     for name in ("content-length", "content-encoding"):
         headers.pop(name, None)

@@ -12,7 +12,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from werkzeug.http import parse_options_header
 
 from compat.errors import ApiError, ErrorKind
-from compat.openai_images.form import Form, FormFile
+from compat.openai_images.form import Form, FormPart
 from proxy.greenlets import time_limit
 from proxy.limits import MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, seconds_for
 from proxy.routes import the_service
@@ -25,7 +25,6 @@ def refuse_constant(name: str) -> None:
 
 
 DECODER = json.JSONDecoder(parse_constant=refuse_constant)
-CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1")  # that a part may declare for its text
 
 
 class TimedInput:
@@ -69,7 +68,16 @@ def limit_body_time() -> None:
 
 
 def read_body() -> bytes:
-    """The whole body. Raises BODY_TOO_SLOW and BODY_TOO_LARGE. Werkzeug's own stream would copy it twice."""
+    """The whole body. Werkzeug's own stream would copy it twice.
+
+    Raises BODY_TOO_SLOW, BODY_TOO_LARGE, and UNSUPPORTED_MEDIA_TYPE if it is compressed.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ApiError(
+            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+            f"Unsupported 'Content-Encoding': '{encoding[:40]}'. Send the body uncompressed.",
+        )
     stream, most = request.environ["wsgi.input"], the_service().settings.max_request_bytes
     if (stream.left or 0) > most:
         raise too_large()
@@ -108,28 +116,23 @@ def read_form() -> tuple[bytes, Form]:
     except ValueError as error:
         reason = error.args[0] if isinstance(error, MultipartError) else error
         raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {reason}.") from None
-    texts = (part.encode("utf-8", "surrogatepass") for text in form.texts for part in text)
-    remember_content(*texts, *(part for file in form.files for part in (file.name.encode(), file.data)))
+    remember_content(*(piece for part in form.parts for piece in (part.name.encode(), part.data)))
     return body, form
 
 
 def parse_form(body: bytes, boundary: bytes) -> Form:
-    """The texts and files of a form. Raises ValueError if it is not a form, and BODY_TOO_LARGE."""
-    texts: list[tuple[str, str]] = []
-    files: list[FormFile] = []
+    """The parts of a form. Raises ValueError if it is not a form, and BODY_TOO_LARGE."""
+    parts: list[FormPart] = []
     for segment, data in split_form(body, boundary):
         # RFC 7578 has no name*=, but some clients write it: Werkzeug reads it, `multipart` does not.
         _, disposition = parse_options_header(segment.header("Content-Disposition"))
         name = disposition.get("name")
         if not name:
             raise ValueError("a part has no name")
-        if len(texts) + len(files) == MOST_FORM_PARTS:
+        if len(parts) == MOST_FORM_PARTS:
             raise too_large()
-        if "filename" in disposition:
-            files.append(FormFile(name, data))
-        else:
-            texts.append((name, data.decode(charset_of(segment), "replace")))
-    return Form(tuple(texts), tuple(files))
+        parts.append(FormPart(name, data, segment.charset or "", "filename" in disposition))
+    return Form(tuple(parts))
 
 
 def split_form(body: bytes, boundary: bytes) -> Iterator[tuple[MultipartSegment, bytes]]:
@@ -145,12 +148,6 @@ def split_form(body: bytes, boundary: bytes) -> Iterator[tuple[MultipartSegment,
                 if data.startswith(b"--" + boundary):  # RFC 2046 allows it; `multipart` reads the next parts as data
                     raise ValueError("an empty part has no line end before its delimiter")
                 yield segment, data
-
-
-def charset_of(segment: MultipartSegment) -> str:
-    """The charset of a part's text: the declared one, if it is in CHARSETS, or else UTF-8."""
-    declared = (segment.charset or "").lower()
-    return declared if declared in CHARSETS else "utf-8"
 
 
 def is_form() -> bool:

@@ -11,7 +11,7 @@ from werkzeug.http import parse_options_header
 
 from compat.image_models import PIXELS_2_5, PIXELS_3_1, ImageModel, OpenAIServer, ServedModel, times
 from compat.images import OutgoingRequest
-from compat.openai_images.form import Form, FormFile
+from compat.openai_images.form import Form, FormPart
 
 TIERS = {"1K": PIXELS_3_1, "2K": times(2, PIXELS_3_1), "4K": times(4, PIXELS_3_1)}
 
@@ -46,4 +46,5 @@ def received(request: OutgoingRequest) -> tuple[list[tuple[str, str]], list[tupl
 def form_of(request: OutgoingRequest) -> Form:
     """The form as our own server reads it."""
     texts, files = received(request)
-    return Form(tuple(texts), tuple(FormFile(name, file.read()) for name, file in files))
+    parts = [FormPart(name, text.encode()) for name, text in texts]
+    return Form((*parts, *(FormPart(name, file.read(), is_file=True) for name, file in files)))

@@ -15,7 +15,7 @@ from contract.report.junit import junit_report
 from contract.rows import all_rows
 from contract.scrubbing import without_key
 from tests.contract.servers import PROJECT, server_answering
-from tests.support.proxy_server import free_port
+from tests.support.processes import free_port
 
 KEY = "AIzaContractSuiteKey0123456789"
 NOWHERE = "http://127.0.0.1:1"

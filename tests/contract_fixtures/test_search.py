@@ -17,7 +17,7 @@ import spec
 from compat.errors import ApiError
 from compat.gemini_content.request import check_request
 from compat.image_models import ModelCatalogue
-from compat.openai_images.form import Form, FormFile
+from compat.openai_images.form import Form, FormPart
 from compat.openai_images.request import parse_edit, parse_edit_form, parse_generation, parse_variation_form
 from spec.derive.operations import DIALECTS, Dialect, text_of
 from spec.derive.schemas import Schema, dereferenced, is_file, types_of
@@ -204,5 +204,11 @@ def good_form(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def as_form(parts: dict[str, Any]) -> Form:
-    files = tuple(FormFile(name, value) for name, value in parts.items() if isinstance(value, bytes))
-    return Form(tuple((name, text_of(value)) for name, value in parts.items() if not isinstance(value, bytes)), files)
+    return Form(
+        tuple(
+            FormPart(name, value, is_file=True)
+            if isinstance(value, bytes)
+            else FormPart(name, text_of(value).encode("utf-8", "surrogatepass"))
+            for name, value in parts.items()
+        )
+    )

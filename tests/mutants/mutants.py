@@ -140,8 +140,8 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "dialects of errors swapped": Mutant(
         "proxy.routes.errors",
-        "dialect = the_caller().dialect",
-        "[dialect] = DIALECTS - {the_caller().dialect}",
+        "render_error(error, the_caller().dialect)",
+        "render_error(error, *(DIALECTS - {the_caller().dialect}))",
         ("openai_mistakes/no_key/*", "gemini_mistakes/no_key/*"),
     ),
     "key sent twice": Mutant(

@@ -9,7 +9,7 @@ from tests.support.installed import missing, program
 from tests.support.processes import PROJECT
 
 
-def test_a_full_disk_is_named_until_there_is_room(tmp_path: Path):
+def test_a_full_disk_is_named_until_there_is_space(tmp_path: Path):
     unshare = [program("unshare"), "--mount"]
     if os.geteuid() or subprocess.run([*unshare, "true"], capture_output=True).returncode:
         missing("only root may mount a small disk")

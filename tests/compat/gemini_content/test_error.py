@@ -103,7 +103,7 @@ def test_the_message_of_an_upstream_error_is_kept(status: int) -> None:
     assert parsed(status, "Google's own\nmessage.").message == "Google's own\nmessage."
 
 
-@pytest.mark.parametrize("status", [402, 406, 409, 412, 413, 415, 418, 422, 499])
+@pytest.mark.parametrize("status", [406, 409, 412, 413, 415, 418, 422, 499])
 def test_another_4xx_keeps_its_status(status: int) -> None:
     for error in (parsed(status), parse_error(status, HTML)):
         assert (error.kind, error.status) == (ErrorKind.UPSTREAM_REJECTED, status)
@@ -132,11 +132,38 @@ def test_the_delay_of_a_rate_limit(error_content: tuple[Any, ...], delay: float 
     assert retry_delay_of(body) == delay
 
 
-@pytest.mark.parametrize(
-    "error", [parsed(429, "Quota.", "", PER_DAY, retry("9s")), parsed(503, "A message.", "", retry("9s"))]
+@pytest.mark.parametrize("status", [400, 429, 500, 503, 504])
+def test_a_delay_is_kept_whatever_the_status(status: int) -> None:
+    assert parsed(status, "A message.", "", retry("9s")).retry_after == 9
+
+
+def test_a_used_up_quota_has_no_delay() -> None:
+    assert parsed(429, "Quota.", "", PER_DAY, retry("9s")).retry_after is None
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("body", [b"", HTML, b'{"error": {"message": "No."}}'])
+def test_a_delay_may_be_in_a_header(status: int, body: bytes) -> None:
+    assert parse_error(status, body, {"retry-after": "17"}).retry_after == 17
+
+
+def test_a_delay_in_the_body_wins_over_the_header() -> None:
+    body = json.dumps({"error": {"message": "No.", "details": [retry("9s")]}}).encode()
+    assert parse_error(429, body, {"retry-after": "17"}).retry_after == 9
+
+
+NO_MONEY = (
+    "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects.",
+    "Your Prepay credit balance is depleted.",
+    "Your project has exceeded its monthly spending cap. Please go to AI Studio at https://ai.studio/spend.",
 )
-def test_no_other_error_has_a_delay(error: ApiError) -> None:
-    assert error.retry_after is None
+
+
+@pytest.mark.parametrize(
+    "error", [*(parsed(429, message) for message in NO_MONEY), parsed(402), parse_error(402, HTML)]
+)
+def test_without_money_waiting_does_not_help(error: ApiError) -> None:
+    assert (error.kind, error.retry_after, error.may_repeat) == (ErrorKind.QUOTA_EXHAUSTED, None, False)
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"{}", b"[]", b'{"error": {}}', b'{"error": {"details": 5}}'])
@@ -203,7 +230,7 @@ def test_any_error_object_has_a_meaning(status: int, error: Any) -> None:
 @given(st.integers(300, 599), st.binary(max_size=50))
 def test_any_body_has_a_meaning(status: int, body: bytes) -> None:
     kind = parse_error(status, body).kind
-    by_status = {401: ErrorKind.INVALID_KEY, 429: ErrorKind.RATE_LIMITED}
+    by_status = {401: ErrorKind.INVALID_KEY, 402: ErrorKind.QUOTA_EXHAUSTED, 429: ErrorKind.RATE_LIMITED}
     others = ErrorKind.UPSTREAM_REJECTED if 400 <= status < 500 else ErrorKind.UPSTREAM_BROKEN
     assert kind is by_status.get(status, others)
 

@@ -158,17 +158,17 @@ LONG: dict[str, tuple[str, dict[str, Any], str]] = {
 def test_a_very_long_array_is_refused_before_its_items_are_checked(
     method: str, body: dict[str, Any], param: str
 ) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     error = refusal(method, body)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert [path for path, _ in error.violations] == [param]
     assert str(MOST_ITEMS) in error.message
 
 
 def test_the_largest_number_of_parts_is_checked_fast() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     check_request("generateContent", {"contents": [{"parts": [{"text": "a"}] * 10}] * (MOST_ITEMS // 10)})
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 
 from compat import formats, picture_reader
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.response import BLOCKED, read_answer
-from compat.images import Event, Finish, ImageEnd, ImageStart, Text, Usage
+from compat.gemini_content.response import BLOCKED, find_usage, read_answer
+from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
 from tests.compat.errors import error_of
 from tests.compat.gemini_answers import EVENT_STREAM, JSON, PICTURES, Answer, answers, body_of, inline
-from tests.compat.pictures import draw, events_of, joined, with_segments, without_drafts
+from tests.compat.pictures import base64_of, draw, events_of, joined, with_segments, without_drafts
 from tests.support.chunks import cut_every
 
 PNG, JPEG = draw("PNG", 3, 2), draw("JPEG", 5, 4)
@@ -42,7 +42,8 @@ def expected(responses: list[Any]) -> list[Event] | ErrorKind:
             for part in (candidate.get("content") or {}).get("parts") or []:
                 events += expected_of_part(part)
             reasons |= {index: candidate["finishReason"]} if "finishReason" in candidate else {}
-        usage = expected_usage(one["usageMetadata"]) if "usageMetadata" in one else usage
+        has_picture = any(isinstance(event, ImageStart) for event in events)
+        usage = expected_usage(one["usageMetadata"], has_picture) if "usageMetadata" in one else usage
         blocked |= bool(one.get("promptFeedback", {}).get("blockReason"))
     reason = next((reason for reason in reasons.values() if reason != "STOP"), "STOP" if reasons else None)
     if not any(isinstance(event, ImageStart) for event in events):
@@ -59,11 +60,13 @@ def expected_of_part(part: dict[str, Any]) -> list[Event]:
     return [Text(part["text"])] if part.get("text") else []
 
 
-def expected_usage(metadata: dict[str, Any]) -> Usage:
+def expected_usage(metadata: dict[str, Any], has_picture: bool) -> Usage:
     def images(name: str) -> int:
         return sum(one["tokenCount"] for one in metadata.get(name, []) if one["modality"] == "IMAGE")
 
     came, made = images("promptTokensDetails"), images("candidatesTokensDetails")
+    if has_picture and not metadata.get("candidatesTokensDetails"):
+        made = metadata.get("candidatesTokenCount", 0)
     return Usage(
         max(metadata["promptTokenCount"] - came, 0),
         came,
@@ -80,6 +83,51 @@ def test_events_are_what_json_reads_wherever_the_bytes_are_cut(answer: Answer) -
         assert refusal(answer.chunks, answer.content_type).kind is events
     else:
         assert read(answer.chunks, answer.content_type) == events
+
+
+NO_PICTURES: dict[str, dict[str, Any]] = {
+    "sound": {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": base64_of(bytes(range(200)))}},
+    "sound, its type last": {"inlineData": {"data": base64_of(bytes(range(200))), "mimeType": "audio/L16"}},
+    "SVG": {"inlineData": {"mimeType": "image/svg+xml", "data": base64_of(b"<svg/>" * 9)}},
+    "empty data": {"inlineData": {"mimeType": "image/png", "data": ""}},
+    "no base64": {"inlineData": {"mimeType": "image/png", "data": "???? ????"}},
+    "half a header": {"inlineData": {"mimeType": "image/png", "data": base64_of(PNG[:20])}},
+}
+
+
+@pytest.mark.parametrize("part", NO_PICTURES.values(), ids=NO_PICTURES.keys())
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_a_part_that_is_no_picture_is_left_out(part: dict[str, Any], size: int) -> None:
+    for parts in ((inline(PNG), part), (part, inline(PNG)), (part, {"text": "x"}, inline(PNG), part)):
+        body = body_of(*parts)
+        events = list(read_answer(body[start : start + size] for start in range(0, len(body), size)))
+        pictures = [event for event in events if isinstance(event, ImageStart | ImageEnd)]
+        assert pictures == [events_of(PNG)[0], ImageEnd()]
+        data = b"".join(event.data for event in events if isinstance(event, ImageData))
+        assert data == base64.b64encode(PNG)
+
+
+@pytest.mark.parametrize("part", [NO_PICTURES["sound"], NO_PICTURES["SVG"]])
+def test_an_answer_of_other_parts_has_no_picture(part: dict[str, Any]) -> None:
+    assert refusal([body_of(part)], JSON).kind is ErrorKind.NO_IMAGE
+
+
+def test_tokens_of_tools_are_input_and_those_of_a_picture_without_details_are_a_pictures() -> None:
+    metadata = {
+        "promptTokenCount": 9,
+        "candidatesTokenCount": 1290,
+        "toolUsePromptTokenCount": 500,
+        "totalTokenCount": 1799,
+    }
+    assert read(body_of(inline(PNG), usageMetadata=metadata))[-1] == Finish(Usage(509, 0, 0, 1290), "STOP")
+    assert find_usage(json.dumps({"usageMetadata": metadata}).encode()) == Usage(509, 0, 1290, 0)
+
+
+def test_the_message_of_a_blocked_prompt_is_repeated() -> None:
+    feedback = {"blockReason": "OTHER", "blockReasonMessage": "Not in this\nregion."}
+    error = refusal([json.dumps({"promptFeedback": feedback}).encode()], JSON)
+    assert error.kind is ErrorKind.CONTENT_BLOCKED
+    assert error.message.endswith("(OTHER). Not in this region.")
 
 
 def test_a_part_with_two_pictures_is_broken() -> None:
@@ -296,4 +344,4 @@ def test_the_last_usage_of_a_stream_counts() -> None:
             body_of({"text": ""}),
         ]
     )
-    assert read(b"[" + body + b"]")[-1] == Finish(Usage(5, 0, 9, 0), "STOP")
+    assert read(b"[" + body + b"]")[-1] == Finish(Usage(5, 0, 0, 9), "STOP")

@@ -110,7 +110,7 @@ MEANT = [
     (400, answer(code="unsupported_file_mimetype"), ErrorKind.INVALID_IMAGE),
     (400, answer(code="empty_string"), ErrorKind.STRING_EMPTY),
     (413, answer(code="request_too_large"), ErrorKind.BODY_TOO_LARGE),
-    (402, answer(), ErrorKind.UPSTREAM_REJECTED),
+    (402, answer(), ErrorKind.QUOTA_EXHAUSTED),
     (422, b'{"detail":[{"loc":["body","n"],"msg":"n is odd"}]}', ErrorKind.UPSTREAM_REJECTED),
     (500, answer(code="server_error"), ErrorKind.UPSTREAM_INTERNAL),
     (500, b'{"error":"out of memory"}', ErrorKind.UPSTREAM_INTERNAL),
@@ -201,10 +201,14 @@ def test_the_param_is_kept_as_it_came(param: object, parsed: str | None) -> None
         (429, "", None),
         (429, "-1", None),
         (429, "inf", None),
-        (429, "Wed, 21 Oct 2026 07:28:00 GMT", None),
-        (400, "3", None),
-        (500, "3", None),
+        (429, "Wed, 21 Oct 2026 07:28:00 GMT", 17.0),
+        (429, "Wed, 21 Oct 2026 07:00:00 GMT", 0.0),
+        (429, "Wed, 99 Oct 2026 07:28:00 GMT", None),
+        (402, "3", None),
+        (400, "3", 3.0),
+        (500, "3", 3.0),
     ],
 )
 def test_the_delay_of_the_header(status: int, header: str | None, seconds: float | None) -> None:
-    assert parse_error(status, answer(), header).retry_after == seconds
+    headers = {"date": "Wed, 21 Oct 2026 07:27:43 GMT", **({} if header is None else {"retry-after": header})}
+    assert parse_error(status, answer(), headers).retry_after == seconds

@@ -18,8 +18,6 @@ from compat.images import (
     Event,
     Failure,
     Finish,
-    ImageData,
-    ImageEnd,
     ImageStart,
     RevisedPrompt,
     Silence,
@@ -27,7 +25,7 @@ from compat.images import (
     Text,
     Usage,
 )
-from compat.openai_images.response import DraftSent, write_answer, write_event_stream
+from compat.openai_images.response import write_answer, write_event_stream
 from tests.compat.gemini_answers import texts
 from tests.compat.openai_answers import PARSED_USAGE, USAGE
 from tests.compat.pictures import picture, raising
@@ -146,11 +144,6 @@ def test_an_answer_that_breaks_off_is_not_valid_json() -> None:
         json.loads(found)
 
 
-def test_a_draft_that_has_been_written_cuts_the_answer() -> None:
-    with pytest.raises(DraftSent):
-        written([SQUARE, ImageData(b"AAAA"), ImageEnd(draft=True), Finish()])
-
-
 pictures = st.builds(
     ImageStart, st.sampled_from(["image/png", "image/webp"]), st.integers(1, 3), st.integers(1, 3)
 ).map(lambda start: picture(start, b"AAAA")) | st.just([STORED])
@@ -242,11 +235,6 @@ def test_every_event_has_usage_and_no_tokens_are_counted_twice() -> None:
         Finish(),
     ]
     assert [data["usage"]["total_tokens"] for _, data in streamed(events)] == [1563, 0, 0]
-
-
-def test_drafts_are_not_written() -> None:
-    draft = [SQUARE, ImageData(b"XXXX"), ImageEnd(draft=True)]
-    assert [data["b64_json"] for _, data in streamed([*draft, *picture(WIDE, b"AAAA"), *draft, Finish()])] == ["AAAA"]
 
 
 def test_a_picture_is_written_once_its_answer_is_complete() -> None:

@@ -231,6 +231,15 @@ UPSTREAM_ERRORS = {
         "insufficient_quota",
         "false",
     ),
+    "no credits": (
+        error(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please go to AI Studio."),
+        429,
+        429,
+        "insufficient_quota",
+        "insufficient_quota",
+        "false",
+    ),
+    "a payment is due": (error(402, "X", "x"), 402, 429, "insufficient_quota", "insufficient_quota", "false"),
     "a fault": (error(500, "INTERNAL", "x"), 500, 500, "server_error", "server_error", None),
     "too busy": (
         error(503, "UNAVAILABLE", "x"),
@@ -309,6 +318,36 @@ def test_a_delay_is_in_both_headers(client: FlaskClient, gemini: Gemini, delay: 
     openai_error(response, 429, "rate_limit_exceeded", "rate_limit_error")
     assert response.headers["Retry-After"] == seconds
     assert response.headers["retry-after-ms"] == milliseconds
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_delay_in_a_header_of_the_upstream_is_passed_on(client: FlaskClient, gemini: Gemini, status: int):
+    gemini.answers(error(status, "X", "Later."), status, {"Retry-After": "17"})
+    headers = generate(client).headers
+    assert (headers["Retry-After"], headers["retry-after-ms"]) == ("17", "17000")
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream": True}, {"response_format": "b64_json"}, {"n": 2}], ids=str)
+def test_a_picture_followed_by_sound_is_delivered(client: FlaskClient, gemini: Gemini, fields: dict[str, Any]):
+    sound = {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": base64.b64encode(bytes(99)).decode()}}
+    gemini.answers(answer(picture_part(PICTURE), sound))
+    response = generate(client, **fields)
+    assert response.status_code == 200
+    assert "error" not in response.get_data(as_text=True)
+    assert len(gemini.calls) == fields.get("n", 1)
+
+
+def test_a_transparent_background_is_drawn_opaque_and_says_so(client: FlaskClient, gemini: Gemini):
+    gemini.answers(DRAWN)
+    response = generate(client, background="transparent")
+    assert response.get_json()["background"] == "opaque"
+    assert response.headers["x-twinlens-ignored"] == "background"
+    assert response.headers["x-twinlens-advisory"] == "background"
+
+
+def test_all_pictures_of_all_answers_are_delivered(client: FlaskClient, gemini: Gemini):
+    gemini.answers(answer(picture_part(PICTURE), picture_part(PICTURE)))
+    assert len(generate(client, n=10).get_json()["data"]) == 20
 
 
 def test_a_used_up_quota_has_no_delay(client: FlaskClient, gemini: Gemini):

@@ -1,0 +1,1 @@
+"""The yardstick: runs the contract suite against gateways, and writes docs/gateways.md."""
