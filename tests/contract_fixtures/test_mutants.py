@@ -12,7 +12,8 @@ import pytest
 
 from tests.mutants.loading import install
 from tests.mutants.mutants import MUTANTS
-from tests.mutants.trials import PROJECT, Trial, expected_rows, try_out
+from tests.mutants.trials import Trial, expected_rows, try_out
+from tests.support.processes import PROJECT
 
 NOTICED = [name for name, mutant in MUTANTS.items() if mutant.rows]
 AT_ONCE = 3

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import requests
 
 from contract.replay import ReplayingUpstream
 from contract.rows import all_rows
@@ -24,12 +16,11 @@ from contract.suite.row import Row, State
 from contract.suite.run import Result, run
 from contract.suite.server import Server
 from tests.mutants.mutants import MUTANTS
+from tests.support.proxy_server import ProxyServer
 
-PROJECT = Path(__file__).resolve().parents[2]
 CONFIGURATION = Path(__file__).with_name("gunicorn.conf.py")
 MODEL = "gemini-2.5-flash-image"
 KEY = "AIza-key-of-the-mutants"
-START_SECONDS, STOP_SECONDS = 60, 15
 
 
 class DidNotStart(Exception):
@@ -61,11 +52,11 @@ def expected_rows(name: str) -> list[Row]:
 
 
 def try_out(name: str, rows: Sequence[Row]) -> Trial:
-    """Run rows against the service with a fault, or without one if the name is empty."""
+    """Run rows against the service with a fault, or without one if the name is empty. Raises DidNotStart."""
     clients = Clients()
     upstream = ReplayingUpstream(port=0)
     try:
-        with upstream.running(), service(name, upstream.url) as url:
+        with TemporaryDirectory() as folder, upstream.running(), service(Path(folder), name, upstream.url) as url:
             server = Server(base_url=url, key=KEY, model=MODEL, clients=clients, reference=upstream, upstream=upstream)
             return Trial(name, list(run(rows, server)))
     finally:
@@ -73,64 +64,14 @@ def try_out(name: str, rows: Sequence[Row]) -> Trial:
 
 
 @contextmanager
-def service(name: str, upstream: str) -> Iterator[str]:
+def service(folder: Path, name: str, upstream: str) -> Iterator[str]:
     """The address of the service, which runs until the block ends."""
-    with TemporaryDirectory() as folder:
-        port = free_port()
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": folder,
-            "LANG": "C.UTF-8",
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "WEB_CONCURRENCY": "1",
-            "IMAGE_STORE_URL": f"{folder}/images",
-            "DATABASE_URL": f"sqlite:///{folder}/twinlens.sqlite3",
-            "GEMINI_BASE_URL": upstream,
-            "MUTANT": name,
-        }
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION)],
-                cwd=PROJECT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            wait_for(f"http://127.0.0.1:{port}", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            stop(process)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the service answers. Raises DidNotStart."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if requests.get(f"{url}/healthz", timeout=2).status_code == 200:
-                return
-        except requests.RequestException:
-            time.sleep(0.05)
-    raise DidNotStart(log.read_text(errors="replace")[-2000:])
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+    server = ProxyServer(folder, str(CONFIGURATION), GEMINI_BASE_URL=upstream, MUTANT=name)
     try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(STOP_SECONDS)
-
-
-def free_port() -> int:
-    """A port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        server.__enter__()
+    except AssertionError as error:
+        raise DidNotStart(str(error)[-2000:]) from None
+    try:
+        yield server.url
+    finally:
+        server.__exit__()

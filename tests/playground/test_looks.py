@@ -185,8 +185,9 @@ def axe() -> str:
     return (environment("playground-node") / "node_modules/axe-core/axe.min.js").read_text()
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("theme", "viewport"), [("light", WIDE), ("dark", NARROW)], ids=["light, wide", "dark, narrow"]
+)
 def test_axe_finds_nothing(visit: Callable[..., Visit], axe: str, tmp_path: Path, theme: str, viewport: dict[str, int]):
     page = visit(color_scheme=theme, viewport=viewport, reduced_motion="reduce", bypass_csp=True)
     page.page.evaluate(axe)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -30,10 +31,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def end_with_the_tests() -> None:
-    """In the child: take a SIGTERM when the test run is killed, which could no longer send it (Linux only)."""
+def end_with_the_tests(by: signal.Signals = signal.SIGTERM) -> None:
+    """In the child: take this signal when the test run is killed, which could no longer send it (Linux only)."""
     if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        LIBC.prctl(PR_SET_PDEATHSIG, by)
 
 
 def start(
@@ -43,9 +44,12 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path = PROJECT,
     user: str | None = None,
-    seconds: float = START_SECONDS,
+    by: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Starts a program in a process group of its own, and returns when it is ready. Its output goes to the log."""
+    """Starts a program in a process group of its own, and returns when it is ready. Its output goes to the log.
+
+    If the test run is killed, the program gets the signal `by`.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -56,14 +60,14 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=end_with_the_tests,
+            preexec_fn=partial(end_with_the_tests, by),
         )
     try:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + START_SECONDS
         while not is_ready():
             said = log.read_text(errors="replace")
             assert process.poll() is None, f"{command[0]} ended at its start:\n{said}"
-            assert time.monotonic() < end, f"{command[0]} is not ready after {seconds} s:\n{said}"
+            assert time.monotonic() < end, f"{command[0]} is not ready after {START_SECONDS} s:\n{said}"
             time.sleep(0.05)
     except BaseException:
         stop(process)
@@ -87,7 +91,7 @@ def running(
     command: Command, log: Path, is_ready: Callable[[], bool], by: signal.Signals = signal.SIGTERM, **options: object
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program that runs until the block ends, which is when it gets this signal. Options are those of `start`."""
-    process = start(command, log, is_ready, **options)  # type: ignore[arg-type]
+    process = start(command, log, is_ready, by=by, **options)  # type: ignore[arg-type]
     try:
         yield process
     finally:
