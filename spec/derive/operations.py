@@ -41,7 +41,6 @@ NO_KEY = re.compile(r"No key\b")
 class Dialect:
     """How an API names a place in its errors, and whether these have codes."""
 
-    name: str
     snake_case: bool
     has_codes: bool
 
@@ -62,8 +61,8 @@ class Dialect:
 
 
 DIALECTS = {
-    "openai_images": Dialect("openai_images", snake_case=False, has_codes=True),
-    "gemini_content": Dialect("gemini_content", snake_case=True, has_codes=False),
+    "openai_images": Dialect(snake_case=False, has_codes=True),
+    "gemini_content": Dialect(snake_case=True, has_codes=False),
 }
 
 
