@@ -50,6 +50,14 @@ const BY_CODE = {
   upstream_error: "broken",
   UPSTREAM_BROKEN: "broken",
   internal_error: "internal",
+  idempotency_key_reused: "value",
+  IDEMPOTENCY_KEY_REUSED: "value",
+  outcome_unknown: "broken",
+  OUTCOME_UNKNOWN: "broken",
+  operator_key_refused: "broken",
+  OPERATOR_KEY_REFUSED: "broken",
+  state_unavailable: "unavailable",
+  STATE_UNAVAILABLE: "unavailable",
 };
 const BY_STATUS = {
   400: "value",
