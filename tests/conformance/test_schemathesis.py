@@ -66,12 +66,12 @@ def google_key() -> str:
 
 @pytest.fixture(scope="module")
 def server(
-    upstream: ScriptedUpstream, google_key: str, tmp_path_factory: pytest.TempPathFactory
+    google: ScriptedUpstream, google_key: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProxyServer]:
     """A proxy whose upstream draws most of the time, and refuses wrong keys."""
-    upstream.answers(knows_only(google_key, answer_any))
+    google.answers(knows_only(google_key, answer_any))
     folder = tmp_path_factory.mktemp("proxy")
-    with ProxyServer(folder, GEMINI_BASE_URL=upstream.url, MODEL_ALIASES="openai=gemini-2.5-flash-image") as server:
+    with ProxyServer(folder, GEMINI_BASE_URL=google.url, MODEL_ALIASES="openai=gemini-2.5-flash-image") as server:
         yield server
 
 
