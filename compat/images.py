@@ -20,7 +20,7 @@ class InputImage:
     mime_type: str
     data: str | None = None
     uri: str | None = None
-    place: str = field(default="image", compare=False)  # the path of its field, for errors
+    place: str = field(default="image", compare=False, repr=False)  # the path of its field, for errors
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ from compat.openai_images import request_writer, response_reader
 from compat.openai_images import response as openai_response
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import OpenAIRequest, parse_edit, parse_edit_form, parse_generation
+from proxy.pictures.holding import hold_pictures, release
+from proxy.pictures.spool import SpoolMemory
 from tests.compat.errors import error_of
 from tests.compat.gemini_answers import JSON, PICTURES
 from tests.compat.openai_answers import BLOCKED, body_of, completed, encoded, partial, stream_of
@@ -496,7 +498,9 @@ def thought() -> None:
 def draft() -> None:
     events = gemini_answer({**OTHER_PICTURE, "thought": True}, PICTURE)
     assert events[-2] == ImageEnd()
-    assert shared(openai_stream(events))[0] == events_of(PNG)
+    held: list[Any] = []
+    hold_pictures(events, held, SpoolMemory(1_000_000))
+    assert shared(openai_stream(release(held)))[0] == events_of(PNG)
 
 
 @proof("the finish reason of a candidate with a picture")
