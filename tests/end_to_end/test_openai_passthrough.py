@@ -123,11 +123,11 @@ def test_pixels_of_any_size_are_made_here(from_openai: openai.OpenAI, upstream: 
 
 
 def test_an_error_passes_without_the_operators_key(from_openai: openai.OpenAI, upstream: ScriptedUpstream):
-    error = {"message": f"Bad key {OPERATORS_KEY}.", "type": "invalid_request_error", "param": None, "code": "x"}
-    upstream.answers(Answer({"error": error}, status=401, headers=(("retry-after", "7"),)))
-    with pytest.raises(openai.AuthenticationError) as caught:
+    error = {"message": f"Odd key {OPERATORS_KEY}.", "type": "invalid_request_error", "param": None, "code": "x"}
+    upstream.answers(Answer({"error": error}, status=400, headers=(("retry-after", "7"),)))
+    with pytest.raises(openai.BadRequestError) as caught:
         from_openai.images.generate(prompt="x", response_format="b64_json")
-    assert caught.value.body["message"] == "Bad key [key]."
+    assert caught.value.body["message"] == "Odd key [key]."
     assert caught.value.response.headers["retry-after"] == "7"
 
 

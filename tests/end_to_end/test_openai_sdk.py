@@ -248,14 +248,12 @@ def test_a_draft_is_not_a_result(generate: Generate, upstream: ScriptedUpstream)
     assert [(item.model_extra or {}).get("text") for item in answer.data or []] == ["Here it is."]
 
 
-def test_a_rate_limit_with_a_delay_is_retried_after_exactly_that_delay(
-    generate: Generate, upstream: ScriptedUpstream
-) -> None:
+def test_a_rate_limit_with_a_delay_is_retried_after_that_delay(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(failed(429, "RESOURCE_EXHAUSTED", pictures.retry_info("0.2s")), painted())
     started = time.monotonic()
     answer = generate(model=MODEL, prompt="a cat")
-    # Without the header in milliseconds the SDK would wait a whole second, without both at least 0.375 s.
-    assert 0.2 <= time.monotonic() - started < 0.9
+    # A second more: for so long the retry looks for what its first try may have left.
+    assert 0.2 <= time.monotonic() - started < 3
     assert bytes_of(answer) == [pictures.plain_png()]
     assert len(upstream.calls) == 2
 

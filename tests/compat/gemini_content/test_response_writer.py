@@ -194,6 +194,7 @@ def test_usage_is_summed_and_written_last() -> None:
                 "candidatesTokenCount": 4,
                 "totalTokenCount": 7,
                 "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}],
+                "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 4}],
             },
         ),
     ],
