@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from flask import Blueprint, Response, abort, request, send_file
 
-from compat.errors import ApiError, ErrorKind
+from compat.errors import ApiError, Bought, ErrorKind
 from proxy.pictures.store import Picture
 from proxy.routes import the_service
 from proxy.routes.errors import render
@@ -55,7 +55,7 @@ def deleted_meanwhile(_: FileNotFoundError) -> Response:
 def unreadable(error: OSError) -> Response:
     """The store failed. The picture's name, which is a permission, is not logged."""
     log.error("a stored picture could not be read: %s", error.strerror)
-    return render(ApiError(ErrorKind.INTERNAL, "The picture could not be read."))
+    return render(ApiError(ErrorKind.INTERNAL, "The picture could not be read.", bought=Bought.YES))
 
 
 def url_of_image() -> Callable[[str], str]:

@@ -49,7 +49,6 @@ O_429_THRICE = Result(openai.RateLimitError, 429, 3)
 O_502 = Result(openai.InternalServerError, 502)
 O_502_THRICE = Result(openai.InternalServerError, 502, 3)
 O_504 = Result(openai.InternalServerError, 504)
-O_CUT_THRICE = Result(openai.APIConnectionError, None, 3)
 
 # What Google's SDK returns or raises; it never repeats a call by itself.
 G_429 = Result(errors.ClientError, 429)
@@ -78,25 +77,25 @@ RESULTS = {
     "events-as-json": (O_502, O_502, G_NO_JSON, G_NO_EVENT),
     "list-of-numbers": (O_502, O_502, NOTHING, NOTHING),
     "broken-json": (O_502, O_502, G_NO_JSON, G_NO_EVENT),
-    "truncated": (O_502, O_CUT_THRICE, G_NO_JSON, G_NO_EVENT),
-    "short-length": (O_502, O_CUT_THRICE, G_NO_JSON, G_NO_EVENT),
+    "truncated": (O_502, O_502, G_NO_JSON, G_NO_EVENT),
+    "short-length": (O_502, O_502, G_NO_JSON, G_NO_EVENT),
     "no-gzip": (O_502, O_502, G_NO_GZIP, G_NO_GZIP),
-    "broken-gzip": (O_502, O_CUT_THRICE, G_NO_JSON, G_NO_EVENT),
-    "too-large": (O_502, O_CUT_THRICE, G_CUT, G_CUT),
+    "broken-gzip": (O_502, O_502, G_NO_JSON, G_NO_EVENT),
+    "too-large": (O_502, O_502, G_CUT, G_CUT),
     "silence": (O_504, O_504, G_504, G_504),
     "closed": (O_502, O_502, G_502, G_502),
     "reset": (O_502, O_502, G_502, G_502),
     "reset-after-head": (O_502, O_502, G_502, G_502),
-    "reset-in-picture": (O_502, O_CUT_THRICE, G_CUT, G_CUT),
-    "reset-between-chunks": (O_502, O_CUT_THRICE, G_CUT, G_CUT),
+    "reset-in-picture": (O_502, O_502, G_CUT, G_CUT),
+    "reset-between-chunks": (O_502, O_502, G_CUT, G_CUT),
     "no-body": (O_502, O_502, G_502, G_502),
-    "cut": (O_502, O_CUT_THRICE, G_CUT, G_CUT),
-    "cut-between-chunks": (O_502, O_CUT_THRICE, G_CUT, G_CUT),
-    "stall": (O_504, O_CUT_THRICE, G_CUT, G_CUT),
-    "drip": (O_504, O_CUT_THRICE, G_CUT, G_CUT),
+    "cut": (O_502, O_502, G_CUT, G_CUT),
+    "cut-between-chunks": (O_502, O_502, G_CUT, G_CUT),
+    "stall": (O_504, O_504, G_CUT, G_CUT),
+    "drip": (O_504, O_504, G_CUT, G_CUT),
     "drip-of-headers": (O_504, O_504, G_504, G_504),
     "broken-first-chunk": (O_502, O_502, G_502, G_502),
-    "broken-chunk": (O_502, O_CUT_THRICE, G_CUT, G_CUT),
+    "broken-chunk": (O_502, O_502, G_CUT, G_CUT),
 }
 UNREACHABLE = {  # nothing has been sent, so nothing is bought, however often it is asked for
     "refused": (O_502_THRICE, O_502_THRICE, G_502, G_502),

@@ -66,7 +66,7 @@ ASKED = {
     "an edit": an_edit(),
     "a generation below Google's own path": generation("/v1beta/openai/images/generations", response_format="b64_json"),
 }
-FLOWING = ("generateContent", "streamGenerateContent as events", "a generation as base64")  # the caller sees bytes
+FLOWING = ("generateContent", "streamGenerateContent as events")  # the caller sees bytes
 HELD = [name for name in ASKED if name not in (*FLOWING, "countTokens")]
 
 

@@ -17,7 +17,14 @@ SECONDS = 3.0
 KEPT = 2  # connections to the upstream that ended well and wait for the next call: as many as were used at once
 WAKERS = 30  # pipes and the like of one worker: its own few, and two of each thread of gevent's pool
 ESTABLISHED, LISTENING = "01", "0A"  # as /proc/net/tcp writes the states of TCP
-ITS_OWN = ("/dev/", "server.log", "twinlens-metrics-", "/wgunicorn-")  # what every worker has open from its start
+# What every worker has open from its start, and the database.
+ITS_OWN = ("/dev/", "server.log", "twinlens-metrics-", "/wgunicorn-", "twinlens.sqlite3")
+    "/dev/",
+    "server.log",
+    "twinlens-metrics-",
+    "/wgunicorn-",
+    "twinlens.sqlite3",
+)  # what every worker has open from its start
 
 
 @dataclass
