@@ -19,12 +19,6 @@ WAKERS = 30  # pipes and the like of one worker: its own few, and two of each th
 ESTABLISHED, LISTENING = "01", "0A"  # as /proc/net/tcp writes the states of TCP
 # What every worker has open from its start, and the database.
 ITS_OWN = ("/dev/", "server.log", "twinlens-metrics-", "/wgunicorn-", "twinlens.sqlite3")
-    "/dev/",
-    "server.log",
-    "twinlens-metrics-",
-    "/wgunicorn-",
-    "twinlens.sqlite3",
-)  # what every worker has open from its start
 
 
 @dataclass
