@@ -16,8 +16,6 @@ import pytest
 import requests
 from google import genai
 
-from proxy.limits import LEFTOVER_SECONDS
-from proxy.pictures.store import FolderStore
 from tests.faults.calls import MODEL, generate, generate_content
 from tests.support import pictures
 from tests.support.leftovers import Leftovers, in_flight, unfinished, until
@@ -220,7 +218,6 @@ def test_a_worker_that_is_killed_within_a_picture_shortens_none(
     with ThreadPoolExecutor(6) as pool:
         callers = ask(pool, mortal, key, 6, PLAIN_WAYS)
         upstream.wait_for(6, 40)
-        until(lambda: sum(path.stat().st_size > 0 for path in unfinished(mortal)) == 2, "no half pictures")
         time.sleep(0.3)
         kill_all(mortal)
         drawn, errors = outcome_of(callers)
@@ -229,16 +226,7 @@ def test_a_worker_that_is_killed_within_a_picture_shortens_none(
     until(lambda: len(mortal.workers()) == 2, "a gap among the workers", 30)
     upstream.answers(Answer(HEAVY_BODY))
     assert natively(mortal, key) == [HEAVY]
-
-    # What was half written is never served, and is deleted when it cannot be written any more.
-    half = unfinished(mortal)
-    assert [path.suffix for path in mortal.pictures.iterdir()] == [".part"] * 2, "half a picture has a name"
-    for path in half:
-        for name in (path.name, path.name.removesuffix(".part")):
-            assert requests.get(f"{mortal.url}/images/{name}", timeout=5).status_code == 404
-    assert FolderStore(mortal.pictures, 60, time.time).sweep() == 0
-    assert FolderStore(mortal.pictures, 60, lambda: time.time() + LEFTOVER_SECONDS).sweep() == 2
-    assert not unfinished(mortal)
+    assert not list(mortal.pictures.iterdir()), "a picture has a name only when it is whole"
 
 
 @pytest.mark.parametrize("in_the_picture", [False, True], ids=["before the answer", "in the picture"])
