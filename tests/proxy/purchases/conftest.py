@@ -36,7 +36,7 @@ def upstream() -> Upstream:
 
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abandoned_calls, "ABANDONED_SECONDS", 1.5)
+    monkeypatch.setattr(abandoned_calls, "ABANDONED_SECONDS", 0.6)
     monkeypatch.setattr(abandoned_calls, "RETRY_LOOK_SECONDS", 0.3)
     monkeypatch.setattr(abandoned_calls, "LOOK_SECONDS", 0.03)
     monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.03)
