@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
+from compat.image_models import CALLERS_KEY
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
+from proxy.jobs.jobs import Jobs
+from proxy.jobs.queue import Queue
+from proxy.jobs.webhooks import Webhooks
 from proxy.limits import (
     INPUT_SECONDS,
     INPUT_THREADS,
@@ -29,6 +34,7 @@ from proxy.routes import (
     description,
     errors,
     gemini_content,
+    job_requests,
     models,
     monitoring,
     observing,
@@ -36,12 +42,14 @@ from proxy.routes import (
     playground,
     stored_images,
 )
+from proxy.routes import jobs as image_jobs
 from proxy.routes.flow import ClosingResponse
 from proxy.routes.paths import CONVERTERS
 from proxy.routes.request_body import limit_body_time
 from proxy.service import Places, Service
 from proxy.settings import Settings
 from proxy.state.database import Database
+from proxy.upstream import webhook_client
 from proxy.upstream.client import Upstream
 
 
@@ -77,8 +85,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     store = open_store(settings.image_store_url, settings.image_ttl_seconds, threads.run)
     database, memory = Database(settings.database_url), SpoolMemory(SPOOL_MEMORY)
     purchases = Purchases(database, store, memory, settings.idempotency_seconds)
-    start_sweeping(store, purchases)
     catalogue = settings.catalogue()
+    jobs = open_jobs(app, settings, purchases, memory)
+    start_sweeping(store, purchases, jobs)
     metrics.note_models(catalogue.models())
     app.extensions[EXTENSION] = Service(
         settings,
@@ -89,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         Readiness(store.check, () if settings.sandbox else tuple(settings.servers()), database.trouble),
         memory,
         purchases,
+        jobs,
         Threads(INPUT_THREADS, INPUT_SECONDS),
     )
 
@@ -100,6 +110,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(observing.end)
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
+    app.register_blueprint(image_jobs.openai, url_prefix="/v1")
+    app.register_blueprint(image_jobs.openai, url_prefix="/v1beta/openai", name="google_openai_image_jobs")
+    app.register_blueprint(image_jobs.gemini)
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)
@@ -132,7 +145,25 @@ def open_upstreams(settings: Settings) -> dict[str, Upstream]:
     }
 
 
-def start_sweeping(store: Store, purchases: Purchases) -> None:
+def open_jobs(app: Flask, settings: Settings, purchases: Purchases, memory: SpoolMemory) -> Jobs:
+    """The jobs of this worker; those whose upstream key is the operator's can be anybody's."""
+    queue = Queue(
+        purchases.keeping,
+        memory,
+        settings.max_jobs,
+        settings.job_seconds,
+        any(model.upstream.key != CALLERS_KEY for model in settings.catalogue().models()),
+        partial(job_requests.prepare, app),
+        job_requests.renderer,
+    )
+    jobs = Jobs(queue, job_requests.renderer, calls_back=settings.webhook_url is not None)
+    if settings.webhook_url and settings.webhook_secret:
+        webhooks = Webhooks(jobs, settings.webhook_url, settings.webhook_secret, webhook_client.post)
+        queue.others.append(webhooks.deliver_due)
+    return jobs
+
+
+def start_sweeping(store: Store, purchases: Purchases, jobs: Jobs) -> None:
     """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS."""
 
     def sweep() -> None:
@@ -144,6 +175,7 @@ def start_sweeping(store: Store, purchases: Purchases) -> None:
             except OSError:
                 errors.log.warning("expired pictures could not be deleted")
             purchases.sweep()
+            jobs.sweep()
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

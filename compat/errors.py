@@ -60,6 +60,8 @@ class ErrorKind(Enum):
     IDEMPOTENCY_KEY_REUSED = auto()
     OUTCOME_UNKNOWN = auto()  # of a purchase whose worker is gone
     STATE_UNAVAILABLE = auto()  # the database, or the store of kept answers
+    JOB_LOST = auto()  # its worker ended before the job was sent, and with it the caller's key
+    JOB_CANCELLED = auto()
 
     INTERNAL = auto()
 
@@ -70,6 +72,7 @@ HOPELESS = frozenset(
         ErrorKind.BODY_TOO_SLOW,
         ErrorKind.QUOTA_EXHAUSTED,
         ErrorKind.IDEMPOTENCY_KEY_REUSED,
+        ErrorKind.JOB_CANCELLED,
     }
 )
 

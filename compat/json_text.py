@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` would make one for each call
@@ -13,6 +14,13 @@ DECODER = json.JSONDecoder()
 def dumps(value: Any) -> bytes:
     """The JSON of a value, without spaces and with its characters beyond ASCII escaped."""
     return ENCODER.encode(value).encode()
+
+
+def with_member(value: dict[str, Any], name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The JSON of an object, whose last member is JSON that comes in chunks and is not looked at."""
+    yield dumps(value)[:-1] + (b"," if value else b"") + dumps(name) + b":"
+    yield from chunks
+    yield b"}"
 
 
 def dicts(value: Any) -> list[dict[str, Any]]:

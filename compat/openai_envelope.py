@@ -47,6 +47,8 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str, str | None]] = {  # kind -> HTTP s
     ErrorKind.IDEMPOTENCY_KEY_REUSED: (422, INVALID, "idempotency_key_reused"),
     ErrorKind.OUTCOME_UNKNOWN: (502, "server_error", "outcome_unknown"),
     ErrorKind.STATE_UNAVAILABLE: (503, "service_unavailable_error", "state_unavailable"),
+    ErrorKind.JOB_LOST: (503, "service_unavailable_error", "job_lost"),
+    ErrorKind.JOB_CANCELLED: (400, INVALID, "job_cancelled"),
     ErrorKind.INTERNAL: (500, "server_error", "internal_error"),
 }
 MISSING_KEY = (  # the message

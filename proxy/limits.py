@@ -46,6 +46,18 @@ LOOK_SECONDS = 0.1  # between two looks into the database for a call that anothe
 HEARTBEAT_SECONDS = 10.0  # between two renewals of the leases of running calls
 LEASE_SECONDS = 30.0  # after which a worker that renews nothing counts as gone
 RECORD_TRIES = 6  # to record the end of a call while the database is away
+LONGEST_RECORD_PAUSE = 10.0  # seconds between two of them
+MORE_RECORD_TRIES = 60  # the same for a job, whose caller is patient
+JOB_LOOK_SECONDS = 1.0  # between two looks into the database for jobs that can start, and for events to deliver
+JOB_POLL_SECONDS = 2  # between two questions for a job's state, as its answers recommend
+LONGEST_JOB_WAIT_SECONDS = 60.0  # of `Prefer: wait`
+LONGEST_BACKOFF_SECONDS = 60.0  # between two attempts of a job, unless the upstream says more
+LANE_SECONDS = 60.0  # without a 429, after which an upstream key and model take any number of jobs at once again
+MOST_QUEUED_JOBS = 10_000  # of all workers together
+WEBHOOK_SECONDS = 15.0  # for a receiver to answer
+WEBHOOKS_AT_ONCE = 10  # per worker
+LONGEST_WEBHOOK_PAUSE = 3600.0
+WEBHOOK_DAY = 86400.0  # for which an event is delivered again and again
 
 
 def seconds_for(length: int) -> float:

@@ -12,6 +12,7 @@ from compat.image_models import Api, ModelCatalogue, ServedModel
 from proxy.caller import Caller
 from proxy.generation.target import Target
 from proxy.greenlets import Threads
+from proxy.jobs.jobs import Jobs
 from proxy.limits import OVERLOADED_RETRY_SECONDS
 from proxy.observation.readiness import Readiness
 from proxy.pictures.spool import SpoolMemory
@@ -58,6 +59,7 @@ class Service:
     readiness: Readiness
     memory: SpoolMemory  # for answers that are not whole yet
     purchases: Purchases
+    jobs: Jobs
     input_threads: Threads  # for input pictures that have to be converted
 
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -19,6 +20,8 @@ Network = IPv4Network | IPv6Network
 SANDBOX_KEY = "sandbox"
 GOOGLE = "https://generativelanguage.googleapis.com"
 HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
+
+WEBHOOK = re.compile(HTTP_URL.pattern + r"(\?[^\s#]*)?")
 
 SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
 POSTGRESQL_URL = re.compile(
@@ -69,6 +72,23 @@ def database_url(value: str) -> str:
         raise ValueError(
             "it must be sqlite:///path or postgresql://user:password@host:port/name, its password percent-encoded"
         )
+    return value
+
+
+def webhook_url(value: str) -> str:
+    if not WEBHOOK.fullmatch(value) or urlsplit(value).port == 0:
+        raise ValueError("it must be a URL such as https://host/path, without a password and a fragment")
+    return value
+
+
+def webhook_secret(value: str) -> str:
+    """`whsec_` and the base64 of 24 to 64 bytes, as Standard Webhooks has it."""
+    try:
+        key = b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("it must be whsec_ and the base64 of 24 to 64 random bytes")
     return value
 
 
@@ -142,6 +162,10 @@ class Settings:
     upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
     idempotency_seconds: int = setting(whole(60, 30 * 86400), 86400)
+    job_seconds: int = setting(whole(1, 7 * 86400), 3600)
+    max_jobs: int = setting(whole(1, 10_000), 100)
+    webhook_url: str | None = setting(webhook_url, None, secret=True)
+    webhook_secret: str | None = setting(webhook_secret, None, secret=True)
     cors_origins: tuple[str, ...] = setting(origins, ())
     log_format: str = setting(one_of("text", "json"), "text")
     log_salt: str = setting(text, "")
@@ -163,6 +187,8 @@ class Settings:
                     shown = " has a password in it" if "@" in value else f" is '{value}'" if column.repr else ""
                     raise SettingsError(f"{name}{shown}: {error}") from None
         settings = cls(**values)
+        if (settings.webhook_url is None) != (settings.webhook_secret is None):
+            raise SettingsError("WEBHOOK_URL and WEBHOOK_SECRET: one is set without the other")
         no_names: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
         for name in no_names:  # one at a time, so that the error names the right one
             try:

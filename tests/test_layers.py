@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.service",),
     ("proxy.server", "proxy.playground"),
     ("proxy.generation",),
+    ("proxy.jobs",),
     ("proxy.purchases",),
     ("proxy.pictures",),
     ("proxy.state",),
@@ -47,7 +48,7 @@ KNOWN_TO = {
     "PIL": ("proxy.pictures.reencoding", "proxy.pictures.input_pictures"),
     "marshmallow": ("compat",),
     "obstore": ("proxy.pictures.store",),
-    "sqlalchemy": ("proxy.state", "proxy.purchases", "proxy.access"),
+    "sqlalchemy": ("proxy.state", "proxy.purchases", "proxy.jobs", "proxy.access"),
     "alembic": ("proxy.state.migrate", "proxy.state.migrations"),
     "pysqlite3": ("proxy.state.engine",),
 }

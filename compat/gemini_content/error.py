@@ -53,6 +53,8 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error
     ErrorKind.IDEMPOTENCY_KEY_REUSED: (400, "INVALID_ARGUMENT"),
     ErrorKind.OUTCOME_UNKNOWN: (502, "UNAVAILABLE"),
     ErrorKind.STATE_UNAVAILABLE: (503, "UNAVAILABLE"),
+    ErrorKind.JOB_LOST: (503, "UNAVAILABLE"),
+    ErrorKind.JOB_CANCELLED: (499, "CANCELLED"),
     ErrorKind.INTERNAL: (500, "INTERNAL"),
 }
 NAMES: Mapping[int, str] = {  # Google's name of a status that is the upstream's own

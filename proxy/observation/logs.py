@@ -53,6 +53,7 @@ def fields_of(observation: Observation) -> dict[str, Any]:
         "output_tokens": usage.output_text_tokens + usage.output_image_tokens if usage else None,
         "cost": observation.cost,
         observation.delivery or "bought": True if observation.delivery else None,
+        "job": observation.job,
         "key": observation.key,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY as THIS_PROCESS
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from compat.image_models import ServedModel
+from compat.jobs import STATUSES
 from proxy.observation.record import Observation
 
 Metric = TypeVar("Metric", Counter, Histogram)
@@ -46,6 +47,11 @@ SAVED_USD = Counter("twinlens_saved_usd", "What those would have cost again, in 
 RECORDS = Gauge(
     "twinlens_purchase_records", "Purchases in the database, by state.", ["state"], multiprocess_mode="mostrecent"
 )
+JOBS = Gauge("twinlens_jobs", "Jobs in the database, by status.", ["status"], multiprocess_mode="mostrecent")
+OLDEST_JOB = Gauge(
+    "twinlens_oldest_job_seconds", "Age of the oldest job that is not over.", multiprocess_mode="mostrecent"
+)
+WEBHOOKS = Counter("twinlens_webhook_deliveries", "Attempts to deliver an event of a job.", ["outcome"])
 UNKNOWN_USAGE = Counter("twinlens_unknown_usage", "Answers whose usage could not be read.", ["surface", "model"])
 BYTES_IN = Counter("twinlens_bytes_in", "Bytes of request bodies.", ["surface"])
 BYTES_OUT = Counter("twinlens_bytes_out", "Bytes of answers.", ["surface"])
@@ -118,6 +124,13 @@ def note_records(states: Mapping[str, int]) -> None:
     """Sets how many records of purchases there are in each state."""
     for state in ("running", "done", "unknown", "lost", "released"):
         RECORDS.labels(state).set(states.get(state, 0))
+
+
+def note_jobs(statuses: Mapping[str, int], oldest: float) -> None:
+    """Sets how many jobs have each status, and the age in seconds of the oldest one that is not over."""
+    for status in STATUSES:
+        JOBS.labels(status).set(statuses.get(status, 0))
+    OLDEST_JOB.set(oldest)
 
 
 def note_ready(troubles: Collection[str]) -> None:

@@ -42,6 +42,7 @@ class Observation:
     usage: Usage | None = None
     usage_is_unknown: bool = False
     delivery: str | None = None  # `joined` or `replayed`, for an answer that another request bought
+    job: str | None = None  # the id of the job that was carried out
     saved: float | None = None  # USD that it would have cost to buy it again
     upstream: list[UpstreamTimes] = field(default_factory=list)
 

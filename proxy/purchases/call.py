@@ -26,6 +26,7 @@ class Made:
     chunks: Iterator[bytes]
     flows: bool = False  # whether its caller gets the first chunk before the last one is there
     bought: Bought = Bought.YES
+    refusal: ApiError | None = None  # what an upstream's error means that passes as it came
 
 
 running: set[Call] = set()  # of this worker: it does not stop before they are over
@@ -41,8 +42,10 @@ class Call:
         self.headers: Mapping[str, str] = {}
         self.body = Spool(memory)
         self.flows = False
+        self.was_ended = False  # by `stop`
         self.bought = Bought.UNKNOWN  # until it is over
         self.failure: ApiError | None = None
+        self.refusal: ApiError | None = None
         self.begun = Event()  # status and headers are there, or the failure
         self.over = Event()
         self.grown = Event()  # replaced with each chunk
@@ -54,7 +57,7 @@ class Call:
         chunks: Iterator[bytes] = iter(())
         try:
             made = make()
-            chunks, self.flows = made.chunks, made.flows
+            chunks, self.flows, self.refusal = made.chunks, made.flows, made.refusal
             if made.flows:
                 first = next(chunks, b"")
                 self.begin(made)
@@ -66,6 +69,7 @@ class Call:
         except ApiError as error:
             self.failure = error.with_traceback(None)  # which would keep this frame, and all that is in it
         except Stopped:
+            self.was_ended = True
             self.failure = ApiError(ErrorKind.INTERNAL, "The call was ended.", bought=Bought.UNKNOWN)
         except BaseException:
             log.exception("a call failed unexpectedly")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from compat.errors import ApiError, Bought, ErrorKind
 from proxy.greenlets import Task, sleep
-from proxy.limits import HEARTBEAT_SECONDS, LOOK_SECONDS, RECORD_TRIES
+from proxy.limits import HEARTBEAT_SECONDS, LONGEST_RECORD_PAUSE, LOOK_SECONDS, RECORD_TRIES
 from proxy.observation.metrics import note_records
 from proxy.purchases.call import Call
 from proxy.purchases.orders import Delivery, Order
@@ -59,8 +59,12 @@ class Keeping:
 
     def lease(self, id: str, call: Call) -> None:
         """From now on the lease of the call's record is renewed, until the call is over and recorded."""
-        self.leased.add(id)
+        self.hold(id)
         call.when_over(lambda: self.leased.discard(id))
+
+    def hold(self, id: str) -> None:
+        """From now on the lease of a record is renewed, as long as its id is in `leased`."""
+        self.leased.add(id)
         if self.heart is None:
             self.heart = Task(self.beat)
 
@@ -91,17 +95,17 @@ class Keeping:
             log.warning("an answer could not be kept: %s", error.strerror)
             return answer, None
 
-    def insist(self, record: Callable[[], Result]) -> Result | None:
+    def insist(self, record: Callable[[], Result], most_tries: int = RECORD_TRIES) -> Result | None:
         """Records the end of a call, several times if the database is away; None if it stays away.
 
         The lease of the record then runs out, which makes its outcome unknown.
         """
-        for tries in range(RECORD_TRIES):
+        for tries in range(most_tries):
             try:
                 return record()
             except DatabaseUnavailable as error:
                 log.warning("the end of a purchase cannot be recorded: %s", error)
-                sleep(tries)
+                sleep(min(tries, LONGEST_RECORD_PAUSE))
         return None
 
     def drop(self, body: str | None) -> None:
@@ -135,9 +139,13 @@ class Keeping:
         how = "replayed"
         while True:
             record = self.find(id)
+            if record and record.state == "cancelled":
+                raise order.cancelled()
+            if record and (record.state == "unsent" or (record.state == "queued" and not record.is_alive)):
+                raise order.job_lost()
             if record is None or record.state == "unknown" or (record.state == "running" and not record.is_alive):
                 raise order.outcome_unknown()
-            if record.state != "running":
+            if record.state not in ("running", "queued"):
                 return self.replay(record, order, how)
             how = "joined"
             sleep(LOOK_SECONDS)

@@ -13,6 +13,8 @@ UNKNOWN_OUTCOME = (
     "the answer. It is not asked for again."
 )
 NOT_KEPT = "The answer to this request was bought, but could not be kept. It is not bought again."
+JOB_LOST = "The worker that had accepted this job ended before the job was sent to the upstream. Nothing was bought."
+JOB_CANCELLED = "The job was cancelled."
 NEW_KEY = " The same Idempotency-Key gets this error again; a new one makes a new purchase."
 
 Render = Callable[[ApiError], tuple[int, Mapping[str, str], bytes]]  # an error as status, headers and body
@@ -48,6 +50,14 @@ class Order:
     def outcome_unknown(self) -> ApiError:
         """The worker that bought is gone."""
         return self.explained(ApiError(ErrorKind.OUTCOME_UNKNOWN, UNKNOWN_OUTCOME, bought=Bought.UNKNOWN))
+
+    def job_lost(self) -> ApiError:
+        """The worker that had the caller's key is gone, and had not bought."""
+        return ApiError(ErrorKind.JOB_LOST, JOB_LOST, bought=Bought.NO)
+
+    def cancelled(self) -> ApiError:
+        """The job was ended. Whether that was in time nobody knows."""
+        return self.explained(ApiError(ErrorKind.JOB_CANCELLED, JOB_CANCELLED, bought=Bought.UNKNOWN))
 
     def not_kept(self) -> ApiError:
         """The answer reached its first caller, or nobody, and is gone."""

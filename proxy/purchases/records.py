@@ -3,6 +3,11 @@
 Every function is one short transaction. A record is `running` while its owner, a worker, renews its lease; `done` when
 its answer is kept; `unknown` when its owner is gone and nobody can say whether a picture was bought; `lost` when its
 answer could not be kept; `released` when nothing was bought and only those who waited may read the answer.
+
+A record with a surface is a job: its caller left at once and asks for it later. It is `queued` until it is claimed and
+between its attempts; `unsent` when the only worker that had its caller's key ended before the upstream was asked; or
+`cancelled`. What is known of a job's worker can be wrong while the database is away: a job that was taken for `unknown`
+and then ends is recorded as it ended.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, false, func, select
 
 from compat.errors import Bought
 from proxy.limits import KEPT_SECONDS, LEASE_SECONDS
@@ -21,6 +26,8 @@ from proxy.state.database import Database
 from proxy.state.tables import purchases as table
 
 RUNNING, DONE, UNKNOWN, LOST, RELEASED = "running", "done", "unknown", "lost", "released"
+QUEUED, UNSENT, CANCELLED = "queued", "unsent", "cancelled"  # of jobs only
+UNFINISHED = (RUNNING, QUEUED)
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,12 @@ class Record:
     state: str
     owner: str
     fingerprint: str
-    is_alive: bool  # whether its owner's lease has not run out
+    is_alive: bool  # whether its owner's lease has not run out, or any other worker can go on with it
     status: int | None = None
     headers: Mapping[str, str] | None = None
     body: str | None = None  # its name in the store
     cost_micros: int | None = None
+    is_job: bool = False
 
 
 class Records:
@@ -47,35 +55,42 @@ class Records:
         self.owner = owner
         self.keep_seconds = keep_seconds
 
-    def claim(self, scope: str, key: str, fingerprint: str) -> tuple[bool, Record]:
+    def claim(
+        self, scope: str, key: str | None, fingerprint: str, job: Mapping[str, Any] | None = None
+    ) -> tuple[bool, Record]:
         """The record of an idempotency key, and whether it was made now, for the caller of this function to buy.
 
-        Raises DatabaseUnavailable.
+        `job` are the further columns of a record that is made as a job. Raises DatabaseUnavailable.
         """
-        now, id = self.database.now(), secrets.token_hex(16)
+        now = self.database.now()
+        values = {
+            "scope": scope,
+            "idempotency_key": key,
+            "fingerprint": fingerprint,
+            "state": QUEUED if job else RUNNING,
+            "owner": self.owner,
+            "lease_until": now + LEASE_SECONDS,
+            "joined": 0,
+            "created_at": now,
+            "expires_at": now + self.keep_seconds,
+            **(job or {}),
+        }
         with self.database.write() as connection:
-            insert = self.database.insert(table).values(
-                id=id,
-                scope=scope,
-                idempotency_key=key,
-                fingerprint=fingerprint,
-                state=RUNNING,
-                owner=self.owner,
-                lease_until=now + LEASE_SECONDS,
-                joined=0,
-                created_at=now,
-                expires_at=now + self.keep_seconds,
-            )
-            if connection.execute(insert.on_conflict_do_nothing().returning(table.c.id)).scalar():
-                return True, Record(id, RUNNING, self.owner, fingerprint, True)
-            row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
-            assert row  # the insert met it in this very transaction
-            if row.state == RUNNING and not row.is_alive:
-                self.update(connection, row.id, state=UNKNOWN)
-                return False, Record(row.id, UNKNOWN, row.owner, row.fingerprint, False)
-            if row.state == RUNNING and row.owner != self.owner:
-                self.update(connection, row.id, joined=table.c.joined + 1)
-            return False, row
+            while True:
+                id = secrets.token_hex(16)
+                insert = self.database.insert(table).values(id=id, **values).on_conflict_do_nothing()
+                if connection.execute(insert.returning(table.c.id)).scalar():
+                    return True, Record(id, values["state"], self.owner, fingerprint, True, is_job=bool(job))
+                row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
+                assert row  # the insert met it in this very transaction
+                if row.state in UNFINISHED and not row.is_alive:
+                    self.settle(connection, table.c.id == row.id)
+                    row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
+                    if row is None:
+                        continue  # nothing had been bought: the key is free again
+                if row.state in UNFINISHED and (job or row.owner != self.owner):
+                    self.update(connection, row.id, joined=table.c.joined + 1)
+                return False, row
 
     def abandon(self, scope: str, fingerprint: str) -> str:
         """Records a running call whose caller went away, and returns its id. Raises DatabaseUnavailable."""
@@ -102,6 +117,7 @@ class Records:
             (table.c.scope == scope)
             & (table.c.fingerprint == fingerprint)
             & table.c.idempotency_key.is_(None)
+            & table.c.job_surface.is_(None)
             & (table.c.joined == 0)
             & table.c.state.in_((RUNNING, DONE))
             & (table.c.expires_at > self.database.now())
@@ -156,6 +172,7 @@ class Records:
                 bought=bought.value,
                 cost_micros=cost_micros,
                 expires_at=self.database.now() + self.keep_seconds,
+                job_completed_at=self.database.now(),
             )
 
     def release(self, id: str, status: int, headers: Mapping[str, str], body: str | None) -> None:
@@ -202,26 +219,50 @@ class Records:
             return body
 
     def renew(self) -> None:
-        """Renews the leases of all running calls of this worker."""
-        mine = (table.c.owner == self.owner) & (table.c.state == RUNNING)
+        """Renews the leases of all calls and jobs of this worker."""
+        mine = (table.c.owner == self.owner) & table.c.state.in_(UNFINISHED)
         with self.database.write() as connection:
             connection.execute(table.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
-    def sweep(self) -> list[str]:
-        """Calls whose owner is gone become unknown; what has expired is deleted. Returns the names of its bodies."""
+    def settle(self, connection: Connection, condition: Any = None) -> None:
+        """Records what became of purchases whose owner is gone: of all of them, or of those that a condition names.
+
+        What was asked of the upstream has an unknown outcome. A job that was not goes on in another worker if that has
+        its upstream key.
+        """
         now = self.database.now()
-        dead = (table.c.state == RUNNING) & (table.c.lease_until < now)
-        keyed = table.c.idempotency_key.is_not(None)
+        dead = table.c.lease_until < now if condition is None else (table.c.lease_until < now) & condition
+        running, is_job = table.c.state == RUNNING, table.c.job_surface.is_not(None)
+        keyed, sent = table.c.idempotency_key.is_not(None), table.c.job_sent_at.is_not(None)
+        ours = table.c.job_key_is_ours == 1
+        over = {
+            "expires_at": now + self.keep_seconds,
+            "job_completed_at": now,
+            "webhook_at": case((table.c.webhook_tries.is_not(None), now)),
+        }
+        unsent = dead & is_job & ((table.c.state == QUEUED) | (running & ~sent))
+        connection.execute(
+            table.update()
+            .where(dead, running, sent | (~is_job & keyed))
+            .values(state=UNKNOWN, bought=Bought.UNKNOWN.value, **over)
+        )
+        connection.execute(table.update().where(unsent, running, ours).values(state=QUEUED))
+        connection.execute(
+            table.update()
+            .where(unsent, ~ours)
+            .values(state=UNSENT, bought=Bought.NO.value, idempotency_key=None, **over)
+        )
+        connection.execute(table.delete().where(dead, running, ~is_job, ~keyed))
+
+    def sweep(self) -> list[str]:
+        """Settles what dead owners left, and deletes what has expired. Returns the names of its bodies."""
         with self.database.write() as connection:
-            connection.execute(
-                table.update()
-                .where(dead, keyed)
-                .values(state=UNKNOWN, bought=Bought.UNKNOWN.value, expires_at=now + self.keep_seconds)
+            self.settle(connection)
+            expired = table.delete().where(
+                table.c.expires_at < self.database.now(), table.c.state != RUNNING, table.c.webhook_at.is_(None)
             )
-            connection.execute(table.delete().where(dead, ~keyed))
-            expired = table.delete().where(table.c.expires_at < now, table.c.state != RUNNING)
-            bodies = connection.execute(expired.returning(table.c.body)).scalars()
-            return [body for body in bodies if body]
+            deleted = connection.execute(expired.returning(table.c.body, table.c.job_request))
+            return [name for names in deleted for name in names if name]
 
     def count(self) -> dict[str, int]:
         """How many records there are in each state."""
@@ -230,8 +271,7 @@ class Records:
             return dict(rows.all())
 
     def select(self, connection: Connection, condition: Any) -> Record | None:
-        alive = table.c.lease_until > self.database.now()
-        row = connection.execute(select(table, alive.label("is_alive")).where(condition)).first()
+        row = connection.execute(select(table, self.is_alive().label("is_alive")).where(condition)).first()
         if not row:
             return None
         return Record(
@@ -244,7 +284,14 @@ class Records:
             json.loads(row.headers) if row.headers else None,
             row.body,
             row.cost_micros,
+            row.job_surface is not None,
         )
+
+    def is_alive(self) -> ColumnElement[bool]:
+        """SQL for whether a record's call goes on: in its owner, or else in any worker that has the upstream's key."""
+        unsent = table.c.job_sent_at.is_(None)
+        anywhere = case((table.c.job_key_is_ours == 1, unsent), else_=false())
+        return (table.c.lease_until > self.database.now()) | anywhere
 
     def update(self, connection: Connection, id: str, **values: Any) -> bool:
         return bool(connection.execute(table.update().where(table.c.id == id).values(**values)).rowcount)

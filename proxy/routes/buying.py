@@ -10,13 +10,16 @@ from urllib.parse import unquote_plus
 from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
+from proxy.generation.target import Target
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
 from proxy.purchases.orders import Order
-from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes import the_attempt, the_caller, the_observation, the_service
 from proxy.routes.errors import render_error
 from proxy.routes.flow import flow
+from proxy.routes.job_requests import accept_job, refuse_stream, take
+from proxy.routes.preferences import prefers_async
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # as long as Stripe's; visible ASCII
 QUERY_CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
@@ -28,25 +31,30 @@ def remember_content(*parts: bytes) -> None:
 
     Only a caller that may come back needs a fingerprint of it.
     """
-    if idempotency_key() is not None or sdk_retry_count() is not None:
+    if idempotency_key() is not None or sdk_retry_count() is not None or prefers_async():
         query = query_without_key(request.query_string.decode("latin-1"))
         g.fingerprint = fingerprint(request.method, request.path, query, parts)
 
 
-def buy(make: Callable[[], Made]) -> Response:
+def buy(make: Callable[[], Made], target: Target | None = None, *, is_stream: bool = False) -> Response:
     """The answer to the current request, whose content is remembered. `make` asks the upstream without its context.
+
+    With a target, which is what `make` asks, a caller that prefers that gets a job.
 
     A caller with an idempotency key, or with an SDK that counts its tries, may leave and come back. The answer to any
     other is made here, and its making ends when the caller leaves.
     """
+    if attempt := the_attempt():
+        return take(attempt, make)
     key, retry_count = idempotency_key(), sdk_retry_count()
-    if key is None and retry_count is None:
+    is_job = target is not None and prefers_async()
+    if key is None and retry_count is None and not is_job:
         made = make()
         chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
         return flow(chunks, made.headers, made.status)
     caller, observation = the_caller(), the_observation()
     order = Order(
-        scope=hashed(caller.key),
+        scope=scope_of_caller(),
         fingerprint=g.fingerprint,
         render=partial(render_error, dialect=caller.dialect),
         cost=lambda: observation.cost,
@@ -54,6 +62,9 @@ def buy(make: Callable[[], Made]) -> Response:
         key=key and hashed(key),
         retry_count=retry_count,
     )
+    if target and is_job:
+        refuse_stream(is_stream)
+        return accept_job(order, target, query_without_key(request.query_string.decode("latin-1")))
     delivery = the_service().purchases.buy(order, make)
     headers = dict(delivery.headers)
     if delivery.how:
@@ -67,6 +78,11 @@ def buy(make: Callable[[], Made]) -> Response:
         raise
     response.call_on_close(delivery.close)
     return response
+
+
+def scope_of_caller() -> str:
+    """Whose purchases and jobs are the sender's of the current request."""
+    return hashed(the_caller().key)
 
 
 def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
@@ -98,7 +114,8 @@ def idempotency_key() -> str | None:
 def seconds_to_keep() -> int | None:
     """How long what an answer points at has to last: as long as the answer itself, if it is kept; None if it is not."""
     settings = the_service().settings
-    return max(settings.image_ttl_seconds, settings.idempotency_seconds) if idempotency_key() else None
+    is_kept = idempotency_key() or the_attempt()
+    return max(settings.image_ttl_seconds, settings.idempotency_seconds) if is_kept else None
 
 
 def sdk_retry_count() -> int | None:

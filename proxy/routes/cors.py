@@ -6,11 +6,13 @@ from flask import Response, request
 
 from proxy.routes import the_service
 
-METHODS = "GET, POST"
+METHODS = "GET, POST, DELETE"
 PREFLIGHT_SECONDS = "600"
 EXPOSED = ", ".join(
     (
         "x-request-id",
+        "location",
+        "preference-applied",
         "retry-after",
         "retry-after-ms",
         "x-should-retry",

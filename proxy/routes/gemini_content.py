@@ -85,7 +85,7 @@ def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
         )
         return pass_answer(answer, target, observation)
 
-    return buy(make)
+    return buy(make, None if method == "countTokens" else target, is_stream=method == "streamGenerateContent")
 
 
 def translate(method: str, content: dict[str, Any], model: ServedModel) -> Response:
@@ -118,7 +118,7 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
             observation.error = error.kind.name.lower()
             return Made(200, headers, iter([frame(refusal, framing)]), bought=error.bought)
 
-    return buy(make)
+    return buy(make, target, is_stream=framing is not WHOLE)
 
 
 def resume(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -119,7 +119,7 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         chunks = write_answer(observation.events(events), created=created, prices=prices)
         return Made(200, {"Content-Type": "application/json", **headers}, chunks)
 
-    return buy(make)
+    return buy(make, target, is_stream=asked.stream)
 
 
 def headers_of(asked: OpenAIRequest) -> dict[str, str]:

@@ -137,7 +137,7 @@ def pass_request(
         chunks = write_answer(observation.events(events), created=int(time.time()), prices=model.upstream.prices)
         return Made(200, {"Content-Type": "application/json"}, chunks)
 
-    return buy(make)
+    return buy(make, target, is_stream=fields.get("stream") in (True, "true"))
 
 
 def look_ahead(answer: UpstreamAnswer) -> str | None:

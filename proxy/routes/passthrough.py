@@ -67,7 +67,7 @@ def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation
     delay = target.language.delay_of(body)
     if delay is not None and "retry-after" not in headers:
         headers.update(target.dialect.retry_headers(delay))
-    return Made(answer.status, headers, iter([body]), bought=error.bought)
+    return Made(answer.status, headers, iter([body]), bought=error.bought, refusal=error)
 
 
 def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:

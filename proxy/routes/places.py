@@ -5,12 +5,17 @@ from __future__ import annotations
 from flask import Response, g
 
 from proxy.observation import metrics
-from proxy.routes import the_service
+from proxy.routes import the_attempt, the_service
 from proxy.routes.buying import when_over
 
 
 def take_places(calls: int = 1) -> None:
-    """Before a request, and when the number of its calls is known. Raises OVERLOADED if all places are taken."""
+    """Before a request, and when the number of its calls is known. Raises OVERLOADED if all places are taken.
+
+    The calls of jobs have a limit of their own.
+    """
+    if the_attempt():
+        return
     held = g.get("places", 0)
     the_service().places.take(calls, held)
     metrics.IN_FLIGHT.inc(calls - held)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from flask import request
+from flask import g, request
 from gunicorn.http.errors import ParseException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from werkzeug.http import parse_options_header
@@ -18,6 +18,7 @@ from proxy.limits import MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, seconds_for
 from proxy.routes import the_service
 from proxy.routes.buying import remember_content
 from proxy.routes.caller_watch import watch_caller
+from proxy.routes.preferences import prefers_async
 
 
 def refuse_constant(name: str) -> None:
@@ -87,7 +88,10 @@ def read_body() -> bytes:
         if stream.length > most:
             raise too_large()
     watch_caller()
-    return b"".join(chunks)
+    body = b"".join(chunks)
+    if prefers_async():
+        g.body = body  # to be stored
+    return body
 
 
 def read_json_body() -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-REVISION = "0001"  # the last migration; revisions are numbers in order, and a later one still serves this release
+REVISION = "0002"  # the last migration; revisions are numbers in order, and a later one still serves this release
 
 metadata = MetaData()
 
@@ -26,7 +26,20 @@ purchases = Table(
     Column("body", Text),  # its name in the private store
     Column("bought", Text),
     Column("cost_micros", BigInteger),  # millionths of a USD
+    # Of jobs only; a record without a surface is none.
+    Column("job_surface", Text),  # the API that it speaks
+    Column("job_model", Text),  # by its public name
+    Column("job_key_is_ours", Integer),  # 1 if the upstream gets the operator's key: any worker can then run it
+    Column("job_request", Text),  # its name in the private store, until the job is over
+    Column("job_attempts", Integer),
+    Column("job_sent_at", Double),  # of the attempt that runs; none before the upstream is asked
+    Column("job_not_before", Double),  # of the next attempt
+    Column("job_completed_at", Double),
+    Column("webhook_at", Double),  # of the next delivery of its event; none if there is none to come
+    Column("webhook_tries", Integer),
     UniqueConstraint("scope", "idempotency_key", name="purchases_key"),
     Index("purchases_content", "scope", "fingerprint", "state"),
     Index("purchases_expiry", "expires_at"),
+    Index("purchases_state", "state", "job_not_before"),
+    Index("purchases_webhook", "webhook_at"),
 )

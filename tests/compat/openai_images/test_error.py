@@ -153,6 +153,8 @@ OURS_ALONE = {  # that no server tells as such: what an upstream means with the 
     ErrorKind.STATE_UNAVAILABLE: ErrorKind.UPSTREAM_UNAVAILABLE,
     ErrorKind.OUTCOME_UNKNOWN: ErrorKind.UPSTREAM_BROKEN,
     ErrorKind.IDEMPOTENCY_KEY_REUSED: ErrorKind.UPSTREAM_REJECTED,
+    ErrorKind.JOB_LOST: ErrorKind.UPSTREAM_UNAVAILABLE,
+    ErrorKind.JOB_CANCELLED: ErrorKind.INVALID_ARGUMENT,
 }
 
 

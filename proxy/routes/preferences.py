@@ -1,0 +1,32 @@
+"""What the current request prefers (RFC 7240): not to wait, or to wait for so many seconds."""
+
+from __future__ import annotations
+
+import re
+
+from flask import request
+
+from proxy.limits import LONGEST_JOB_WAIT_SECONDS
+
+SECONDS = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def preferences() -> dict[str, str]:
+    """The preferences by name, in lower case; of one that is there twice the first counts."""
+    found: dict[str, str] = {}
+    for preference in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip():
+            found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return found
+
+
+def prefers_async() -> bool:
+    """Whether the caller takes a job instead of an answer."""
+    return "respond-async" in preferences()
+
+
+def seconds_to_wait() -> float:
+    """How long the caller wants to wait for a job's end, at most LONGEST_JOB_WAIT_SECONDS; 0 if it does not say."""
+    value = preferences().get("wait", "")
+    return min(float(value), LONGEST_JOB_WAIT_SECONDS) if SECONDS.fullmatch(value) else 0.0
