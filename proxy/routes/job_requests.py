@@ -71,14 +71,14 @@ def accept_job(order: Order, target: Target, query: str) -> Response:
 
 
 def job_headers(record: Any) -> dict[str, str]:
-    """The headers of an answer that shows a job, among them those that tell what became of its request."""
+    """The headers of an answer that shows a job, among them those that say what became of its request."""
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if not record.job.is_over:
         return {**headers, "Retry-After": str(JOB_POLL_SECONDS)}
-    told = {name: value for name, value in record.headers.items() if name.lower().startswith("x-twinlens-")}
+    reported = {name: value for name, value in record.headers.items() if name.lower().startswith("x-twinlens-")}
     if record.headers.get("x-should-retry") == "false" or record.is_unknown:
-        told["x-should-retry"] = "false"
-    return headers | told
+        reported["x-should-retry"] = "false"
+    return headers | reported
 
 
 def location_of(record: Any, model: str) -> str:

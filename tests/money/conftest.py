@@ -91,6 +91,7 @@ class Service:
         body = {"contents": [{"parts": [{"text": "a cat"}]}]}
         headers = {"x-goog-api-key": self.key, **({"Idempotency-Key": key} if key else {})}
         method = options.pop("method", "generateContent")
+        headers.update(options.pop("headers", {}))
         return requests.post(
             f"{self.url(number)}/v1beta/models/{MODEL}:{method}", json=body, headers=headers, **options
         )

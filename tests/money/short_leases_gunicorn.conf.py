@@ -5,7 +5,12 @@ from pathlib import Path
 from proxy import limits
 
 # The workers are forked later and inherit these.
-for name, limit in {"ABANDONED_SECONDS": 3.0, "HEARTBEAT_SECONDS": 0.5, "LEASE_SECONDS": 3.0}.items():
+for name, limit in {
+    "ABANDONED_SECONDS": 3.0,
+    "HEARTBEAT_SECONDS": 0.5,
+    "LEASE_SECONDS": 3.0,
+    "JOB_LOOK_SECONDS": 0.3,
+}.items():
     assert hasattr(limits, name), f"proxy/limits.py has no {name}"
     setattr(limits, name, limit)
 
