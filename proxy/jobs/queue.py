@@ -20,7 +20,7 @@ from proxy.jobs.lanes import Lane
 from proxy.jobs.request import JobRequest, read_request
 from proxy.limits import JOB_LOOK_SECONDS, LEASE_SECONDS, LONGEST_BACKOFF_SECONDS, MORE_RECORD_TRIES
 from proxy.pictures.spool import SpoolMemory
-from proxy.purchases.call import Call, Made
+from proxy.purchases.call import INTERNAL_MESSAGE, Call, Made
 from proxy.purchases.keeping import Keeping
 from proxy.purchases.keyed_calls import micros
 from proxy.purchases.orders import Order, Render
@@ -122,9 +122,9 @@ class Queue:
 
     def withdraw(self, job: JobRecord) -> None:
         """The answer that would have named the job did not reach its caller: it is not started, if it was not yet."""
-        if job.id not in self.running:
-            self.keeping.insist(lambda: self.records.delete(job.id))
+        if self.keeping.insist(lambda: self.records.delete(job.id)):
             self.let_go(job.id)
+            self.keeping.drop(job.request)
 
     def stop(self) -> None:
         """No job starts any more. Those that wait, and that no other worker can run, fail as not bought."""
@@ -212,10 +212,16 @@ class Queue:
     def make(self, job: JobRecord, attempts: list[Attempt]) -> Made:
         """Reads the stored request again, records that the upstream is asked, and asks it."""
         if self.age_now(job) >= self.job_seconds:
-            raise self.too_late(ApiError(ErrorKind.OVERLOADED, "The job could not be started."))
+            raise self.too_late(ApiError(ErrorKind.OVERLOADED, "No attempt of the job could be made in time."))
         attempt = Attempt(job.id, job.surface or "", self.callers.get(job.id))
         attempts.append(attempt)
-        self.prepare(attempt, self.request_of(job))
+        try:
+            self.prepare(attempt, self.request_of(job))
+        except (ApiError, Stopped):
+            raise
+        except BaseException:
+            log.exception("the request of a job cannot be carried out")
+            raise ApiError(ErrorKind.INTERNAL, INTERNAL_MESSAGE) from None
         make = attempt.make
         assert make
         while True:

@@ -171,8 +171,9 @@ class JobRecords:
             .group_by(*kind)
         )
         with self.database.read() as connection:
-            rows = connection.execute(found).tuples().all()
-            return [Waiting(scope, model, bool(ours), oldest) for scope, model, ours, oldest in rows]
+            return [
+                Waiting(scope, model, bool(ours), oldest) for scope, model, ours, oldest in connection.execute(found)
+            ]
 
     def claim(self, waiting: Waiting) -> JobRecord | None:
         """The oldest of these jobs, for this worker to run; None if others have taken them all."""
@@ -245,10 +246,11 @@ class JobRecords:
             **self.over(),
         )
 
-    def delete(self, id: str) -> None:
-        """Forgets a job of which nobody knows, if it has not started."""
+    def delete(self, id: str) -> bool:
+        """Forgets a job of which nobody knows, if it has not started; whether it was forgotten."""
+        unstarted = (table.c.state == QUEUED) & (table.c.job_attempts == 0)
         with self.database.write() as connection:
-            connection.execute(table.delete().where(table.c.id == id, table.c.state == QUEUED))
+            return bool(connection.execute(table.delete().where(table.c.id == id, unstarted)).rowcount)
 
     def abandon_own(self, ids: Collection[str]) -> None:
         """This worker ends: its jobs that wait, and that no other can run, fail as not bought."""
@@ -281,7 +283,7 @@ class JobRecords:
         counts: dict[str, int] = {}
         oldest = 0.0
         with self.database.read() as connection:
-            for state, tried, failed, number, age in connection.execute(found.where(is_job).group_by(*kind)).tuples():
+            for state, tried, failed, number, age in connection.execute(found.where(is_job).group_by(*kind)):
                 status = {
                     QUEUED: jobs.IN_PROGRESS if tried else jobs.QUEUED,
                     RUNNING: jobs.IN_PROGRESS,

@@ -66,6 +66,8 @@ def accept_job(order: Order, target: Target, query: str) -> Response:
     response.headers["Location"] = location_of(record, record.model or target.model.name)
     if not is_first:
         response.headers["idempotent-replayed"] = "true"
+    elif not order.key:
+        response.call_on_close(lambda: None if observation.bytes_out else service.jobs.queue.withdraw(record))
     observation.job = record.id
     return response
 

@@ -1,11 +1,9 @@
 """Pictures as jobs: accepted at once, asked for later, on either API, on every worker and machine."""
 
 import base64
-import json
 import time
 from typing import Any
 
-import openai
 import pytest
 import requests
 from google import genai

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import gevent
 
@@ -23,11 +24,12 @@ class Bodies:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
         self.full = False
+        self.names = count()
 
     def keep(self, chunks: Iterator[bytes], seconds: float) -> str:
         if self.full:
             raise OSError(28, "No space left on device")
-        name = f"body-{len(self.kept)}"
+        name = f"body-{next(self.names)}"
         self.kept[name] = b"".join(chunks)
         return name
 
