@@ -56,6 +56,7 @@ LANE_SECONDS = 60.0  # without a 429, after which an upstream key and model take
 MOST_QUEUED_JOBS = 10_000  # of all workers together
 WEBHOOK_SECONDS = 15.0  # for a receiver to answer
 WEBHOOKS_AT_ONCE = 10  # per worker
+FIRST_WEBHOOK_PAUSE = 1.0  # seconds between the first two tries to deliver an event; then twice as much each time
 LONGEST_WEBHOOK_PAUSE = 3600.0
 WEBHOOK_DAY = 86400.0  # for which an event is delivered again and again
 

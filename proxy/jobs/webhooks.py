@@ -15,7 +15,7 @@ from compat.json_stream import MalformedJson, Path, Take, Value, read_json
 from compat.json_text import dumps
 from proxy.greenlets import Task
 from proxy.jobs.jobs import Jobs
-from proxy.limits import LONGEST_WEBHOOK_PAUSE, WEBHOOK_DAY, WEBHOOK_SECONDS, WEBHOOKS_AT_ONCE
+from proxy.limits import FIRST_WEBHOOK_PAUSE, LONGEST_WEBHOOK_PAUSE, WEBHOOK_DAY, WEBHOOK_SECONDS, WEBHOOKS_AT_ONCE
 from proxy.observation.metrics import WEBHOOKS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Webhooks:
             return None
         WEBHOOKS.labels("failed").inc()
         log.warning("the event of job %s is delivered again later (status %d)", record.id, status)
-        return min(max(2.0 ** min(tries - 1, 30), delay or 0), LONGEST_WEBHOOK_PAUSE)
+        return min(max(FIRST_WEBHOOK_PAUSE * 2.0 ** min(tries - 1, 30), delay or 0), LONGEST_WEBHOOK_PAUSE)
 
     def event(self, record: JobRecord, now: datetime) -> dict[str, Any]:
         """The event: the job as its surface shows it, without the bytes of its pictures."""

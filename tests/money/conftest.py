@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import requests
 from tests.support import pictures
 from tests.support.keys import new_key
 from tests.support.object_store import BUCKET, object_store
+from tests.support.postgres import PostgresServer
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import Call, Reply, ScriptedUpstream, Wire, http
 
@@ -114,25 +115,40 @@ def google() -> Iterator[Google]:
 @pytest.fixture
 def one_machine(google: Google, tmp_path: Path) -> Iterator[Service]:
     """Two workers with a file as their database, as `make run` starts them."""
-    with ProxyServer(tmp_path, CONFIGURATION, GEMINI_BASE_URL=google.upstream.url, WEB_CONCURRENCY="2") as server:
-        yield Service([server], google)
+    with on_one_machine(google, tmp_path) as service:
+        yield service
 
 
 @pytest.fixture
-def two_machines(google: Google, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
+def two_machines(google: Google, tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Service]:
     """Two services that share a PostgreSQL and a bucket."""
-    postgres = request.getfixturevalue("postgres_server")
+    with on_two_machines(google, tmp_path, postgres_server) as service:
+        yield service
+
+
+@contextmanager
+def on_one_machine(google: Google, folder: Path, **environment: str) -> Iterator[Service]:
+    """Two workers with a file as their database."""
+    environment = {"GEMINI_BASE_URL": google.upstream.url, "WEB_CONCURRENCY": "2", **environment}
+    with ProxyServer(folder, CONFIGURATION, **environment) as server:
+        yield Service([server], google)
+
+
+@contextmanager
+def on_two_machines(google: Google, folder: Path, postgres: PostgresServer, **environment: str) -> Iterator[Service]:
+    """Two services with a PostgreSQL and a bucket."""
     name = f"money_{time.monotonic_ns()}"
     postgres.execute(f"CREATE DATABASE {name}")
     with ExitStack() as stack:
         shared = {
-            **stack.enter_context(object_store(tmp_path / "s3")),
+            **stack.enter_context(object_store(folder / "s3")),
             "IMAGE_STORE_URL": f"s3://{BUCKET}/twinlens",
             "DATABASE_URL": postgres.url(name),
             "GEMINI_BASE_URL": google.upstream.url,
+            **environment,
         }
         servers = [
-            stack.enter_context(ProxyServer(tmp_path / folder, CONFIGURATION, **shared)) for folder in ("one", "other")
+            stack.enter_context(ProxyServer(folder / machine, CONFIGURATION, **shared)) for machine in ("one", "other")
         ]
         yield Service(servers, google)
     postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")

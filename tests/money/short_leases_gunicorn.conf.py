@@ -5,12 +5,14 @@ from pathlib import Path
 from proxy import limits
 
 # The workers are forked later and inherit these.
-for name, limit in {
+TIMES = {
     "ABANDONED_SECONDS": 3.0,
     "HEARTBEAT_SECONDS": 0.5,
     "LEASE_SECONDS": 3.0,
     "JOB_LOOK_SECONDS": 0.3,
-}.items():
+    "FIRST_WEBHOOK_PAUSE": 0.2,
+}
+for name, limit in TIMES.items():
     assert hasattr(limits, name), f"proxy/limits.py has no {name}"
     setattr(limits, name, limit)
 
