@@ -59,9 +59,13 @@ def path_items(document: Document) -> Iterator[tuple[str, Document]]:
         operations = {method: item[method] for method in METHODS if method in item}
         yield path, operations
         for other_path, operation_id in item.get("x-also-at", {}).items():
+            ids = {
+                method: operation_id if len(operations) == 1 else f"{method}{operation_id[0].upper()}{operation_id[1:]}"
+                for method in operations
+            }
             yield (
                 other_path,
-                {method: {**operation, "operationId": operation_id} for method, operation in operations.items()},
+                {method: {**operation, "operationId": ids[method]} for method, operation in operations.items()},
             )
 
 

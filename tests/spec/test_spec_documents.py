@@ -33,7 +33,7 @@ SCHEMAS = {"items", "not", "additionalProperties", "contentSchema"}
 KEYWORDS = {
     "document": {"openapi", "info", "tags", "paths", "components", "x-sources"},
     "source": {"what", "from", "date"},
-    "path": {"x-also-at", "get", "post"},
+    "path": {"x-also-at", "get", "post", "delete"},
     "operation": {
         *("operationId", "tags", "summary", "description"),
         *("security", "parameters", "requestBody", "responses"),
