@@ -7,9 +7,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -22,7 +23,7 @@ from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
 from proxy.generation.generation import generate
 from proxy.generation.target import Target
-from proxy.limits import SPOOL_MEMORY
+from proxy.limits import JOB_POLL_SECONDS, SPOOL_MEMORY
 from proxy.observation.readiness import can_connect
 from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.spool import SpoolMemory
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--key", help=f"a Google API key to try (else {' or '.join(KEY_VARIABLES)}, if set)")
     command("models", list_models, "the models that are served, with ratios and prices")
     draw = command("generate", draw_picture, "draw a picture, directly or through a running server")
-    draw.add_argument("prompt")
+    draw.add_argument("prompt", nargs="?", help="not needed with --job")
     draw.add_argument(
         "-o", "--output", type=Path, default=Path("picture.png"), help="where to write it; its ending says the format"
     )
@@ -71,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         "--url", help="a running server, such as http://127.0.0.1:8000; without it Google is called directly"
     )
     draw.add_argument("--key", help=f"a Google API key (else {' or '.join(KEY_VARIABLES)}); `sandbox` with SANDBOX=1")
+    draw.add_argument(
+        "--async",
+        dest="as_job",
+        action="store_true",
+        help="as a job of the running server: it goes on if this command is left, and --job takes it up again",
+    )
+    draw.add_argument("--job", metavar="ID", help="take up a job again")
     images = command("images", None, "stored pictures").add_subparsers(required=True, metavar="clean")
     clean = images.add_parser("clean", help="delete expired pictures", description="Deletes expired pictures now.")
     clean.set_defaults(run=clean_images)
@@ -173,6 +181,11 @@ def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
     if not key:
         return complain(f"a key is needed: give --key or set {KEY_VARIABLES[0]}")
     output: Path = options.output
+    is_job = options.as_job or options.job
+    if is_job and not options.url:
+        return complain("a job needs a running server: give --url")
+    if (options.prompt is None) == (options.job is None):
+        return complain("give a prompt, or the id of a job with --job")
     body = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
     if options.model:
         body["model"] = options.model
@@ -184,7 +197,12 @@ def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
     try:
         unfinished.touch()  # before anything is bought
         with elapsed_time():
-            picture = draw_at(options.url, body, key) if options.url else draw_directly(body, key, settings)
+            if is_job:
+                picture = draw_as_job(options.url, options.job, body, key)
+            elif options.url:
+                picture = draw_at(options.url, body, key)
+            else:
+                picture = draw_directly(body, key, settings)
         unfinished.write_bytes(picture)
         unfinished.replace(output)
     except ApiError as error:
@@ -199,15 +217,54 @@ def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
 
 def draw_at(url: str, body: dict[str, str], key: str) -> bytes:
     """A picture from a running server."""
-    headers = {"Authorization": f"Bearer {key}"}
-    response = requests.post(f"{url.rstrip('/')}/v1/images/generations", json=body, headers=headers, timeout=330)
+    answer = ask(requests.post, f"{url.rstrip('/')}/v1/images/generations", key, json=body, timeout=330)
+    return decode_whole(answer["data"][0]["b64_json"])
+
+
+def draw_as_job(url: str, id: str | None, body: dict[str, str], key: str) -> bytes:
+    """A picture from a job of a running server: from a new one, or from the one of that id.
+
+    Whoever leaves is given the id to take it up again with.
+    """
+    jobs = f"{url.rstrip('/')}/v1/images/jobs"
+    if id is None:
+        generations = f"{url.rstrip('/')}/v1/images/generations"
+        id = str(ask(requests.post, generations, key, json=body, prefer="respond-async", timeout=330)["id"])
+        print(f"job {id}", file=sys.stderr)
+    again = f"take the job up again with --job {id}"
+    try:
+        while True:
+            try:
+                job = ask(requests.get, f"{jobs}/{id}", key, prefer="wait=10", timeout=60)
+            except requests.RequestException:
+                time.sleep(JOB_POLL_SECONDS)  # a line that breaks loses nothing
+                continue
+            if job["status"] not in ("queued", "in_progress"):
+                break
+            time.sleep(0.2)  # should a server not wait
+    except KeyboardInterrupt:
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"left; {again}") from None
+    if job["status"] != "completed":
+        message = (job["error"] or {}).get("message", "the job was cancelled")
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
+    item = job["result"]["data"][0]
+    if "b64_json" in item:
+        return decode_whole(item["b64_json"])
+    return requests.get(item["url"], timeout=60).content
+
+
+def ask(send: Callable[..., requests.Response], url: str, key: str, prefer: str = "", **options: Any) -> dict[str, Any]:
+    """The JSON that a running server answers with. Raises its error, and requests.RequestException without one."""
+    headers = {"Authorization": f"Bearer {key}", **({"Prefer": prefer} if prefer else {})}
+    response = send(url, headers=headers, **options)
     if not response.ok:
         try:
             message = response.json()["error"]["message"]
         except (ValueError, KeyError, TypeError):
             message = f"the server answered with status {response.status_code}"
         raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
-    return decode_whole(response.json()["data"][0]["b64_json"])
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def draw_directly(body: dict[str, str], key: str, settings: Settings) -> bytes:

@@ -51,6 +51,23 @@ def test_a_picture_is_drawn_by_a_running_server(tmp_path: Path):
     assert "safety" in refused.stderr
 
 
+def test_a_picture_is_drawn_as_a_job_which_can_be_taken_up_again(tmp_path: Path):
+    with ProxyServer(tmp_path / "server", SANDBOX="1") as server:
+        common = ("--url", server.url, "--key", "sandbox")
+        done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--async", *common)
+        assert done.returncode == 0, done.stderr
+        id = done.stderr.split()[1]
+        again = run(tmp_path, "generate", "--job", id, "-o", "again.png", *common)
+        assert (again.returncode, again.stderr) == (0, "")
+        refused = run(tmp_path, "generate", "[[refused_image_safety]]", "--async", *common)
+        unknown = run(tmp_path, "generate", "--job", "imgjob_1", *common)
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cat.png").read_bytes()
+    assert refused.returncode == unknown.returncode == 1
+    assert "safety" in refused.stderr and "no job" in unknown.stderr
+    alone = run(tmp_path, "generate", "a cat", "--async", "--key", "sandbox")
+    assert (alone.returncode, "--url" in alone.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("cat.jpg", "JPEG"), ("cat.webp", "WEBP"), ("cat.PNG", "PNG"), ("cat", "PNG")]
 )
