@@ -257,6 +257,8 @@ def ask(send: Callable[..., requests.Response], url: str, key: str, prefer: str 
     """The JSON that a running server answers with. Raises its error, and requests.RequestException without one."""
     headers = {"Authorization": f"Bearer {key}", **({"Prefer": prefer} if prefer else {})}
     response = send(url, headers=headers, **options)
+    if prefer.startswith("wait") and response.status_code >= 500:
+        raise requests.ConnectionError  # of a proxy in between, or a service that starts again
     if not response.ok:
         try:
             message = response.json()["error"]["message"]

@@ -17,6 +17,7 @@ MODULES = (  # in the order in which the report shows them
     "openai_mistakes",
     "openai_repetition",
     "openai_situations",
+    "openai_jobs",
     "gemini_generate",
     "gemini_pictures",
     "gemini_streams",
@@ -24,6 +25,7 @@ MODULES = (  # in the order in which the report shows them
     "gemini_wire",
     "gemini_mistakes",
     "gemini_situations",
+    "gemini_operations",
 )
 
 

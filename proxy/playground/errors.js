@@ -53,6 +53,8 @@ const BY_CODE = {
   idempotency_key_reused: "value",
   IDEMPOTENCY_KEY_REUSED: "value",
   outcome_unknown: "broken",
+  job_lost: "unavailable",
+  job_cancelled: "value",
   OUTCOME_UNKNOWN: "broken",
   operator_key_refused: "broken",
   OPERATOR_KEY_REFUSED: "broken",
