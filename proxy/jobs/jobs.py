@@ -51,6 +51,8 @@ class Jobs:
 
         Raises STATE_UNAVAILABLE, OVERLOADED if too many jobs wait, and IDEMPOTENCY_KEY_REUSED.
         """
+        if self.queue.stopping and not key_is_ours:
+            raise ApiError(ErrorKind.OVERLOADED, "The server is stopping.", retry_after=OVERLOADED_RETRY_SECONDS)
         records = self.records()
         stored = None
         try:

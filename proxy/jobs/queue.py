@@ -144,6 +144,7 @@ class Queue:
                 if not trouble:
                     log.warning("no job can be started: %s", error)
                 trouble = True
+                self.settled_at = time.monotonic()  # once it is back, everybody has to renew its leases first
             except Exception:
                 log.exception("jobs cannot be started")
             self.wake.wait(self.pause())

@@ -69,12 +69,15 @@ class Keeping:
             self.heart = Task(self.beat)
 
     def beat(self) -> None:
+        pause = HEARTBEAT_SECONDS
         while self.leased:
-            sleep(HEARTBEAT_SECONDS)
+            sleep(pause)
             try:
                 self.records.renew()
+                pause = HEARTBEAT_SECONDS
             except DatabaseUnavailable as error:
                 log.warning("leases of running purchases cannot be renewed: %s", error)
+                pause = min(1.0, HEARTBEAT_SECONDS)  # once the database is back, others take who is late for gone
         self.heart = None
 
     # Keeping

@@ -59,16 +59,25 @@ def accept_job(order: Order, target: Target, query: str) -> Response:
     )
     is_ours = target.is_operators_key
     is_first, record = service.jobs.accept(order, caller.dialect.name, target.model.name, is_ours, stored, caller)
-    is_gemini = caller.dialect.name == "gemini"
-    chunks = service.jobs.write(record, caller.dialect.name, record.model or target.model.name)
-    response = flow(chunks, job_headers(record), 200 if is_gemini else 202)  # google-genai raises for a 202
-    response.headers["Preference-Applied"] = "respond-async"
-    response.headers["Location"] = location_of(record, record.model or target.model.name)
+    observation.job = record.id
+    try:
+        response = answer_with(record, record.model or target.model.name)
+    except BaseException:
+        if is_first and not order.key:
+            service.jobs.queue.withdraw(record)  # nobody will ever know of it
+        raise
     if not is_first:
         response.headers["idempotent-replayed"] = "true"
-    elif not order.key:
-        response.call_on_close(lambda: None if observation.bytes_out else service.jobs.queue.withdraw(record))
-    observation.job = record.id
+    return response
+
+
+def answer_with(record: Any, model: str) -> Response:
+    """The answer that names a job. Its status is 200 on Google's surface, since google-genai raises for a 202."""
+    surface = the_caller().dialect.name
+    chunks = the_service().jobs.write(record, surface, model)
+    response = flow(chunks, job_headers(record), 200 if surface == "gemini" else 202)
+    response.headers["Preference-Applied"] = "respond-async"
+    response.headers["Location"] = location_of(record, model)
     return response
 
 

@@ -267,3 +267,30 @@ def test_a_wrong_row_stops_the_start_and_the_message_names_file_and_row(environ:
 def test_a_model_can_be_moved_to_a_row_of_the_file(environ: dict[str, str]):
     settings = Settings.from_environ({**environ, "UPSTREAM_MODELS": "gemini-2.5-flash-image=house"})
     assert settings.catalogue().resolve(None).upstream.api is Api.OPENAI
+
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"WEBHOOK_URL": "https://x.example/hook"}, "WEBHOOK_SECRET"),
+        ({"WEBHOOK_SECRET": SECRET}, "WEBHOOK_URL"),
+        ({"WEBHOOK_URL": "https://u:hidden@x.example", "WEBHOOK_SECRET": SECRET}, "WEBHOOK_URL"),
+        ({"WEBHOOK_URL": "https://x.example", "WEBHOOK_SECRET": "hidden"}, "WEBHOOK_SECRET"),
+        ({"WEBHOOK_URL": "https://x.example", "WEBHOOK_SECRET": "whsec_aGlkZGVu"}, "WEBHOOK_SECRET"),
+        ({"JOB_SECONDS": "0"}, "JOB_SECONDS"),
+    ],
+)
+def test_settings_of_jobs_that_cannot_be_used(environ: dict[str, str], name: str):
+    with pytest.raises(SettingsError, match=name) as raised:
+        Settings.from_environ(environ)
+    assert "hidden" not in str(raised.value) and "aGlkZGVu" not in str(raised.value)
+
+
+def test_an_address_of_events_may_have_a_query():
+    environ = {"WEBHOOK_URL": "https://x.example/hook?token=1", "WEBHOOK_SECRET": SECRET}
+    settings = Settings.from_environ(environ)
+    assert settings.webhook_url == environ["WEBHOOK_URL"]
+    assert SECRET not in repr(settings) and "token" not in repr(settings)

@@ -6,7 +6,6 @@ import gevent
 import pytest
 
 from compat.errors import ApiError, Bought
-from proxy.jobs import queue
 from proxy.state.database import Database, DatabaseUnavailable
 from tests.proxy.jobs.conftest import EXHAUSTED, OVERLOADED, RATE_LIMITED, TOO_LATE, UNREACHABLE, MakeWorker, Upstream
 from tests.proxy.purchases.shop import Bodies
@@ -190,18 +189,19 @@ def test_too_many_waiting_jobs_are_refused(worker: MakeWorker, monkeypatch: pyte
     monkeypatch.setattr(records, "MOST_QUEUED_JOBS", 2)
     one = worker()
     one.jobs.queue.stopping = True
-    one.submit("1")
-    one.submit("2")
+    one.submit("1", ours=True)
+    one.submit("2", ours=True)
     with pytest.raises(ApiError, match="Too many jobs"):
-        one.submit("3")
+        one.submit("3", ours=True)
+    with pytest.raises(ApiError, match="stopping"):
+        one.submit("its key would end with this worker")
     assert len(one.bodies.kept) == 2
 
 
 def test_an_answer_that_nobody_got_withdraws_its_job(worker: MakeWorker, upstream: Upstream):
     one = worker()
     one.jobs.queue.stopping = True
-    job = one.submit("a cat")
+    job = one.submit("a cat", ours=True)
     one.jobs.queue.withdraw(job)
     assert one.jobs.find(job.id, "ann", "openai") is None
-    assert not one.bodies.kept and not one.jobs.queue.callers
-    assert queue.queues
+    assert not one.bodies.kept
