@@ -46,6 +46,8 @@ LOOK_SECONDS = 0.1  # between two looks into the database for a call that anothe
 HEARTBEAT_SECONDS = 10.0  # between two renewals of the leases of running calls
 LEASE_SECONDS = 30.0  # after which a worker that renews nothing counts as gone
 RECORD_TRIES = 6  # to record the end of a call while the database is away
+SUCCESSOR_SECONDS = 3600.0  # for which a key's calls go to a model's successor before the model is tried again
+MOST_SUCCESSION_KEYS = 10_000  # keys for which that is remembered in a worker
 
 
 def seconds_for(length: int) -> float:

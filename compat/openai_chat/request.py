@@ -16,6 +16,7 @@ from compat.openai_chat.messages import Conversation, Messages, Picture, StoredP
 from compat.openai_fields import (
     FIELDS,
     check,
+    ignored_sampling,
     ignores_compression,
     read_aspect_ratio,
     read_google,
@@ -209,6 +210,7 @@ def ignored_names(checked: Mapping[str, Any], names: Mapping[str, str], model: S
             yield f"image_config.{name}"
     if checked.get("image_size") and not model.upstream.tiers:
         yield names["image_size"]
+    yield from ignored_sampling(checked, model)
     if model.upstream.openai and checked.get("google"):
         yield "google"
     if ignores_compression(checked):

@@ -17,7 +17,7 @@ from proxy.settings import Network
 
 log = logging.getLogger("twinlens")
 
-HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
+HOST = re.compile(r"[A-Za-z0-9._\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
 
 blueprint = Blueprint("stored_images", __name__)
 
