@@ -83,6 +83,10 @@ class ImageModel:
     openai: OpenAIServer | None = None  # its server, if it speaks OpenAI's API
     key: str = CALLERS_KEY  # which one is sent: `caller`, `none`, or `env:NAME` for an environment variable's
 
+    def has_ended(self, today: date) -> bool:
+        """Whether its announced end has passed."""
+        return self.retires is not None and self.retires <= today
+
     @property
     def api(self) -> Api:
         """The API of its server."""
@@ -338,7 +342,7 @@ class ModelCatalogue:
         message = f"The model '{name}' does not exist or is not served here. "
         if bare in OPENAI_IMAGE_MODELS:  # which are served unless they are turned off
             message += (
-                "The operator of this proxy has turned OpenAI's names off: "
+                "The operator of this proxy has turned OpenAI's names off (MODEL_ALIASES=none): "
                 f"MODEL_ALIASES={bare}={next(iter(self.upstreams))} accepts this one. "
             )
         elif any(row.name == bare for row in MODELS):

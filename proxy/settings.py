@@ -190,8 +190,8 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Reads and checks all variables; an empty one counts as not set. Raises SettingsError."""
-        values = {}
+        """Reads and checks all variables; an empty one counts as not set. Raises SettingsError: a line for each."""
+        values, wrong = {}, []
         for column in fields(cls):
             name = column.name.upper()
             if column.metadata and (value := environ.get(name, "").strip()):
@@ -199,7 +199,9 @@ class Settings:
                     values[column.name] = column.metadata["read"](value)
                 except ValueError as error:
                     shown = " has a password in it" if "@" in value else f" is '{value}'" if column.repr else ""
-                    raise SettingsError(f"{name}{shown}: {error}") from None
+                    wrong.append(f"{name}{shown}: {error}")
+        if wrong:
+            raise SettingsError("\n".join(wrong))
         settings = cls(**values)
         if settings.served_models and settings.models_file.only:
             raise SettingsError("SERVED_MODELS: MODELS_FILE has only = true, which serves no built-in model")

@@ -182,8 +182,9 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that validated fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
-    fields = {name: value for name, value in checked.items() if name not in PICTURES}  # whose base64 is not kept twice
-    return read_for(fields, schema, images, mask, default_format, model)
+    if schema is JsonSchema:  # the base64 of its pictures is not kept twice
+        checked = {name: value for name, value in checked.items() if name not in PICTURES}
+    return read_for(checked, schema, images, mask, default_format, model)
 
 
 def read_for(
@@ -194,7 +195,7 @@ def read_for(
     default_format: str,
     model: ServedModel,
 ) -> OpenAIRequest:
-    """The same request for a model. `checked` has no pictures."""
+    """The same request for a model. `checked` has none of the pictures."""
     if not model.upstream.openai:  # whose server gets fields that we do not know as they are
         refuse_other_images(checked, schema)
     output = read_output(checked)

@@ -24,12 +24,13 @@ FOLDER = FIXTURES / "gemini_content"
 OPERATIONS = ("generate_content", "stream_generate_content", "count_tokens", "models")
 JSON_TYPE = "application/json; charset=UTF-8"
 EVENT_STREAM = "text/event-stream"
+SUCCESSOR = "successor"  # no fixture: every model has been retired but the newest, which draws
 _EVENT_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
 
 
 def known_names() -> list[str]:
     """Every situation that a prompt can name."""
-    return known_situations(FOLDER, OPERATIONS)
+    return sorted([*known_situations(FOLDER, OPERATIONS), SUCCESSOR])
 
 
 def replay(situation: str, operation: str, *, sse: bool, key: str) -> Replay:
