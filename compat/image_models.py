@@ -271,7 +271,7 @@ class ModelCatalogue:
         self.rows = {model.name: model for model in (*MODELS, *own)}
         self.upstreams = {name: self.rows[name] for name in (*built_in, *(row.name for row in own))}
         self.aliases = {alias: row.name for row in own for alias in row.aliases}
-        self.chosen: set[str] = set()  # public names whose upstream model the operator has chosen
+        chosen: set[str] = set()  # public names whose upstream model the operator has chosen
         self.retired: Collection[str] = ()  # upstream models whose successors draw
         self.instead: str | None = None  # the model that is meant, whatever name is asked for
         self.unlisted: Mapping[str, str] = {}  # OpenAI's names, accepted by default
@@ -279,13 +279,16 @@ class ModelCatalogue:
             public = self.upstreams[self.known(name)]
             upstream_name = bare_name(upstream_name)
             self.upstreams[public.name] = self.rows.get(upstream_name) or unknown_upstream(upstream_name, public)
-            self.chosen.add(public.name)
+            chosen.add(public.name)
         named = dict(aliases or {})
         openai = named.pop(OPENAI_NAMES, None)
         given = {bare_name(alias): self.known(name) for alias, name in named.items()}
         if openai:
             given = {**dict.fromkeys(OPENAI_IMAGE_MODELS, self.known(openai)), **given}
         self.aliases = {**given, **self.aliases}
+        self.successors = {
+            name: self.successor_of(row) for name, row in self.upstreams.items() if row.successor and name not in chosen
+        }
         if openai is None:
             self.unlisted = dict.fromkeys(OPENAI_IMAGE_MODELS, next(iter(self.upstreams)))
 
@@ -326,14 +329,13 @@ class ModelCatalogue:
         if public is None:
             raise ApiError(ErrorKind.MODEL_NOT_FOUND, self.not_found(name or "", requested_name), param="model")
         upstream = self.upstreams[public]
-        successor = None if public in self.chosen else self.successor_of(upstream)
+        successor = self.successors.get(public)
         model = ServedModel(public, requested_name, upstream.upstream_name or upstream.name, upstream, successor)
         return model.succeeded() if successor and upstream.name in self.retired else model
 
-    def successor_of(self, upstream: ImageModel) -> ImageModel | None:
+    def successor_of(self, upstream: ImageModel) -> ImageModel:
         """The row that succeeds another, at the same server and with the same key."""
-        if not upstream.successor:
-            return None
+        assert upstream.successor
         row = self.rows.get(upstream.successor) or unknown_upstream(upstream.successor, upstream)
         return replace(row, base_url=upstream.base_url, openai=upstream.openai, key=upstream.key)
 

@@ -53,9 +53,9 @@ class Successors:
         now = self.now()
         return frozenset(name for name, end in ends.items() if end > now)
 
-    def of(self, model: ServedModel) -> ServedModel | None:
-        """The model as its successor draws it; None if it has none, or is not followed."""
-        return model.succeeded() if self.are_followed and model.successor else None
+    def may_follow(self, model: ServedModel) -> bool:
+        """Whether the model has a successor that is asked where it is not there."""
+        return self.are_followed and model.successor is not None
 
     def follow(self, fingerprint: str, model: ServedModel, make: Callable[[ServedModel], Made]) -> Made:
         """What `make` makes of a model, or of its successor if the model is not there.
@@ -66,10 +66,9 @@ class Successors:
         try:
             return make(model)
         except ApiError as error:
-            successor = self.of(model)
-            if not successor or error.missing_model != model.upstream_name:
+            if not self.may_follow(model) or error.missing_model != model.upstream_name:
                 raise
-            first = error
+            first, successor = error, model.succeeded()
         try:
             made = make(successor)
         except ApiError as error:
@@ -85,15 +84,18 @@ class Successors:
         self,
         fingerprint: str,
         target: Target,
-        successor: Target | None,
         ask: Callable[[Target], UpstreamAnswer],
         *,
         remember: bool = True,
     ) -> tuple[Target, UpstreamAnswer]:
         """The answer of a target, or of its successor if it says that the model is not there, and whose it is."""
         answer = ask(target)
-        if not successor or answer.status != NOT_FOUND or not is_about_its_model(answer, target):
+        is_followed = (
+            answer.status == NOT_FOUND and self.may_follow(target.model) and is_about_its_model(answer, target)
+        )
+        if not is_followed:
             return target, answer
+        successor = target.drawing(target.model.succeeded())
         try:
             other = ask(successor)
         except BaseException:

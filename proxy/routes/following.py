@@ -22,7 +22,7 @@ def follow(model: ServedModel, make: Callable[[ServedModel], Made]) -> Callable[
         observation.note_model(one)
         made = make(one)
         made = replace(made, headers={**made.headers, **observation.model_header()})
-        if one is model and not successors.of(model):
+        if not successors.may_follow(one):
             return made
         first = next(made.chunks, b"")  # what is not there is known by then
         return replace(made, chunks=resume(first, made.chunks))

@@ -74,8 +74,7 @@ def call_model(target: str, version: str | None = None) -> Response:
 def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
     """Google's answer to a request that goes up as it came."""
     service, observation, caller = the_service(), the_observation(), the_caller()
-    target, later = the_target(model), service.successors.of(model)
-    successor = target.drawing(later) if later else None
+    target = the_target(model)
     query = query_without_key(request.query_string.decode("latin-1"))
     headers = headers_up(HEADERS_UP, gzip=service.settings.upstream_gzip)
 
@@ -87,7 +86,7 @@ def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
     def make() -> Made:
         # Counting may be what a model cannot do: that says nothing of its drawing.
         remember = method != COUNT
-        asked, answer = service.successors.follow_answer(caller.fingerprint, target, successor, ask, remember=remember)
+        asked, answer = service.successors.follow_answer(caller.fingerprint, target, ask, remember=remember)
         observation.note_model(asked.model)
         return pass_answer(answer, asked, observation)
 
