@@ -157,9 +157,9 @@ def models_at(upstream: Upstream, key: str | None) -> tuple[list[str], str]:
     except ApiError as error:
         return [], error.message
     if answer.status != HTTPStatus.OK:
-        error = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
+        found = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
         where = f" (GET {url})" if answer.status == HTTPStatus.NOT_FOUND else ""
-        return [], without_key(f"{one_line(error.message)}{where}", key)
+        return [], without_key(f"{one_line(found.message)}{where}", key)
     try:
         content = json.loads(body)
         rows = content["models"] if upstream.api is Api.GEMINI else content["data"]
@@ -201,9 +201,9 @@ def trouble_with(upstream: Upstream, model: ServedModel, key: str | None, listed
         return error
     if answer.status < HTTPStatus.BAD_REQUEST:
         return None
-    error = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
-    is_gone = error.kind is ErrorKind.MODEL_NOT_FOUND and names_model(error.message, name)
-    return replace(error, missing_model=name if is_gone else None)
+    found = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
+    is_gone = found.kind is ErrorKind.MODEL_NOT_FOUND and names_model(found.message, name)
+    return replace(found, missing_model=name if is_gone else None)
 
 
 def one_line(text: str) -> str:

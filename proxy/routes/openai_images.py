@@ -111,9 +111,11 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
     created = int(time.time())
 
     def make(model: ServedModel) -> Made:
-        order = asked if model is asked.model else asked.drawn_by(model)
-        pictures = {"input_images": prepared.input_images, "mask": prepared.mask}
-        image_request = prepared if order is asked else replace(order.image_request, **pictures)
+        order, image_request = asked, prepared
+        if model is not asked.model:
+            order = asked.drawn_by(model)
+            images, mask = prepared.input_images, prepared.mask
+            image_request = replace(order.image_request, input_images=images, mask=mask)
         headers, prices = headers_of(order), model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
         events = generate(target_of(model), image_request, service.memory, silence=silence)
