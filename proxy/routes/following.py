@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
+from compat.errors import ApiError
 from compat.image_models import ServedModel
 from proxy.purchases.call import Made
 from proxy.routes import the_caller, the_observation, the_service
@@ -22,12 +23,20 @@ def follow(model: ServedModel, make: Callable[[ServedModel], Made]) -> Callable[
         observation.note_model(one)
         made = make(one)
         made = replace(made, headers={**made.headers, **observation.model_header()})
-        if not successors.may_follow(one):
+        if not successors.may_follow(model):
             return made
         first = next(made.chunks, b"")  # what is not there is known by then
         return replace(made, chunks=resume(first, made.chunks))
 
-    return lambda: successors.follow(caller.fingerprint, model, begun)
+    def followed() -> Made:
+        try:
+            return successors.follow(caller.fingerprint, model, begun)
+        except ApiError as error:
+            if error.missing_model == model.upstream_name:
+                observation.note_model(model)  # its successor is not there either
+            raise
+
+    return followed
 
 
 def resume(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

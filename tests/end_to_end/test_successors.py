@@ -103,6 +103,17 @@ def test_a_404_that_does_not_name_the_model_is_not_followed(server: ProxyServer,
     assert models_of(upstream.calls) == [OLD, OLD]
 
 
+def test_a_replay_names_the_model_that_drew(server: ProxyServer, upstream: ScriptedUpstream, key: str):
+    upstream.answers(has_only_the_successor)
+    headers = {"Idempotency-Key": "once"}
+    for _ in range(2):
+        images = openai_sdk(server, key).images.with_raw_response
+        answer = images.generate(model=OLD, prompt="x", extra_headers=headers)
+        assert answer.headers["x-twinlens-model"] == NEW
+    assert answer.headers["idempotent-replayed"] == "true"
+    assert models_of(upstream.calls) == [OLD, NEW]
+
+
 def test_it_is_off_where_the_operator_says_so(tmp_path: Path, upstream: ScriptedUpstream, key: str):
     upstream.answers(has_only_the_successor)
     with ProxyServer(tmp_path, GEMINI_BASE_URL=upstream.url, FOLLOW_SUCCESSORS="0") as server:

@@ -20,7 +20,6 @@ OPENAI_PATHS = [
     ("GET", "/models/", END_IN_V1),
     ("GET", f"/models/{MODEL}", f"{END_IN_V1}: the address is /v1/models/{MODEL}."),
     ("POST", "/v1//images/generations", "Did you mean /v1/images/generations?"),
-    ("POST", "//v1/images/generations", "Did you mean /v1/images/generations?"),
     ("GET", "/v1//models", "Did you mean /v1/models?"),
     ("POST", "/V1/images/generations", "Did you mean /v1/images/generations?"),
     ("POST", "/v1/Images/Generations", "Did you mean /v1/images/generations?"),
