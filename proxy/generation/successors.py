@@ -66,7 +66,10 @@ class Successors:
         try:
             return make(model)
         except ApiError as error:
-            if not self.may_follow(model) or error.missing_model != model.upstream_name:
+            if error.missing_model != model.upstream_name:
+                raise
+            if not self.may_follow(model):
+                self.forget(fingerprint)
                 raise
             first, successor = error, model.succeeded()
         try:
@@ -90,10 +93,10 @@ class Successors:
     ) -> tuple[Target, UpstreamAnswer]:
         """The answer of a target, or of its successor if it says that the model is not there, and whose it is."""
         answer = ask(target)
-        is_followed = (
-            answer.status == NOT_FOUND and self.may_follow(target.model) and is_about_its_model(answer, target)
-        )
-        if not is_followed:
+        if answer.status != NOT_FOUND or not is_about_its_model(answer, target):
+            return target, answer
+        if not self.may_follow(target.model):
+            self.forget(fingerprint)
             return target, answer
         successor = target.drawing(target.model.succeeded())
         try:
@@ -108,6 +111,10 @@ class Successors:
         if remember:
             self.remember(fingerprint, target.model, successor.model)
         return successor, other
+
+    def forget(self, fingerprint: str) -> None:
+        """The next request with this key tries the models themselves again, where a successor is not there."""
+        self.until.pop(fingerprint, None)
 
     def remember(self, fingerprint: str, model: ServedModel, successor: ServedModel) -> None:
         """Later requests with this key go to the successor."""

@@ -70,6 +70,19 @@ def test_a_successor_that_is_gone_too_is_not_remembered_and_the_first_error_is_t
     assert not successors.retired_for("key")
 
 
+def test_a_successor_that_ends_later_is_forgotten_at_once():
+    successors = Successors()
+    successors.follow("key", MODEL, only_the_successor_draws)
+    later = CATALOGUE.with_successors(successors.retired_for("key")).resolve(GONE)
+
+    def make(model: ServedModel) -> str:
+        raise gone(model)
+
+    with pytest.raises(ApiError, match=SUCCESSOR):
+        successors.follow("key", later, make)
+    assert not successors.retired_for("key")
+
+
 def test_an_error_of_the_successor_is_the_answer_and_it_is_remembered():
     def make(model: ServedModel) -> str:
         raise gone(model) if model is MODEL else ApiError(ErrorKind.RATE_LIMITED, "slowly")
