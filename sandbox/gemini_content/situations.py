@@ -30,7 +30,7 @@ _EVENT_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
 
 def known_names() -> list[str]:
     """Every situation that a prompt can name."""
-    return sorted([*known_situations(FOLDER, OPERATIONS), SUCCESSOR])
+    return known_situations(FOLDER, OPERATIONS)
 
 
 def replay(situation: str, operation: str, *, sse: bool, key: str) -> Replay:
@@ -41,7 +41,7 @@ def replay(situation: str, operation: str, *, sse: bool, key: str) -> Replay:
     """
     known = find_fixture(situation, operation, FOLDER, OPERATIONS)
     if known is None:
-        raise errors.invalid_argument(unknown_situation(situation, known_names()))
+        raise errors.invalid_argument(unknown_situation(situation, [*known_names(), SUCCESSOR]))
     found, fixture = known
     recorded = recorded_answer(fixture, key, JSON_TYPE)
     generating = {found, operation} == {"generate_content", "stream_generate_content"}
