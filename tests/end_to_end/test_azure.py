@@ -19,6 +19,7 @@ from tests.support.upstream import Answer, ScriptedUpstream
 PICTURE = pictures.plain_png()
 VERSION = "2025-04-01-preview"
 DRAWN = Answer(pictures.drawn(pictures.picture_part(PICTURE)))
+EDIT = {"model": "gpt-image-1", "prompt": "a hat", "image": ("cat.png", PICTURE), "response_format": "b64_json"}
 WAYS: dict[str, dict[str, Any]] = {
     "deployments": {"azure_endpoint": "{url}"},
     "v1": {"base_url": "{url}/openai/v1/"},
@@ -45,7 +46,7 @@ def test_python_draws_and_edits(server: ProxyServer, upstream: ScriptedUpstream,
     upstream.answers(DRAWN)
     client = client_of(openai.AzureOpenAI, server, key, **options)
     made = client.images.generate(model="gpt-image-1", prompt="a cat", response_format="b64_json")
-    changed = client.images.edit(model="gpt-image-1", prompt="a hat", image=("cat.png", PICTURE))
+    changed = client.images.edit(**EDIT)
     (event,) = client.images.generate(model="gpt-image-1", prompt="a cat", stream=True)
     for encoded in (made.data[0].b64_json, changed.data[0].b64_json, event.b64_json):
         assert base64.b64decode(encoded) == PICTURE
@@ -61,7 +62,7 @@ def test_the_asynchronous_client_draws_and_edits(
     async def both() -> list[str]:
         async with client_of(openai.AsyncAzureOpenAI, server, key, **options) as client:
             made = await client.images.generate(model="gpt-image-1", prompt="a cat", response_format="b64_json")
-            changed = await client.images.edit(model="gpt-image-1", prompt="a hat", image=("cat.png", PICTURE))
+            changed = await client.images.edit(**EDIT)
             return [made.data[0].b64_json, changed.data[0].b64_json]
 
     assert [base64.b64decode(encoded) for encoded in asyncio.run(both())] == [PICTURE] * 2
