@@ -58,7 +58,8 @@ def drawn_by_openai(server: ProxyServer, key: str, model: str) -> bytes:
 
 
 def drawn_by_google(server: ProxyServer, key: str, model: str) -> bytes:
-    answer = google_sdk(server, key).models.generate_content(model=model, contents="x")
+    client = google_sdk(server, key)  # which closes its connections when it is no longer held
+    answer = client.models.generate_content(model=model, contents="x")
     assert answer.sdk_http_response.headers["x-twinlens-model"] == NEW
     return answer.parts[0].inline_data.data
 
@@ -87,7 +88,8 @@ def test_one_404_and_one_picture_at_first_then_pictures_only(
 
 def test_a_stream_is_followed_too(server: ProxyServer, upstream: ScriptedUpstream, key: str):
     upstream.answers(has_only_the_successor)
-    chunks = list(google_sdk(server, key).models.generate_content_stream(model=OLD, contents="x"))
+    client = google_sdk(server, key)
+    chunks = list(client.models.generate_content_stream(model=OLD, contents="x"))
     assert chunks[0].parts[0].inline_data.data == PICTURE
     (event,) = openai_sdk(server, new_key()).images.generate(model=OLD, prompt="x", stream=True)
     assert base64.b64decode(event.b64_json) == PICTURE
@@ -98,8 +100,9 @@ def test_a_404_that_does_not_name_the_model_is_not_followed(server: ProxyServer,
     upstream.answers(Answer(pictures.error(404, "NOT_FOUND", "Requested entity was not found."), status=404))
     with pytest.raises(openai.NotFoundError):
         openai_sdk(server, key).images.generate(model=OLD, prompt="x")
+    client = google_sdk(server, key)
     with pytest.raises(errors.ClientError, match="Requested entity was not found"):
-        google_sdk(server, key).models.generate_content(model=OLD, contents="x")
+        client.models.generate_content(model=OLD, contents="x")
     assert models_of(upstream.calls) == [OLD, OLD]
 
 
@@ -119,8 +122,9 @@ def test_it_is_off_where_the_operator_says_so(tmp_path: Path, upstream: Scripted
     with ProxyServer(tmp_path, GEMINI_BASE_URL=upstream.url, FOLLOW_SUCCESSORS="0") as server:
         with pytest.raises(openai.NotFoundError, match=f"UPSTREAM_MODELS={OLD}={NEW}"):
             openai_sdk(server, key).images.generate(model=OLD, prompt="x")
+        client = google_sdk(server, key)
         with pytest.raises(errors.ClientError, match="no longer available to new users"):
-            google_sdk(server, key).models.generate_content(model=OLD, contents="x")
+            client.models.generate_content(model=OLD, contents="x")
     assert models_of(upstream.calls) == [OLD, OLD]
 
 
