@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from proxy.state.migrate import migrate
 from tests.support.pictures import error
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import Answer, Call, knows_only, upstream_that
@@ -127,9 +128,18 @@ def google_that(answers: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
     return lambda call: Answer(listed) if call.method == "GET" else answers(call)
 
 
-def test_check_asks_each_server_for_its_list_and_each_model_what_it_counts(tmp_path: Path):
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a database that is ready for use."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('database')}/twinlens.sqlite3"
+    migrate(url)
+    return url
+
+
+def test_check_asks_each_server_for_its_list_and_each_model_what_it_counts(tmp_path: Path, database: str):
     with upstream_that(google_that(lambda _: Answer({"totalTokens": 1}))) as google:
-        done = run(tmp_path, "check", "--key", SECRET, GEMINI_BASE_URL=google.url, SERVED_MODELS="all")
+        variables = {"GEMINI_BASE_URL": google.url, "SERVED_MODELS": "all", "DATABASE_URL": database}
+        done = run(tmp_path, "check", "--key", SECRET, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     calls = [(call.method, call.target) for call in google.calls]
     assert calls[:2] == [("GET", "/v1beta/models?pageSize=1000"), ("POST", f"/v1beta/models/{MODEL}:countTokens")]
@@ -163,13 +173,14 @@ def test_check_goes_on_after_a_failure_and_prints_messages_not_json(tmp_path: Pa
 
 
 @pytest.mark.parametrize("follows", ["1", "0"])
-def test_check_says_that_a_model_has_ended_and_what_draws_instead(tmp_path: Path, follows: str):
+def test_check_says_that_a_model_has_ended_and_what_draws_instead(tmp_path: Path, database: str, follows: str):
     def only_the_successor(call: Call) -> Answer:
         gone = error(404, "NOT_FOUND", f"This model models/{MODEL} is no longer\navailable.")
         return Answer(gone, status=404) if f"{MODEL}:" in call.target else Answer({"totalTokens": 1})
 
     with upstream_that(google_that(only_the_successor)) as google:
-        done = run(tmp_path, "check", "--key", SECRET, GEMINI_BASE_URL=google.url, FOLLOW_SUCCESSORS=follows)
+        variables = {"GEMINI_BASE_URL": google.url, "FOLLOW_SUCCESSORS": follows, "DATABASE_URL": database}
+        done = run(tmp_path, "check", "--key", SECRET, **variables)
     [line] = [line for line in done.stdout.splitlines() if line.startswith("model ")]
     start = f"model     {MODEL} (its announced end, 2026-10-02, has passed)"
     if follows == "1":
