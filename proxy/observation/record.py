@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from urllib.parse import quote
 
 from compat.image_models import Prices, ServedModel
@@ -14,6 +15,12 @@ from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
 
 PLAIN = re.compile(r"[\x21-\x7e]+")  # what a header can hold
+
+
+@lru_cache(maxsize=64)
+def model_header(name: str) -> dict[str, str]:
+    """The header that names a model; what no header can hold is percent-encoded."""
+    return {"x-twinlens-model": name if PLAIN.fullmatch(name) else quote(name)}
 
 
 @dataclass
@@ -59,10 +66,7 @@ class Observation:
 
     def model_header(self) -> dict[str, str]:
         """The header that says which model is asked, by its server's name, once that is known."""
-        name = self.upstream_model
-        if name and not PLAIN.fullmatch(name):
-            name = quote(name)
-        return {"x-twinlens-model": name} if name else {}
+        return model_header(self.upstream_model) if self.upstream_model else {}
 
     def call(self) -> UpstreamTimes:
         """Where the times of one more call to the upstream are recorded."""

@@ -22,11 +22,10 @@ def follow(model: ServedModel, make: Callable[[ServedModel], Made]) -> Callable[
     def begun(one: ServedModel) -> Made:
         observation.note_model(one)
         made = make(one)
-        made = replace(made, headers={**made.headers, **observation.model_header()})
-        if not successors.may_follow(model):
-            return made
-        first = next(made.chunks, b"")  # what is not there is known by then
-        return replace(made, chunks=resume(first, made.chunks))
+        chunks = made.chunks
+        if successors.may_follow(model):
+            chunks = resume(next(chunks, b""), chunks)  # what is not there is known with the first chunk
+        return replace(made, headers={**made.headers, **observation.model_header()}, chunks=chunks)
 
     def followed() -> Made:
         try:
