@@ -9,6 +9,7 @@ from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from compat.image_models import CALLERS_KEY
+from proxy.generation.successors import Successors
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
 from proxy.jobs.jobs import Jobs
 from proxy.jobs.queue import Queue
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         purchases,
         jobs,
         Threads(INPUT_THREADS, INPUT_SECONDS),
+        Successors(are_followed=settings.follow_successors),
     )
 
     app.before_request(authentication.identify_caller)
@@ -113,6 +115,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(image_jobs.openai, url_prefix="/v1")
     app.register_blueprint(image_jobs.openai, url_prefix="/v1beta/openai", name="google_openai_image_jobs")
     app.register_blueprint(image_jobs.gemini)
+    app.register_blueprint(openai_images.blueprint, url_prefix="/openai", name="azure_images")
+    app.register_blueprint(openai_images.blueprint, url_prefix="/openai/v1", name="azure_v1_images")
+    for name, version in (("azure_deployments", ""), ("azure_v1_deployments", "/v1")):
+        prefix = f"/openai{version}/deployments/<model_name:deployment>"
+        app.register_blueprint(openai_images.blueprint, url_prefix=prefix, name=name)
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)

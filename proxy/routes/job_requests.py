@@ -95,8 +95,7 @@ def job_headers(record: Any) -> dict[str, str]:
 def location_of(record: Any, model: str) -> str:
     """Where the job of the current request is found."""
     if the_caller().dialect.name == "gemini":
-        version = request.path.split("/")[1]
-        return f"/{version}/models/{model}/operations/{record.id}"
+        return f"{request.path.partition('/models/')[0]}/models/{model}/operations/{record.id}"
     prefix = next((one for one in OPENAI_PREFIXES if request.path.startswith(f"{one}/images/")), "/v1")
     return f"{prefix}/images/jobs/imgjob_{record.id}"
 

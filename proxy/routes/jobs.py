@@ -23,7 +23,8 @@ for blueprint in (openai, gemini):
     blueprint.before_request(require_key)
     blueprint.after_request(stop_watching)
 
-OPERATION = "models/<model_name:model>/operations/<name>"
+OPERATION = "/models/<model_name:model>/operations/<name>"
+VERSIONS = ("", "/v1", "/v1alpha", "/v1beta")
 
 
 @openai.get("/images/jobs/<id>")
@@ -38,19 +39,20 @@ def image_job_end(id: str) -> Response:
     return show(the_service().jobs.cancel(job(image_job.read_id(id), id)))
 
 
-@gemini.get(f"/v1/{OPERATION}")
-@gemini.get(f"/v1beta/{OPERATION}")
 def operation_state(model: str, name: str) -> Response:
     """The operation, with its response when it is done."""
     return show(waited_for(job(operation.read_id(name), name, model)), model)
 
 
-@gemini.post(f"/v1/{OPERATION}:cancel")
-@gemini.post(f"/v1beta/{OPERATION}:cancel")
 def operation_end(model: str, name: str) -> Response:
     """Ends the operation, unless it is done."""
     the_service().jobs.cancel(job(operation.read_id(name), name, model))
     return jsonify({})
+
+
+for version in VERSIONS:
+    gemini.add_url_rule(f"{version}{OPERATION}", view_func=operation_state, methods=["GET"])
+    gemini.add_url_rule(f"{version}{OPERATION}:cancel", view_func=operation_end, methods=["POST"])
 
 
 def job(id: str | None, shown: str, model: str | None = None) -> Any:
