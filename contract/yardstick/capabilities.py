@@ -49,6 +49,9 @@ CAPABILITIES: Sequence[Capability] = (
             "gemini_mistakes/unknown_method/*",
         ),
     ),
+    Capability(
+        OWN, "jobs: pictures that take longer than a line lasts", ("openai: Extra: jobs", "gemini: Extra: jobs")
+    ),
     Capability(SIZES, "`size` gives a picture of that shape", ("*/size_gives_shape/*", "*/takes_a_size/*")),
     Capability(SIZES, "`size` and `output_format` of the answer are true", ("*/size_is_the_pictures/*",)),
     Capability(SIZES, "an edit without a size keeps the shape of its picture", ("*/keeps_its_shape/*",)),

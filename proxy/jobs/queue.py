@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from compat.errors import ApiError, Bought, ErrorKind
 from proxy.caller import Caller
 from proxy.greenlets import Event, Stopped, Task, sleep
+from proxy.jobs import registry
 from proxy.jobs.attempt import Attempt
 from proxy.jobs.lanes import Lane
 from proxy.jobs.request import JobRequest, read_request
@@ -34,26 +34,6 @@ WAITED_OUT = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UPSTREAM_UNAVAILABLE, 
 log = logging.getLogger("twinlens")
 
 Prepare = Callable[[Attempt, JobRequest], None]  # sets `make`, or raises an ApiError
-
-queues: WeakSet[Queue] = WeakSet()  # of this process: a worker has one
-
-
-def start_looking() -> None:
-    """This worker serves now: it looks for jobs that others have left, if there can be any."""
-    for queue in queues:
-        if queue.any_owner or queue.others:
-            queue.start_looking()
-
-
-def stop_starting() -> None:
-    """This worker is to stop: no job starts any more."""
-    for queue in queues:
-        queue.stop()
-
-
-def is_busy() -> bool:
-    """Whether a queue has still to record what it has stopped."""
-    return any(not queue.is_over for queue in queues)
 
 
 class Queue:
@@ -91,7 +71,7 @@ class Queue:
         self.task: Task | None = None
         self.settled_at = time.monotonic()
         self.others: list[Callable[[], None]] = []  # what else is to be done at each look
-        queues.add(self)
+        registry.queues.add(self)
 
     @cached_property
     def records(self) -> JobRecords:
@@ -104,6 +84,11 @@ class Queue:
     def is_over(self) -> bool:
         """Whether it has stopped and recorded that, or has never begun."""
         return self.task is None or self.ended.is_set()
+
+    @property
+    def looks_at_once(self) -> bool:
+        """Whether there can be something to do before a job is accepted here."""
+        return self.any_owner or bool(self.others)
 
     # Accepting
 

@@ -56,6 +56,7 @@ const BY_CODE = {
   job_lost: "unavailable",
   job_cancelled: "value",
   OUTCOME_UNKNOWN: "broken",
+  JOB_LOST: "unavailable",
   operator_key_refused: "broken",
   OPERATOR_KEY_REFUSED: "broken",
   state_unavailable: "unavailable",

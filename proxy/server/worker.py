@@ -17,7 +17,7 @@ from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError, ErrorKind
 from proxy.caller import dialect_of
-from proxy.jobs import queue as job_queue
+from proxy.jobs import registry
 from proxy.limits import LONGEST_HEADER, LONGEST_REQUEST_LINE, MOST_HEADERS
 from proxy.purchases import call as calls
 from proxy.server.response import GatheringResponse
@@ -61,11 +61,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serves until the worker is to stop, and then until the calls are over whose callers have gone."""
-        job_queue.start_looking()
+        registry.start_looking()
         super().run()
-        job_queue.stop_starting()
+        registry.stop_starting()
         until = time.monotonic() + self.cfg.graceful_timeout
-        while (calls.running or job_queue.is_busy()) and time.monotonic() < until:
+        while (calls.running or registry.is_busy()) and time.monotonic() < until:
             self.notify()
             gevent.sleep(0.1)
 
@@ -73,7 +73,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Called every second. Once the worker is to stop, it ends the connections that wait for a request."""
         super().notify()
         if not self.alive:
-            job_queue.stop_starting()
+            registry.stop_starting()
             for connection in self.idle:
                 gevent.get_hub().loop.run_callback(self.end_idle, connection)
 
