@@ -72,7 +72,7 @@ def on_starting(server):
     inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ  # sockets that listen already
     if not inherited and (trouble := trouble_with_port(settings)):
         raise SystemExit(f"Twinlens did not start. {trouble}")
-    if shortage := raise_limit(settings.max_in_flight):
+    if shortage := raise_limit(settings.max_in_flight, settings.max_jobs):
         server.log.warning(shortage)
     if trouble := migrate_in_a_process():
         server.log.warning(trouble)

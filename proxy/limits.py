@@ -18,6 +18,7 @@ MOST_JSON_LEVELS = 100
 MOST_FORM_PARTS = 200
 MORE_CONNECTIONS = 500  # above MAX_IN_FLIGHT, so that callers get the error about it, and /healthz its answer
 FILES_FOR_A_CALL = 3  # the caller's socket, the upstream's, and a picture being stored
+FILES_FOR_A_JOB = 2  # the same without a caller
 FILES_IN_RESERVE = MORE_CONNECTIONS + 100  # open files of a worker besides its calls: libraries, logs, metrics, threads
 PORT_SECONDS = 2.0  # for which a taken port is tried again at the start
 HEADER_WAIT_SECONDS = 75  # that an idle connection is kept, and that a request line and its headers may take

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import resource
 
-from proxy.limits import FILES_FOR_A_CALL, FILES_IN_RESERVE
+from proxy.limits import FILES_FOR_A_CALL, FILES_FOR_A_JOB, FILES_IN_RESERVE
 
 
-def files_needed(max_in_flight: int) -> int:
+def files_needed(max_in_flight: int, max_jobs: int) -> int:
     """The most files that one worker has open."""
-    return FILES_FOR_A_CALL * max_in_flight + FILES_IN_RESERVE
+    return FILES_FOR_A_CALL * max_in_flight + FILES_FOR_A_JOB * max_jobs + FILES_IN_RESERVE
 
 
-def raise_limit(max_in_flight: int) -> str | None:
+def raise_limit(max_in_flight: int, max_jobs: int) -> str | None:
     """Raises the limit of this process and its workers as far as needed. Returns a warning if it stays too low."""
-    needed = files_needed(max_in_flight)
+    needed = files_needed(max_in_flight, max_jobs)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if is_enough(soft, needed):
         return None
@@ -22,7 +22,7 @@ def raise_limit(max_in_flight: int) -> str | None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed == needed:
         return None
-    most = max(0, (allowed - FILES_IN_RESERVE) // FILES_FOR_A_CALL)
+    most = max(0, (allowed - files_needed(0, max_jobs)) // FILES_FOR_A_CALL)
     return (
         f"MAX_IN_FLIGHT={max_in_flight} needs {needed} open files in each worker and {allowed} are allowed, enough for "
         f"{most} calls: raise the limit (ulimit -n, LimitNOFILE) or lower MAX_IN_FLIGHT"

@@ -64,7 +64,7 @@ def test_with_json_a_fault_at_the_start_is_one_line(tmp_path: Path):
     assert not any(line.startswith(("Traceback", "  File")) for line in done.stderr.splitlines())
 
 
-@pytest.mark.parametrize(("soft", "hard", "allowed"), [(256, 4500, files_needed(1000)), (256, 1000, 1000)])
+@pytest.mark.parametrize(("soft", "hard", "allowed"), [(256, 4500, files_needed(1000, 100)), (256, 1000, 1000)])
 def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
     tmp_path: Path, soft: int, hard: int, allowed: int
 ):
@@ -74,5 +74,5 @@ def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
         limits = Path(f"/proc/{worker}/limits").read_text()
     assert re.search(rf"Max open files +{allowed} +{hard} ", limits), limits
     warnings = [line["message"] for line in map(json.loads, server.output().splitlines()) if line["level"] == "warning"]
-    expected = f"MAX_IN_FLIGHT=1000 needs {files_needed(1000)} open files in each worker and 1000 are allowed"
+    expected = f"MAX_IN_FLIGHT=1000 needs {files_needed(1000, 100)} open files in each worker and 1000 are allowed"
     assert [warning.partition(",")[0] for warning in warnings] == ([] if allowed > 1000 else [expected])
