@@ -31,6 +31,10 @@ class Lane:
             self.most = inf
         return now >= self.rests_until and self.running < self.most
 
+    def is_as_new(self) -> bool:
+        """Whether nothing is known of it any more."""
+        return not self.running and self.is_open() and self.most == inf
+
     def rest(self, seconds: float) -> None:
         """A job got a 429, and is still counted as running."""
         self.refused_at = time.monotonic()

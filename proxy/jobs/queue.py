@@ -153,8 +153,9 @@ class Queue:
             other()
 
     def settle(self) -> None:
-        """Records what dead workers left, and lets go of own jobs that were cancelled elsewhere."""
+        """Records what dead workers left, and lets go of own jobs that were cancelled elsewhere, and of idle lanes."""
         self.records.settle()
+        self.lanes = {name: lane for name, lane in self.lanes.items() if not lane.is_as_new()}
         if waiting := [id for id in self.callers if id not in self.running]:
             for id in self.records.no_longer_mine(waiting):
                 self.let_go(id)
@@ -293,11 +294,10 @@ class Queue:
         keeping.drop(job.request)
 
     def forget(self, job: JobRecord, attempts: list[Attempt]) -> None:
-        """A job that ran here was cancelled."""
+        """A job that ran here was cancelled, or is another worker's by now."""
         if attempts:
             attempts[-1].record(499, None)  # as for a caller that hangs up
         self.let_go(job.id)
-        self.keeping.drop(job.request)
 
     def too_late(self, error: ApiError) -> ApiError:
         """The error of a job that has waited long enough."""
