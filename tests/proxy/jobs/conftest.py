@@ -164,7 +164,7 @@ def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(keeping, "HEARTBEAT_SECONDS", 0.1)
     for module in (records, job_records):
-        monkeypatch.setattr(module, "LEASE_SECONDS", 0.6)
+        monkeypatch.setattr(module, "LEASE_SECONDS", 1.2)
 
 
 RATE_LIMITED = ApiError(ErrorKind.RATE_LIMITED, "Slow down.", retry_after=0.1)

@@ -103,7 +103,7 @@ def test_a_worker_that_is_killed_after_it_asked_leaves_an_unknown_outcome(worker
     one.die()
     ended = other.end_of(job)
     assert (other.shown(ended)["status"], ended.is_unknown) == ("failed", True)
-    gevent.sleep(0.8)
+    gevent.sleep(1.5)
     assert (other.find(job).state, len(upstream.asked)) == ("unknown", 2)
     error = other.shown(job)["error"]
     assert isinstance(error, dict) and error["code"] == "outcome_unknown"
@@ -124,7 +124,7 @@ def test_between_two_attempts_a_job_goes_on_elsewhere_if_its_key_is_the_operator
     assert other.end_of(own).job.status == "failed"
     error = other.shown(own)["error"]
     assert isinstance(error, dict) and error["code"] == "job_lost" and "Nothing was bought" in error["message"]
-    gevent.sleep(0.8)
+    gevent.sleep(1.5)
     assert other.find(own).state == "unsent"
     assert other.submit("own", key="k").id != own.id, "its key may buy"
     assert upstream.sold == ["ours"]
@@ -174,11 +174,11 @@ def test_while_the_database_is_away_nothing_is_lost(
         raise DatabaseUnavailable("The database cannot be reached.")
 
     monkeypatch.setattr(Database, "transaction", away)
-    gevent.sleep(1)  # longer than its lease
+    gevent.sleep(1.5)  # longer than its lease
     monkeypatch.setattr(Database, "transaction", real)
     worker().jobs.records().settle()
     assert one.end_of(job).state in ("done", "unknown")
-    gevent.sleep(1.2)
+    gevent.sleep(1.5)
     assert one.find(job).state == "done"
     assert upstream.sold == ["a cat"]
 
