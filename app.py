@@ -32,6 +32,7 @@ from proxy.routes import (
     models,
     monitoring,
     observing,
+    openai_chat,
     openai_images,
     playground,
     stored_images,
@@ -100,6 +101,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(observing.end)
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
+    app.register_blueprint(openai_chat.blueprint, url_prefix="/v1")
+    app.register_blueprint(openai_chat.blueprint, url_prefix="/v1beta/openai", name="google_openai_chat")
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)

@@ -9,7 +9,6 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.request import sent_aspect_ratio
 from compat.image_models import ModelCatalogue
 from compat.openai_images.form import Form
 from compat.openai_images.request import (
@@ -28,6 +27,7 @@ from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
 from proxy.routes import the_observation, the_service
+from proxy.routes.answers import EVENT_STREAM, JSON, report_headers
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, seconds_to_keep
 from proxy.routes.caller_watch import stop_watching
@@ -38,7 +38,6 @@ from proxy.routes.stored_images import url_of_image
 from proxy.routes.targets import the_target
 
 NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipart/form-data' requests."
-NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("openai_images", __name__)
 blueprint.before_request(take_places)
@@ -99,7 +98,8 @@ def pass_or_parse(
 
 def answer(asked: OpenAIRequest, operation: str) -> Response:
     """The requested pictures, when they are whole. `operation` names the events of a stream."""
-    service, observation, headers = the_service(), the_observation(), headers_of(asked)
+    service, observation = the_service(), the_observation()
+    headers = report_headers(asked.image_request, asked.ignored, asked.advisories)
     observation.note_model(asked.model)
     target = the_target(asked.model)
     take_places(asked.image_request.count)
@@ -113,22 +113,10 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)
-            return Made(200, {"Content-Type": "text/event-stream", **NO_BUFFERING, **headers}, chunks, flows=True)
+            return Made(200, EVENT_STREAM | headers, chunks, flows=True)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)
         chunks = write_answer(observation.events(events), created=created, prices=prices)
-        return Made(200, {"Content-Type": "application/json", **headers}, chunks)
+        return Made(200, JSON | headers, chunks)
 
     return buy(make)
-
-
-def headers_of(asked: OpenAIRequest) -> dict[str, str]:
-    """The headers that describe what became of a request."""
-    headers = {}
-    if ratio := sent_aspect_ratio(asked.image_request):
-        headers["x-twinlens-aspect-ratio"] = ratio
-    if asked.ignored:
-        headers["x-twinlens-ignored"] = ", ".join(asked.ignored)
-    if asked.advisories:
-        headers["x-twinlens-advisory"] = ", ".join(asked.advisories)
-    return headers
