@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from functools import cache
@@ -231,7 +232,11 @@ def run(script: str, packages: str, *arguments: str) -> list[Any]:
     try:
         done = subprocess.run(
             [*command, *arguments],
-            env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LITELLM_LOCAL_MODEL_COST_MAP": "1"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": os.environ.get("HOME", "/"),
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            },
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -289,3 +294,20 @@ def test_a_client_draws_and_changes_what_was_drawn(
         assert base64.b64decode(picture["inlineData"]["data"]) == first
         assert words == {"text": "make it blue"}
         assert sum("inlineData" in part for content in editing for part in content["parts"]) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_buys_a_chat_once(markdown_server: ProxyServer, replaying: ReplayingUpstream, stream: bool):
+    body = {"messages": [{"role": "user", "content": f"a kite {uuid.uuid4().hex}"}], "stream": stream}
+    headers = {"Authorization": f"Bearer {new_key()}", "Idempotency-Key": uuid.uuid4().hex}
+    url = f"{markdown_server.url}/v1/chat/completions"
+    first, again = (requests.post(url, json=body, headers=headers, timeout=SECONDS) for _ in range(2))
+    assert first.status_code == 200, first.text
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    assert len(replaying.calls_with(body["messages"][0]["content"])) == 1
+    shown = first.text.replace("\\n", "\n")
+    lasts = int(shown.partition("/images/")[2].partition("-")[0], 16) - time.time()
+    assert 86000 < lasts <= 86401, "as long as the answer is kept"
+    other = {**body, "messages": [{"role": "user", "content": "a dog"}]}
+    refused = requests.post(url, json=other, headers=headers, timeout=SECONDS)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_key_reused")
