@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def tested(gateway: Gateway, rows: str = "") -> dict[str, Any]:
+def tested(gateway: Gateway, rows: str) -> dict[str, Any]:
     """What is stored of a run: version, date, SDKs, and the state of each row."""
     with TemporaryDirectory() as name, running(gateway, installed(gateway)):
         command = [sys.executable, "-m", "contract", "--base-url", f"http://127.0.0.1:{PORT}", "--out", name]
