@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -256,7 +257,7 @@ def test_a_picture_of_three_seconds_through_an_nginx_that_cuts_at_one(
         picture = requests.get(f"{url}/v1beta/{name}", headers={"x-goog-api-key": one_machine.key}, timeout=10).json()
     data = picture["response"]["candidates"][0]["content"]["parts"][0]["inlineData"]["data"]
     assert base64.b64decode(data) in google.made
-    assert google.sold == 2
+    assert google.sold == 3  # the picture whose line was cut is bought too, and nobody gets it
 
 
 @contextmanager
@@ -293,12 +294,15 @@ def test_two_hundred_jobs_at_once_of_which_google_takes_ten(one_machine: Service
     ids = []
     with requests.Session() as session:  # one connection, and so one worker
         for number in range(200):
-            accepted = session.post(
+            answer_of = partial(
+                session.post,
                 f"{one_machine.url()}/v1/images/generations",
                 json={"prompt": f"{number:03}", "response_format": "b64_json"},
                 headers={"Authorization": f"Bearer {one_machine.key}", **ASYNC},
                 timeout=30,
             )
+            while (accepted := answer_of()).status_code == 503:  # a busy disk can hold the database for seconds
+                assert accepted.json()["error"]["code"] == "state_unavailable"
             assert accepted.status_code == 202, accepted.text
             ids.append(accepted.json()["id"])
     ended = [state(one_machine, id, wait=60) for id in ids]
