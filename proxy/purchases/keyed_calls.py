@@ -31,7 +31,7 @@ class KeyedCalls:
         try:
             is_first, record = self.keeping.records.claim(order.scope, order.key, order.fingerprint)
         except DatabaseUnavailable as error:
-            raise unavailable(f"An Idempotency-Key cannot be used now: {error}") from None
+            raise unavailable(f"An Idempotency-Key cannot be used now: {error} Nothing was bought.") from None
         if is_first:
             call = Call(make, self.memory, partial(self.end, record.id, order))
             order.started(call)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from proxy.state.database import Database
 from proxy.state.tables import purchases as table
 
 RUNNING, DONE, UNKNOWN, LOST, RELEASED = "running", "done", "unknown", "lost", "released"
+PUT_BACK = -1  # in the place of the number of callers that have joined
 
 
 @dataclass(frozen=True)
@@ -53,23 +54,30 @@ class Records:
         Raises DatabaseUnavailable.
         """
         now, id = self.database.now(), secrets.token_hex(16)
+        of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
+        insert = self.database.insert(table).values(
+            id=id,
+            scope=scope,
+            idempotency_key=key,
+            fingerprint=fingerprint,
+            state=RUNNING,
+            owner=self.owner,
+            lease_until=now + LEASE_SECONDS,
+            joined=0,
+            created_at=now,
+            expires_at=now + self.keep_seconds,
+        )
+        insert = insert.on_conflict_do_nothing().returning(table.c.id)
+        ours = Record(id, RUNNING, self.owner, fingerprint, True)
         with self.database.write() as connection:
-            insert = self.database.insert(table).values(
-                id=id,
-                scope=scope,
-                idempotency_key=key,
-                fingerprint=fingerprint,
-                state=RUNNING,
-                owner=self.owner,
-                lease_until=now + LEASE_SECONDS,
-                joined=0,
-                created_at=now,
-                expires_at=now + self.keep_seconds,
-            )
-            if connection.execute(insert.on_conflict_do_nothing().returning(table.c.id)).scalar():
-                return True, Record(id, RUNNING, self.owner, fingerprint, True)
-            row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
-            assert row  # the insert met it in this very transaction
+            if connection.execute(insert).scalar():
+                return True, ours
+            # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
+            expired = table.delete().where(of_key, table.c.state != RUNNING, table.c.expires_at < now)
+            if connection.execute(expired).rowcount and connection.execute(insert).scalar():
+                return True, ours
+            row = self.select(connection, of_key)
+            assert row  # an insert met it in this very transaction
             if row.state == RUNNING and not row.is_alive:
                 self.update(connection, row.id, state=UNKNOWN)
                 return False, Record(row.id, UNKNOWN, row.owner, row.fingerprint, False)
@@ -102,7 +110,7 @@ class Records:
             (table.c.scope == scope)
             & (table.c.fingerprint == fingerprint)
             & table.c.idempotency_key.is_(None)
-            & (table.c.joined == 0)
+            & (table.c.joined <= 0)
             & table.c.state.in_((RUNNING, DONE))
             & (table.c.expires_at > self.database.now())
         )
@@ -121,17 +129,17 @@ class Records:
         with self.database.write() as connection:
             return bool(
                 connection.execute(
-                    table.update().where(table.c.id == id, table.c.joined == 0).values(joined=1)
+                    table.update().where(table.c.id == id, table.c.joined <= 0).values(joined=1)
                 ).rowcount
             )
 
     def put_back(self, id: str) -> None:
-        """The caller that had taken the call went away too."""
+        """The caller that had taken the call went away too: another may take it, and nobody gives it up."""
         with self.database.write() as connection:
-            self.update(connection, id, joined=0)
+            self.update(connection, id, joined=PUT_BACK)
 
     def give_up(self, id: str) -> bool:
-        """Deletes the record of an abandoned call unless somebody has taken it; whether it was deleted."""
+        """Deletes the record of an abandoned call unless somebody has ever taken it; whether it was deleted."""
         with self.database.write() as connection:
             return bool(connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount)
 
@@ -201,9 +209,9 @@ class Records:
             ).scalar()
             return body
 
-    def renew(self) -> None:
-        """Renews the leases of all running calls of this worker."""
-        mine = (table.c.owner == self.owner) & (table.c.state == RUNNING)
+    def renew(self, ids: Collection[str]) -> None:
+        """Renews the leases of calls that run in this worker. One whose end could not be recorded is not among them."""
+        mine = table.c.id.in_(ids) & (table.c.state == RUNNING)
         with self.database.write() as connection:
             connection.execute(table.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
@@ -226,8 +234,8 @@ class Records:
     def count(self) -> dict[str, int]:
         """How many records there are in each state."""
         with self.database.read() as connection:
-            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples()
-            return dict(rows.all())
+            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
+            return {state: count for state, count in rows}
 
     def select(self, connection: Connection, condition: Any) -> Record | None:
         alive = table.c.lease_until > self.database.now()
