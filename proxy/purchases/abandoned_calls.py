@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from compat.errors import ApiError, Bought, ErrorKind
-from proxy.greenlets import Task, sleep
+from proxy.greenlets import Task, sleep, uninterrupted
 from proxy.limits import ABANDONED_SECONDS, KEPT_SECONDS, LOOK_SECONDS, RETRY_LOOK_SECONDS
 from proxy.purchases.call import Call, running
 from proxy.purchases.keeping import Keeping
@@ -174,8 +174,11 @@ class AbandonedCalls:
 
     def take_elsewhere(self, order: Order) -> Delivery | None:
         """Takes an abandoned call, or what was kept of one, by its record."""
+        records = self.keeping.records
         try:
-            record = self.keeping.records.take(order.scope, order.fingerprint)
+            record = uninterrupted(
+                lambda: records.take(order.scope, order.fingerprint), lambda taken: taken and self.put_back(taken.id)
+            )
         except DatabaseUnavailable:
             return None
         if record is None:

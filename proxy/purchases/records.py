@@ -235,7 +235,7 @@ class Records:
         """How many records there are in each state."""
         with self.database.read() as connection:
             rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
-            return {state: count for state, count in rows}
+            return dict(rows.all())
 
     def select(self, connection: Connection, condition: Any) -> Record | None:
         alive = table.c.lease_until > self.database.now()

@@ -15,6 +15,7 @@ from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
 from proxy.purchases.orders import Order
 from proxy.routes import the_caller, the_observation, the_service
+from proxy.routes.caller_watch import has_answer
 from proxy.routes.errors import render_error
 from proxy.routes.flow import flow
 
@@ -65,7 +66,7 @@ def buy(make: Callable[[], Made]) -> Response:
     except BaseException:
         delivery.close()
         raise
-    response.call_on_close(delivery.close)
+    response.call_on_close(lambda: delivery.close(has_answer()))
     return response
 
 
