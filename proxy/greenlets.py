@@ -175,7 +175,7 @@ class InterruptingLimit(WaitLimit):
 
 def uninterrupted(function: Callable[[], Result], undo: Callable[[Result], object] = lambda _: None) -> Result:
     """What the function returns, which runs to its end even if its caller goes away meanwhile; then it is undone."""
-    task = gevent.spawn(attempt, function)
+    task = gevent.spawn(outcome, function, ())
     try:
         done, error = task.get()
     except BaseException:
