@@ -10,12 +10,12 @@ from urllib.parse import unquote_plus
 from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
+from proxy.greenlets import was_refused
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
 from proxy.purchases.orders import Order
 from proxy.routes import the_caller, the_observation, the_service
-from proxy.routes.caller_watch import has_answer
 from proxy.routes.errors import render_error
 from proxy.routes.flow import flow
 
@@ -66,7 +66,8 @@ def buy(make: Callable[[], Made]) -> Response:
     except BaseException:
         delivery.close()
         raise
-    response.call_on_close(lambda: delivery.close(has_answer()))
+    connection = request.environ.get("gunicorn.socket")
+    response.call_on_close(lambda: delivery.close(connection is None or not was_refused(connection)))
     return response
 
 

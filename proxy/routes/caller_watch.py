@@ -6,7 +6,7 @@ import ssl
 
 from flask import Response, g, request
 
-from proxy.greenlets import interrupt_when_gone, was_refused
+from proxy.greenlets import interrupt_when_gone
 
 
 def watch_caller() -> None:
@@ -17,12 +17,6 @@ def watch_caller() -> None:
     socket = request.environ.get("gunicorn.socket")
     if socket is not None and not isinstance(socket, ssl.SSLSocket):
         g.stop_watching = interrupt_when_gone(socket)
-
-
-def has_answer() -> bool:
-    """Whether nothing says that the caller had gone away before all of its answer was sent."""
-    socket = request.environ.get("gunicorn.socket")
-    return socket is None or not was_refused(socket)
 
 
 def stop_watching(response: Response) -> Response:
