@@ -6,6 +6,6 @@ from proxy import limits
 
 # The workers are forked later and inherit these.
 limits.HEARTBEAT_SECONDS = 1.5
-limits.LEASE_SECONDS = 8.0
+limits.LEASE_SECONDS = 12.0
 
 exec(Path("gunicorn.conf.py").read_text())  # noqa: S102

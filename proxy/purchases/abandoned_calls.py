@@ -86,6 +86,8 @@ class AbandonedCalls:
                 left.is_watched = False
         finally:
             running.discard(left)
+            if left.id and not left.is_watched:
+                self.keeping.leased.discard(left.id)
 
     def watch(self, left: Abandoned) -> None:
         over = left.call.over
@@ -115,7 +117,7 @@ class AbandonedCalls:
             self.keeping.forget(id)
         else:
             left.id = id
-            self.keeping.lease(id, left.call)
+            self.keeping.hold(id)
 
     def is_wanted(self, left: Abandoned) -> bool:
         """Whether a caller of another worker has taken the call; if nobody has, its record is gone now."""

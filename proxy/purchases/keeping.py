@@ -59,8 +59,12 @@ class Keeping:
 
     def lease(self, id: str, call: Call) -> None:
         """From now on the lease of the call's record is renewed, until the call is over and recorded."""
-        self.leased.add(id)
+        self.hold(id)
         call.when_over(lambda: self.leased.discard(id))
+
+    def hold(self, id: str) -> None:
+        """From now on the lease of a record is renewed, as long as its id is among the leased."""
+        self.leased.add(id)
         if self.heart is None:
             self.heart = Task(self.beat)
 

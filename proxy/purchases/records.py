@@ -1,8 +1,9 @@
 """The records of purchases in the database: who claims one, who joins it, what is kept of it.
 
-Every function is one short transaction. A record is `running` while its owner, a worker, renews its lease; `done` when
-its answer is kept; `unknown` when its owner is gone and nobody can say whether a picture was bought; `lost` when its
-answer could not be kept; `released` when nothing was bought and only those who waited may read the answer.
+Every function is one short transaction, of which a claim alone has to survive a power cut: without it its key would buy
+again. A record is `running` while its owner, a worker, renews its lease; `done` when its answer is kept; `unknown` when
+its owner is gone and nobody can say whether a picture was bought; `lost` when its answer could not be kept; `released`
+when nothing was bought and only those who waited may read the answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from compat.errors import Bought
 from proxy.limits import KEPT_SECONDS, LEASE_SECONDS
@@ -47,34 +48,52 @@ class Records:
         self.database = database
         self.owner = owner
         self.keep_seconds = keep_seconds
+        # The two statements of each keyed call are built once, which costs as much as running them.
+        now = database.now()
+        self.claiming = (
+            database.insert(table)
+            .values(
+                id=bindparam("new_id"),
+                scope=bindparam("new_scope"),
+                idempotency_key=bindparam("new_key"),
+                fingerprint=bindparam("new_fingerprint"),
+                state=RUNNING,
+                owner=owner,
+                lease_until=now + LEASE_SECONDS,
+                joined=0,
+                created_at=now,
+                expires_at=now + keep_seconds,
+            )
+            .on_conflict_do_nothing()
+        )
+        self.finishing = (
+            table.update()
+            .where(table.c.id == bindparam("its_id"))
+            .values(
+                state=bindparam("new_state"),
+                status=bindparam("new_status"),
+                headers=bindparam("new_headers"),
+                body=bindparam("new_body"),
+                bought=bindparam("new_bought"),
+                cost_micros=bindparam("new_cost"),
+                expires_at=now + keep_seconds,
+            )
+        )
 
     def claim(self, scope: str, key: str, fingerprint: str) -> tuple[bool, Record]:
         """The record of an idempotency key, and whether it was made now, for the caller of this function to buy.
 
         Raises DatabaseUnavailable.
         """
-        now, id = self.database.now(), secrets.token_hex(16)
-        of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
-        insert = self.database.insert(table).values(
-            id=id,
-            scope=scope,
-            idempotency_key=key,
-            fingerprint=fingerprint,
-            state=RUNNING,
-            owner=self.owner,
-            lease_until=now + LEASE_SECONDS,
-            joined=0,
-            created_at=now,
-            expires_at=now + self.keep_seconds,
-        )
-        insert = insert.on_conflict_do_nothing().returning(table.c.id)
-        ours = Record(id, RUNNING, self.owner, fingerprint, True)
+        ours = Record(secrets.token_hex(16), RUNNING, self.owner, fingerprint, True)
+        values = {"new_id": ours.id, "new_scope": scope, "new_key": key, "new_fingerprint": fingerprint}
         with self.database.write() as connection:
-            if connection.execute(insert).scalar():
+            if connection.execute(self.claiming, values).rowcount:
                 return True, ours
+            of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
             # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
-            expired = table.delete().where(of_key, table.c.state != RUNNING, table.c.expires_at < now)
-            if connection.execute(expired).rowcount and connection.execute(insert).scalar():
+            expired = table.delete().where(of_key, table.c.state != RUNNING, table.c.expires_at < self.database.now())
+            if connection.execute(expired).rowcount and connection.execute(self.claiming, values).rowcount:
                 return True, ours
             row = self.select(connection, of_key)
             assert row  # an insert met it in this very transaction
@@ -88,7 +107,7 @@ class Records:
     def abandon(self, scope: str, fingerprint: str) -> str:
         """Records a running call whose caller went away, and returns its id. Raises DatabaseUnavailable."""
         now, id = self.database.now(), secrets.token_hex(16)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(
                 table.insert().values(
                     id=id,
@@ -111,14 +130,13 @@ class Records:
             & (table.c.fingerprint == fingerprint)
             & table.c.idempotency_key.is_(None)
             & (table.c.joined <= 0)
-            & table.c.state.in_((RUNNING, DONE))
-            & (table.c.expires_at > self.database.now())
+            & ((table.c.state == RUNNING) | ((table.c.state == DONE) & (table.c.expires_at > self.database.now())))
         )
         oldest = select(table.c.id).where(free).order_by(table.c.created_at).limit(1)
         with self.database.read() as connection:
             if connection.execute(oldest).first() is None:
                 return None
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             # The condition stands outside the subquery again: without it PostgreSQL lets two take the same row.
             taken = table.update().where(table.c.id == oldest.scalar_subquery(), free).values(joined=1)
             id = connection.execute(taken.returning(table.c.id)).scalar()
@@ -126,7 +144,7 @@ class Records:
 
     def take_by_id(self, id: str) -> bool:
         """Takes an abandoned call of this worker; False if another worker's caller was faster."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return bool(
                 connection.execute(
                     table.update().where(table.c.id == id, table.c.joined <= 0).values(joined=1)
@@ -135,12 +153,12 @@ class Records:
 
     def put_back(self, id: str) -> None:
         """The caller that had taken the call went away too: another may take it, and nobody gives it up."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             self.update(connection, id, joined=PUT_BACK)
 
     def give_up(self, id: str) -> bool:
         """Deletes the record of an abandoned call unless somebody has ever taken it; whether it was deleted."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return bool(connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount)
 
     def finish(
@@ -153,22 +171,21 @@ class Records:
         cost_micros: int | None,
     ) -> None:
         """Records the kept answer of a keyed call."""
-        with self.database.write() as connection:
-            self.update(
-                connection,
-                id,
-                state=DONE if body is not None else LOST,
-                status=status,
-                headers=json.dumps(dict(headers)),
-                body=body,
-                bought=bought.value,
-                cost_micros=cost_micros,
-                expires_at=self.database.now() + self.keep_seconds,
-            )
+        values = {
+            "its_id": id,
+            "new_state": DONE if body is not None else LOST,
+            "new_status": status,
+            "new_headers": json.dumps(dict(headers)),
+            "new_body": body,
+            "new_bought": bought.value,
+            "new_cost": cost_micros,
+        }
+        with self.database.write(relaxed=True) as connection:
+            connection.execute(self.finishing, values)
 
     def release(self, id: str, status: int, headers: Mapping[str, str], body: str | None) -> None:
         """Nothing was bought: the key is free again, and those who waited elsewhere may read the answer for a while."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             if connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount:
                 return
             self.update(
@@ -184,7 +201,7 @@ class Records:
 
     def keep(self, id: str, status: int, headers: Mapping[str, str], body: str | None, cost_micros: int | None) -> bool:
         """Records the answer of an abandoned call, to be handed out once within KEPT_SECONDS; False if it is gone."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return self.update(
                 connection,
                 id,
@@ -203,7 +220,7 @@ class Records:
 
     def delete(self, id: str) -> str | None:
         """Deletes the record of an answer that was handed out, and returns the name of its body."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             body: str | None = connection.execute(
                 table.delete().where(table.c.id == id).returning(table.c.body)
             ).scalar()
@@ -212,7 +229,7 @@ class Records:
     def renew(self, ids: Collection[str]) -> None:
         """Renews the leases of calls that run in this worker. One whose end could not be recorded is not among them."""
         mine = table.c.id.in_(ids) & (table.c.state == RUNNING)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(table.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
     def sweep(self) -> list[str]:
@@ -220,7 +237,7 @@ class Records:
         now = self.database.now()
         dead = (table.c.state == RUNNING) & (table.c.lease_until < now)
         keyed = table.c.idempotency_key.is_not(None)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(
                 table.update()
                 .where(dead, keyed)

@@ -163,7 +163,7 @@ def test_a_worker_that_is_killed_leaves_an_unknown_outcome_and_never_a_second_pu
 
 
 def test_a_stop_waits_for_calls_whose_callers_are_gone(own_machine: Service, google: Google):
-    google.seconds = 3
+    google.seconds = 2
     [server] = own_machine.servers
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(lambda number: leave(own_machine, number), range(50)))
