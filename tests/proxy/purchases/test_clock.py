@@ -1,6 +1,6 @@
 """The database's clock jumps by a day while calls run: nothing is bought twice.
 
-A jump forward ends leases, until they are renewed: who asks at that moment gets an error that says the outcome is unknown.
+A jump forward ends leases until they are renewed: a caller that asks at that moment gets an unknown outcome.
 """
 
 from collections.abc import Callable
