@@ -76,8 +76,7 @@ def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
     spool = Spool(memory)
     for chunk in chunks:
         spool.append(chunk)
-    yield from spool
-    spool.close()
+    yield from spool.drain()
 
 
 def idempotency_key() -> str | None:
