@@ -46,8 +46,8 @@ class Caller(asyncio.BufferedProtocol):
             self.left, count = int(length[1]) if length else 0, len(rest)
         self.left -= count
         if self.left <= 0:
-            self.head, self.left = b"", None
-            if self.crowd:
+            is_call, self.head, self.left = self.head.startswith(b"POST"), b"", None
+            if self.crowd and is_call:
                 self.crowd.join(self)
             else:
                 asyncio.get_running_loop().call_later(self.seconds, self.transport.write, self.answer)
