@@ -19,6 +19,7 @@ MODULES = (  # in the order in which the report shows them
     "openai_situations",
     "openai_jobs",
     "openai_chat",
+    "idempotency",
     "gemini_generate",
     "gemini_pictures",
     "gemini_streams",

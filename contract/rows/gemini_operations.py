@@ -28,7 +28,7 @@ def started(trial: Trial) -> str:
 
 @row(GROUP, GEMINI, GOOGLE_SDK, "`operations.get` polls a job, and a GET has its picture", operation=OPERATION)
 def polled(trial: Trial) -> None:
-    operation = types.GenerateVideosOperation(name=started(trial))
+    operation = types.GenerateVideosOperation.model_validate({"name": started(trial)})
     until = time.monotonic() + SECONDS
     while not operation.done and time.monotonic() < until:
         operation = trial.ask("operations.get", operation=operation)

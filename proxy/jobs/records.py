@@ -1,5 +1,7 @@
 """The records of jobs in the database. Every function is one short transaction and may raise DatabaseUnavailable.
 
+That a job was accepted, and that it is sent, has to survive a power cut.
+
 A job is a record of the table of purchases: `proxy.purchases.records` says what its states are and what becomes of it
 when its worker is gone.
 """
@@ -187,7 +189,7 @@ class JobRecords:
         if not waiting.key_is_ours:
             free &= table.c.owner == self.owner
         oldest = select(table.c.id).where(free).order_by(table.c.created_at, table.c.id).limit(1).scalar_subquery()
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             # The condition stands outside the subquery again: without it PostgreSQL lets two take the same row.
             claimed = table.update().where(table.c.id == oldest, free)
             id = connection.execute(
@@ -203,7 +205,7 @@ class JobRecords:
 
     def sent(self, id: str) -> bool:
         """The upstream is asked next; False if the job was cancelled, or is another worker's by now."""
-        return self.change(id, self.mine_running(), job_sent_at=self.database.now())
+        return self.change(id, self.mine_running(), relaxed=False, job_sent_at=self.database.now())
 
     def put_back(self, id: str, seconds: float) -> bool:
         """Nothing was bought: the next attempt begins in so many seconds at the earliest. False if it was cancelled."""
@@ -305,7 +307,7 @@ class JobRecords:
         with self.database.read() as connection:
             if connection.execute(first).first() is None:
                 return None
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             taken = table.update().where(table.c.id == first.scalar_subquery(), due)
             id = connection.execute(
                 taken.values(webhook_at=now + seconds, webhook_tries=table.c.webhook_tries + 1).returning(table.c.id)
@@ -331,8 +333,8 @@ class JobRecords:
             "webhook_at": case((table.c.webhook_tries.is_not(None), now)),
         }
 
-    def change(self, id: str, condition: Any, **values: Any) -> bool:
-        with self.database.write() as connection:
+    def change(self, id: str, condition: Any, *, relaxed: bool = True, **values: Any) -> bool:
+        with self.database.write(relaxed=relaxed) as connection:
             return bool(connection.execute(table.update().where(table.c.id == id, condition).values(**values)).rowcount)
 
     def select(self, connection: Connection, condition: Any) -> JobRecord | None:

@@ -29,7 +29,7 @@ class Made:
     refusal: ApiError | None = None  # what an upstream's error means that passes as it came
 
 
-running: set[Call] = set()  # of this worker: it does not stop before they are over
+running: set[object] = set()  # calls, and those who wait to keep their answers: before, no worker stops
 
 
 class Call:

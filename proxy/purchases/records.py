@@ -1,8 +1,9 @@
 """The records of purchases in the database: who claims one, who joins it, what is kept of it.
 
-Every function is one short transaction. A record is `running` while its owner, a worker, renews its lease; `done` when
-its answer is kept; `unknown` when its owner is gone and nobody can say whether a picture was bought; `lost` when its
-answer could not be kept; `released` when nothing was bought and only those who waited may read the answer.
+Every function is one short transaction, of which a claim alone has to survive a power cut: without it its key would buy
+again. A record is `running` while its owner, a worker, renews its lease; `done` when its answer is kept; `unknown` when
+its owner is gone and nobody can say whether a picture was bought; `lost` when its answer could not be kept; `released`
+when nothing was bought and only those who waited may read the answer.
 
 A record with a surface is a job: its caller left at once and asks for it later. It is `queued` until it is claimed and
 between its attempts; `unsent` when the only worker that had its caller's key ended before the upstream was asked; or
@@ -14,11 +15,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, false, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, false, func, select
 
 from compat.errors import Bought
 from proxy.limits import KEPT_SECONDS, LEASE_SECONDS
@@ -28,6 +29,7 @@ from proxy.state.tables import purchases as table
 RUNNING, DONE, UNKNOWN, LOST, RELEASED = "running", "done", "unknown", "lost", "released"
 QUEUED, UNSENT, CANCELLED = "queued", "unsent", "cancelled"  # of jobs only
 UNFINISHED = (RUNNING, QUEUED)
+PUT_BACK = -1  # in the place of the number of callers that have joined
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,39 @@ class Records:
         self.database = database
         self.owner = owner
         self.keep_seconds = keep_seconds
+        # The two statements of each keyed call are built once, which costs as much as running them.
+        now = database.now()
+        self.claiming = (
+            database.insert(table)
+            .values(
+                id=bindparam("new_id"),
+                scope=bindparam("new_scope"),
+                idempotency_key=bindparam("new_key"),
+                fingerprint=bindparam("new_fingerprint"),
+                state=RUNNING,
+                owner=owner,
+                lease_until=now + LEASE_SECONDS,
+                joined=0,
+                created_at=now,
+                expires_at=now + keep_seconds,
+            )
+            .on_conflict_do_nothing()
+            .returning(table.c.id)  # psycopg does not count rows here
+        )
+        self.finishing = (
+            table.update()
+            .where(table.c.id == bindparam("its_id"))
+            .values(
+                state=bindparam("new_state"),
+                status=bindparam("new_status"),
+                headers=bindparam("new_headers"),
+                body=bindparam("new_body"),
+                bought=bindparam("new_bought"),
+                cost_micros=bindparam("new_cost"),
+                expires_at=now + keep_seconds,
+                job_completed_at=now,
+            )
+        )
 
     def claim(
         self, scope: str, key: str | None, fingerprint: str, job: Mapping[str, Any] | None = None
@@ -62,40 +97,33 @@ class Records:
 
         `job` are the further columns of a record that is made as a job. Raises DatabaseUnavailable.
         """
-        now = self.database.now()
-        values = {
-            "scope": scope,
-            "idempotency_key": key,
-            "fingerprint": fingerprint,
-            "state": QUEUED if job else RUNNING,
-            "owner": self.owner,
-            "lease_until": now + LEASE_SECONDS,
-            "joined": 0,
-            "created_at": now,
-            "expires_at": now + self.keep_seconds,
-            **(job or {}),
-        }
+        state = QUEUED if job else RUNNING
+        made = Record(secrets.token_hex(16), state, self.owner, fingerprint, True, is_job=bool(job))
+        values = {"new_id": made.id, "new_scope": scope, "new_key": key, "new_fingerprint": fingerprint}
+        claiming = self.claiming.values(state=state, **job) if job else self.claiming
+        of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
+        # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
+        has_expired = table.c.state.not_in(UNFINISHED) & (table.c.expires_at < self.database.now())
         with self.database.write() as connection:
-            while True:
-                id = secrets.token_hex(16)
-                insert = self.database.insert(table).values(id=id, **values).on_conflict_do_nothing()
-                if connection.execute(insert.returning(table.c.id)).scalar():
-                    return True, Record(id, values["state"], self.owner, fingerprint, True, is_job=bool(job))
-                row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
-                assert row  # the insert met it in this very transaction
+            while not connection.execute(claiming, values).scalar():
+                if connection.execute(table.delete().where(of_key, has_expired)).rowcount:
+                    continue
+                row = self.select(connection, of_key)
+                assert row  # an insert met it in this very transaction
                 if row.state in UNFINISHED and not row.is_alive:
                     self.settle(connection, table.c.id == row.id)
-                    row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
+                    row = self.select(connection, of_key)
                     if row is None:
                         continue  # nothing had been bought: the key is free again
                 if row.state in UNFINISHED and (job or row.owner != self.owner):
                     self.update(connection, row.id, joined=table.c.joined + 1)
                 return False, row
+        return True, made
 
     def abandon(self, scope: str, fingerprint: str) -> str:
         """Records a running call whose caller went away, and returns its id. Raises DatabaseUnavailable."""
         now, id = self.database.now(), secrets.token_hex(16)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(
                 table.insert().values(
                     id=id,
@@ -118,15 +146,14 @@ class Records:
             & (table.c.fingerprint == fingerprint)
             & table.c.idempotency_key.is_(None)
             & table.c.job_surface.is_(None)
-            & (table.c.joined == 0)
-            & table.c.state.in_((RUNNING, DONE))
-            & (table.c.expires_at > self.database.now())
+            & (table.c.joined <= 0)
+            & ((table.c.state == RUNNING) | ((table.c.state == DONE) & (table.c.expires_at > self.database.now())))
         )
         oldest = select(table.c.id).where(free).order_by(table.c.created_at).limit(1)
         with self.database.read() as connection:
             if connection.execute(oldest).first() is None:
                 return None
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             # The condition stands outside the subquery again: without it PostgreSQL lets two take the same row.
             taken = table.update().where(table.c.id == oldest.scalar_subquery(), free).values(joined=1)
             id = connection.execute(taken.returning(table.c.id)).scalar()
@@ -134,21 +161,21 @@ class Records:
 
     def take_by_id(self, id: str) -> bool:
         """Takes an abandoned call of this worker; False if another worker's caller was faster."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return bool(
                 connection.execute(
-                    table.update().where(table.c.id == id, table.c.joined == 0).values(joined=1)
+                    table.update().where(table.c.id == id, table.c.joined <= 0).values(joined=1)
                 ).rowcount
             )
 
     def put_back(self, id: str) -> None:
-        """The caller that had taken the call went away too."""
-        with self.database.write() as connection:
-            self.update(connection, id, joined=0)
+        """The caller that had taken the call went away too: another may take it, and nobody gives it up."""
+        with self.database.write(relaxed=True) as connection:
+            self.update(connection, id, joined=PUT_BACK)
 
     def give_up(self, id: str) -> bool:
-        """Deletes the record of an abandoned call unless somebody has taken it; whether it was deleted."""
-        with self.database.write() as connection:
+        """Deletes the record of an abandoned call unless somebody has ever taken it; whether it was deleted."""
+        with self.database.write(relaxed=True) as connection:
             return bool(connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount)
 
     def finish(
@@ -161,23 +188,21 @@ class Records:
         cost_micros: int | None,
     ) -> None:
         """Records the kept answer of a keyed call."""
-        with self.database.write() as connection:
-            self.update(
-                connection,
-                id,
-                state=DONE if body is not None else LOST,
-                status=status,
-                headers=json.dumps(dict(headers)),
-                body=body,
-                bought=bought.value,
-                cost_micros=cost_micros,
-                expires_at=self.database.now() + self.keep_seconds,
-                job_completed_at=self.database.now(),
-            )
+        values = {
+            "its_id": id,
+            "new_state": DONE if body is not None else LOST,
+            "new_status": status,
+            "new_headers": json.dumps(dict(headers)),
+            "new_body": body,
+            "new_bought": bought.value,
+            "new_cost": cost_micros,
+        }
+        with self.database.write(relaxed=True) as connection:
+            connection.execute(self.finishing, values)
 
     def release(self, id: str, status: int, headers: Mapping[str, str], body: str | None) -> None:
         """Nothing was bought: the key is free again, and those who waited elsewhere may read the answer for a while."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             if connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount:
                 return
             self.update(
@@ -193,7 +218,7 @@ class Records:
 
     def keep(self, id: str, status: int, headers: Mapping[str, str], body: str | None, cost_micros: int | None) -> bool:
         """Records the answer of an abandoned call, to be handed out once within KEPT_SECONDS; False if it is gone."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return self.update(
                 connection,
                 id,
@@ -212,16 +237,16 @@ class Records:
 
     def delete(self, id: str) -> str | None:
         """Deletes the record of an answer that was handed out, and returns the name of its body."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             body: str | None = connection.execute(
                 table.delete().where(table.c.id == id).returning(table.c.body)
             ).scalar()
             return body
 
-    def renew(self) -> None:
-        """Renews the leases of all calls and jobs of this worker."""
-        mine = (table.c.owner == self.owner) & table.c.state.in_(UNFINISHED)
-        with self.database.write() as connection:
+    def renew(self, ids: Collection[str]) -> None:
+        """Renews the leases of calls and jobs of this worker. One whose end could not be recorded is not among them."""
+        mine = table.c.id.in_(ids) & (table.c.owner == self.owner) & table.c.state.in_(UNFINISHED)
+        with self.database.write(relaxed=True) as connection:
             connection.execute(table.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
     def settle(self, connection: Connection, condition: Any = None) -> None:
@@ -256,7 +281,7 @@ class Records:
 
     def sweep(self) -> list[str]:
         """Settles what dead owners left, and deletes what has expired. Returns the names of its bodies."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             self.settle(connection)
             expired = table.delete().where(
                 table.c.expires_at < self.database.now(), table.c.state != RUNNING, table.c.webhook_at.is_(None)
@@ -267,7 +292,7 @@ class Records:
     def count(self) -> dict[str, int]:
         """How many records there are in each state."""
         with self.database.read() as connection:
-            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples()
+            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
             return dict(rows.all())
 
     def select(self, connection: Connection, condition: Any) -> Record | None:

@@ -11,6 +11,7 @@ from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
 from proxy.generation.target import Target
+from proxy.greenlets import was_refused
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
@@ -76,7 +77,8 @@ def buy(make: Callable[[], Made], target: Target | None = None, *, is_stream: bo
     except BaseException:
         delivery.close()
         raise
-    response.call_on_close(delivery.close)
+    connection = request.environ.get("gunicorn.socket")
+    response.call_on_close(lambda: delivery.close(connection is None or not was_refused(connection)))
     return response
 
 
@@ -90,8 +92,7 @@ def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
     spool = Spool(memory)
     for chunk in chunks:
         spool.append(chunk)
-    yield from spool
-    spool.close()
+    yield from spool.drain()
 
 
 def idempotency_key() -> str | None:

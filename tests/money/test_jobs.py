@@ -19,12 +19,14 @@ from google import genai
 from google.genai import types
 from standardwebhooks.webhooks import Webhook
 
-from tests.money.conftest import MODEL, Google, Service, on_one_machine, on_two_machines
+from tests.money.conftest import CONFIGURATION, MODEL, Google, Service
 from tests.support import pictures
 from tests.support.keys import new_key
 from tests.support.nginx import Nginx, running_nginx
+from tests.support.object_store import BUCKET, object_store
 from tests.support.postgres import PostgresServer
 from tests.support.processes import free_port
+from tests.support.proxy_server import ProxyServer, Start
 from tests.support.upstream import Answer, Call, Reply, ScriptedUpstream
 
 ASYNC = {"Prefer": "respond-async"}
@@ -91,22 +93,34 @@ def everything(receiver: Receiver) -> Iterator[tuple[Google, dict[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def running_machine(everything: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def running_machine(start: Start, everything: Any, tmp_path_factory: pytest.TempPathFactory) -> list[ProxyServer]:
+    """Two workers with a file as their database."""
     google, settings = everything
-    with on_one_machine(google, tmp_path_factory.mktemp("one"), **settings) as service:
-        yield service
+    settings = {"GEMINI_BASE_URL": google.upstream.url, "WEB_CONCURRENCY": "2", **settings}
+    return [start(tmp_path_factory.mktemp("one"), CONFIGURATION, **settings)]
 
 
 @pytest.fixture(scope="module")
 def running_machines(
-    everything: Any, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+    start: Start, everything: Any, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[ProxyServer]]:
+    """Two services that share a PostgreSQL and a bucket, and a model with a key of the operator's."""
     google, settings = everything
     folder = tmp_path_factory.mktemp("two")
     (folder / "models.toml").write_text(ROWS)
-    settings = {**settings, "MODELS_FILE": str(folder / "models.toml"), "OUR_KEY": new_key(), "MAX_JOBS": "2"}
-    with on_two_machines(google, folder, postgres_server, **settings) as service:
-        yield service
+    postgres_server.execute("CREATE DATABASE jobs")
+    with object_store(folder / "s3") as bucket:
+        shared = {
+            **bucket,
+            **settings,
+            "IMAGE_STORE_URL": f"s3://{BUCKET}/twinlens",
+            "DATABASE_URL": postgres_server.url("jobs"),
+            "GEMINI_BASE_URL": google.upstream.url,
+            "MODELS_FILE": str(folder / "models.toml"),
+            "OUR_KEY": new_key(),
+            "MAX_JOBS": "2",
+        }
+        yield [start(folder / name, CONFIGURATION, **shared) for name in ("one", "other")]
 
 
 @pytest.fixture
@@ -119,14 +133,14 @@ def google(everything: Any) -> Google:
 
 
 @pytest.fixture
-def one_machine(running_machine: Service, google: Google) -> Service:
+def one_machine(running_machine: list[ProxyServer], google: Google) -> Service:
     """Two workers, for a caller with a key of its own."""
-    return Service(running_machine.servers, google)
+    return Service(running_machine, google)
 
 
 @pytest.fixture
-def two_machines(running_machines: Service, google: Google) -> Service:
-    return Service(running_machines.servers, google)
+def two_machines(running_machines: list[ProxyServer], google: Google) -> Service:
+    return Service(running_machines, google)
 
 
 def submit(service: Service, number: int = 0, key: str | None = None, **options: Any) -> requests.Response:
