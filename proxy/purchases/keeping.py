@@ -98,12 +98,12 @@ class Keeping:
             log.warning("an answer could not be kept: %s", error.strerror)
             return answer, None
 
-    def insist(self, record: Callable[[], Result], most_tries: int = RECORD_TRIES) -> Result | None:
+    def insist(self, record: Callable[[], Result], most_tries: int | None = None) -> Result | None:
         """Records the end of a call, several times if the database is away; None if it stays away.
 
         The lease of the record then runs out, which makes its outcome unknown.
         """
-        for tries in range(most_tries):
+        for tries in range(most_tries or RECORD_TRIES):
             try:
                 return record()
             except DatabaseUnavailable as error:
