@@ -33,6 +33,7 @@ from proxy.routes import (
     models,
     monitoring,
     observing,
+    openai_chat,
     openai_images,
     playground,
     stored_images,
@@ -107,6 +108,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for name, version in (("azure_deployments", ""), ("azure_v1_deployments", "/v1")):
         prefix = f"/openai{version}/deployments/<model_name:deployment>"
         app.register_blueprint(openai_images.blueprint, url_prefix=prefix, name=name)
+    app.register_blueprint(openai_chat.blueprint, url_prefix="/v1")
+    app.register_blueprint(openai_chat.blueprint, url_prefix="/v1beta/openai", name="google_openai_chat")
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)

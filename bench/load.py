@@ -14,6 +14,7 @@ MODEL = "gemini-2.5-flash-image"
 NATIVE = f"/v1beta/models/{MODEL}:generateContent"
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"
+CHATS = "/v1/chat/completions"
 JSON = {"Content-Type": "application/json"}
 
 SCRIPT = """
@@ -70,6 +71,11 @@ def native() -> Request:
 def generation(response_format: str, key: str = "bench-key") -> Request:
     body = json.dumps({"model": MODEL, "prompt": "a cat", "response_format": response_format}).encode()
     return Request(response_format, GENERATIONS, body, {**JSON, "Authorization": f"Bearer {key}"})
+
+
+def chat(name: str, **fields: object) -> Request:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "a cat"}], **fields}
+    return Request(name, CHATS, json.dumps(body).encode(), {**JSON, "Authorization": "Bearer bench-key"})
 
 
 def edit(form: bytes, content_type: str) -> Request:

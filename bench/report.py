@@ -17,6 +17,7 @@ MB = 1_000_000
 MIB = 1024 * 1024
 CPU_LIMITS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
 HELD_LIMITS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
+CHAT_LIMITS = {"chat": 1.2, "chat, streamed": 1.2}  # times `b64_json`
 LATENCY_LIMIT = 3.0  # milliseconds that b64_json adds
 STEEPER = 1.3  # times that a further megabyte may cost what an earlier one costs
 MORE_CALLERS = 1.6  # times that an answer at 1,000 callers may cost what it costs at 10
@@ -61,6 +62,20 @@ def print_cpu(
         print(f"{columns}{limit or '':>8}{peak / MIB:8.0f} MiB{exceeded}")
         if limit:
             verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x nginx, at most {limit}", times <= limit))
+    return verdicts
+
+
+def print_chat(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print CPU per picture of chats, and its ratio to `b64_json`: the median of the ratios within each round."""
+    base = results["b64_json"]
+    print(f"\nCPU per picture of a chat (whole process tree), median of {len(base)} rounds")
+    print(f"{'':20}{'ms':>8}{'x b64_json':>12}{'limit':>8}")
+    verdicts = []
+    for name, bursts in results.items():
+        times, limit = ratio(bursts, base), CHAT_LIMITS.get(name)
+        print(f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:12.2f}{limit or '':>8}")
+        if limit:
+            verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x b64_json, at most {limit}", times <= limit))
     return verdicts
 
 

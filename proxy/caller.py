@@ -13,12 +13,15 @@ from werkzeug.datastructures import Headers
 
 from compat.dialect import Dialect
 from compat.gemini_content.error import GEMINI
+from compat.openai_chat.error import CHAT
 from compat.openai_images.error import OPENAI
 
 Query = Callable[[], Mapping[str, str]]  # called only if it matters: most requests have none
 
 PATHS: tuple[tuple[str, Dialect], ...] = (  # a folder, and the API of all paths in it; the first that fits
     ("/v1/images", OPENAI),
+    ("/v1/chat", CHAT),
+    ("/v1beta/openai/chat", CHAT),
     ("/v1beta/openai", OPENAI),
     ("/v1beta", GEMINI),
     ("/v1alpha", GEMINI),

@@ -172,6 +172,7 @@ class Settings:
     database_url: str = setting(database_url, "sqlite:///twinlens.sqlite3", secret=True)
     image_ttl_seconds: int = setting(whole(1, 10 * 365 * 86400), 3600)
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
+    chat_images: str = setting(one_of("images", "markdown"), "images")
     served_models: tuple[str, ...] = setting(served_models, ())
     follow_successors: bool = setting(switch, True)
     model_aliases: Mapping[str, str] = setting(aliases, {})

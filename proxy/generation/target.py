@@ -41,8 +41,8 @@ class Target:
         """How requests for this server are written and its answers read."""
         return LANGUAGES[self.model.upstream.api]
 
-    def ask(self, call: OutgoingRequest) -> Iterator[Event]:
-        """The events of one call. Raises an ApiError when it fails."""
+    def ask(self, call: OutgoingRequest, *, text_suffices: bool = False) -> Iterator[Event]:
+        """The events of one call; with `text_suffices` words alone are an answer. Raises an ApiError when it fails."""
         try:
             answer = self.upstream.call(
                 call.path,
@@ -54,15 +54,15 @@ class Target:
             try:
                 if answer.status >= 300:
                     raise self.language.read_error(answer.status, answer.read_error(), answer.headers)
-                yield from self.read(answer)
+                yield from self.read(answer, text_suffices=text_suffices)
             finally:
                 answer.close()
         except ApiError as error:
             raise self.explain(error) from None
 
-    def read(self, answer: UpstreamAnswer) -> Iterator[Event]:
+    def read(self, answer: UpstreamAnswer, *, text_suffices: bool = False) -> Iterator[Event]:
         """The events of an answer. OpenAI's servers may send links to pictures, and failures among pictures."""
-        events = self.language.read(answer.chunks, answer.content_type)
+        events = self.language.read(answer.chunks, answer.content_type, text_suffices)
         if self.model.upstream.api is not Api.OPENAI:
             return events
         events = fetch_links(events, self.upstream, self.key)

@@ -41,7 +41,14 @@ def stream(client: openai.OpenAI) -> list[bytes]:
     return [base64.b64decode(event.b64_json) for event in events]
 
 
-@pytest.mark.parametrize(("ask", "count"), [(generate, 1), (edit, 1), (several, 4), (stream, 1)])
+def chat(client: openai.OpenAI) -> list[bytes]:
+    messages: Any = [{"role": "user", "content": "a cat"}]
+    answer = client.chat.completions.create(model="gemini-2.5-flash-image", messages=messages)
+    images = (answer.choices[0].message.model_extra or {})["images"]
+    return [base64.b64decode(image["image_url"]["url"].partition(",")[2]) for image in images]
+
+
+@pytest.mark.parametrize(("ask", "count"), [(generate, 1), (edit, 1), (several, 4), (stream, 1), (chat, 1)])
 def test_openai_python_gets_what_its_first_try_bought(one_machine: Service, google: Google, ask: Any, count: int):
     google.seconds = SLOW
     drawn = ask(one_machine.openai(**IMPATIENT))
