@@ -7,6 +7,7 @@ import threading
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
+from proxy.access.access import Access
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
 from proxy.limits import (
     INPUT_SECONDS,
@@ -33,6 +34,7 @@ from proxy.routes import (
     monitoring,
     observing,
     openai_images,
+    own_key,
     playground,
     stored_images,
 )
@@ -77,7 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     store = open_store(settings.image_store_url, settings.image_ttl_seconds, threads.run)
     database, memory = Database(settings.database_url), SpoolMemory(SPOOL_MEMORY)
     purchases = Purchases(database, store, memory, settings.idempotency_seconds)
-    start_sweeping(store, purchases)
+    access = Access(settings, database) if settings.access == "keys" else None
+    start_sweeping(store, purchases, access)
     catalogue = settings.catalogue()
     metrics.note_models(catalogue.models())
     app.extensions[EXTENSION] = Service(
@@ -90,6 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         memory,
         purchases,
         Threads(INPUT_THREADS, INPUT_SECONDS),
+        access,
     )
 
     app.before_request(authentication.identify_caller)
@@ -101,6 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
     app.register_blueprint(models.blueprint)
+    app.register_blueprint(own_key.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)
     app.register_blueprint(description.blueprint)
@@ -132,8 +137,11 @@ def open_upstreams(settings: Settings) -> dict[str, Upstream]:
     }
 
 
-def start_sweeping(store: Store, purchases: Purchases) -> None:
-    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS."""
+def start_sweeping(store: Store, purchases: Purchases, access: Access | None) -> None:
+    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS.
+
+    With keys it also settles what workers that are gone had reserved.
+    """
 
     def sweep() -> None:
         pause = threading.Event()
@@ -144,6 +152,8 @@ def start_sweeping(store: Store, purchases: Purchases) -> None:
             except OSError:
                 errors.log.warning("expired pictures could not be deleted")
             purchases.sweep()
+            if access:
+                access.sweep()
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

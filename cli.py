@@ -20,6 +20,7 @@ from compat.image_models import CALLERS_KEY, Api, ServedModel
 from compat.images import Event, ImageData, ImageEnd
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
+from proxy.access import commands as keys
 from proxy.generation.generation import generate
 from proxy.generation.target import Target
 from proxy.limits import SPOOL_MEMORY
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         "--url", help="a running server, such as http://127.0.0.1:8000; without it Google is called directly"
     )
     draw.add_argument("--key", help=f"a Google API key (else {' or '.join(KEY_VARIABLES)}); `sandbox` with SANDBOX=1")
+    keys.add_commands(commands)
     images = command("images", None, "stored pictures").add_subparsers(required=True, metavar="clean")
     clean = images.add_parser("clean", help="delete expired pictures", description="Deletes expired pictures now.")
     clean.set_defaults(run=clean_images)
@@ -119,7 +121,11 @@ def check_keys(key: str | None, settings: Settings) -> int:
     upstreams = open_upstreams(settings)
     for url, row in {settings.server_of(model.upstream)[1]: model for model in settings.catalogue().models()}.items():
         key_up = key if row.upstream.key == CALLERS_KEY else settings.keys.get(row.upstream.key)
-        if key_up:
+        if row.upstream.key == CALLERS_KEY and settings.access == "keys":
+            for number, pooled in enumerate(settings.gemini_api_keys, 1):
+                name = f"key {number}/{len(settings.gemini_api_keys)}"
+                findings.append(report(name, trouble_of(upstreams[url], row, pooled)))
+        elif key_up:
             findings.append(report("key", trouble_of(upstreams[url], row, key_up)))
         elif row.upstream.key == CALLERS_KEY:
             print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")

@@ -45,6 +45,16 @@ RETRY_LOOK_SECONDS = 1.0  # for which a retry looks for what its first try has l
 LOOK_SECONDS = 0.1  # between two looks into the database for a call that another worker makes
 HEARTBEAT_SECONDS = 10.0  # between two renewals of the leases of running calls
 LEASE_SECONDS = 30.0  # after which a worker that renews nothing counts as gone
+KEY_SECONDS = 4.0  # for which a worker remembers what the database says of a caller's key; 5 are promised
+UNKNOWN_KEY_SECONDS = 1.0  # the same of a key that is in no table
+MOST_REMEMBERED_KEYS = 10_000  # of a worker
+KEY_USE_SECONDS = 60.0  # between two records of when a key was last used
+HELD_SECONDS = 5.0  # until a caller whose budget is held by running requests may try again
+CALL_LIST_SECONDS = 86400.0  # after which a paid call is added to the sums of its day
+WORDS_ALLOWANCE = 600  # tokens of words and thoughts that each picture may have besides, in what is reserved for it
+INPUT_PICTURE_TOKENS = 1290  # at most, of an input picture: Gemini's models report 258 to 1120
+REFUSED_KEY_SECONDS = 300.0  # that a refused key of the upstream is left alone
+LIMITED_KEY_SECONDS = 10.0  # the same of one at its limit, where the upstream gives no delay
 RECORD_TRIES = 6  # to record the end of a call while the database is away
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
+from compat.errors import ApiError
 from compat.image_models import Prices, ServedModel
 from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
@@ -14,10 +15,11 @@ from proxy.limits import TAIL
 
 @dataclass
 class UpstreamTimes:
-    """Seconds that one call waited for the upstream: until its first byte, and in total."""
+    """Seconds that one call waited for the upstream: until its first byte, and in total; and how it failed."""
 
     first_byte: float | None = None
     total: float | None = None
+    failure: ApiError | None = None
 
 
 @dataclass
@@ -30,8 +32,11 @@ class Observation:
     operation: str = "unknown"
     model: str | None = None
     prices: Prices | None = None
+    price_per_picture: float | None = None
     retires: date | None = None
     key: str | None = None  # the fingerprint of the key
+    key_name: str | None = None  # the name of a key of ours
+    charged: float | None = None  # USD that the key has paid in the end, an unknown outcome included
     started: float = field(default_factory=time.monotonic)
     first_byte: float | None = None  # seconds from the start
     status: int = 0
@@ -49,6 +54,7 @@ class Observation:
         """Records the model that was requested, once it is known to be served."""
         self.model = model.name
         self.prices = model.upstream.prices
+        self.price_per_picture = model.upstream.price_per_picture
         self.retires = model.upstream.retires
 
     def call(self) -> UpstreamTimes:
@@ -92,8 +98,14 @@ class Observation:
 
     @property
     def cost(self) -> float | None:
-        """In USD; None unless both tokens and prices are known."""
-        return self.prices.cost(self.usage) if self.prices and self.usage else None
+        """In USD, with the tokens of answers that were refused; None unless both tokens and prices are known."""
+        if self.price_per_picture is not None:
+            return round(self.price_per_picture * self.pictures, 9) if self.pictures else None
+        usage = self.usage
+        for times in self.upstream:
+            if times.failure and times.failure.usage:
+                usage = usage + times.failure.usage if usage else times.failure.usage
+        return self.prices.cost(usage) if self.prices and usage else None
 
     def upstream_first_byte(self) -> float | None:
         """Seconds until the first answer of the upstream began."""

@@ -25,6 +25,7 @@ from compat.gemini_content.response_writer import (
 from compat.ignored_names import names_for_header
 from compat.image_models import Api, ServedModel
 from compat.openai_images.request_writer import unsupported_fields
+from proxy.access.estimates import Expected, expected_of, expected_of_content
 from proxy.generation.generation import generate
 from proxy.pictures.input_pictures import prepare_inputs
 from proxy.purchases.call import Made
@@ -63,10 +64,14 @@ def call_model(version: str, target: str) -> Response:
     remember_content(body)
     content = parse_json(body)
     check_request(method, content)
-    return translate(method, content, model) if model.upstream.api is Api.OPENAI else pass_request(method, body, model)
+    if model.upstream.api is Api.OPENAI:
+        return translate(method, content, model)
+    if method == "countTokens":
+        return pass_request(method, body, model, lambda: Expected(model, pictures=0))
+    return pass_request(method, body, model, lambda: expected_of_content(content, len(body), model))
 
 
-def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
+def pass_request(method: str, body: bytes, model: ServedModel, expect: Callable[[], Expected]) -> Response:
     """Google's answer to a request that goes up as it came."""
     service, observation = the_service(), the_observation()
     target = the_target(model)
@@ -74,18 +79,10 @@ def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
     headers = headers_up(HEADERS_UP, gzip=service.settings.upstream_gzip)
 
     def make() -> Made:
-        answer = target.upstream.call(
-            f"models/{model.upstream_name}:{method}",
-            body,
-            target.key,
-            query=query,
-            headers=headers,
-            decode=False,
-            times=target.new_times(),
-        )
+        answer = target.call(f"models/{model.upstream_name}:{method}", body, query=query, headers=headers, decode=False)
         return pass_answer(answer, target, observation)
 
-    return buy(make)
+    return buy(make, expect)
 
 
 def translate(method: str, content: dict[str, Any], model: ServedModel) -> Response:
@@ -118,7 +115,7 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
             observation.error = error.kind.name.lower()
             return Made(200, headers, iter([frame(refusal, framing)]), bought=error.bought)
 
-    return buy(make)
+    return buy(make, lambda: expected_of(image_request, model))
 
 
 def resume(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

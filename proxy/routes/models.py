@@ -19,17 +19,20 @@ WRITERS: Mapping[Dialect, Any] = {OPENAI: openai_models, GEMINI: gemini_models}
 PAGING: Mapping[Dialect, tuple[str, ...]] = {OPENAI: (), GEMINI: ("pageSize", "pageToken")}  # query parameters
 
 blueprint = Blueprint("models", __name__)
-blueprint.before_request(require_key)  # which is not checked: no call goes to an upstream
+blueprint.before_request(require_key)  # one of Google's is not checked: no call goes to an upstream
 
 
 @blueprint.get("/v1/models")
 @blueprint.get("/v1beta/models")
 @blueprint.get("/v1beta/openai/models")
 def list_models() -> Response:
-    """All of them. Google's list comes in pages."""
-    dialect = the_caller().dialect
+    """All that the caller's key may use. Google's list comes in pages."""
+    dialect, access = the_caller().dialect, the_caller().access
     page = (request.args.get(name) for name in PAGING[dialect])
-    return jsonify(WRITERS[dialect].build_models(the_service().catalogue.models(), *page))
+    models = the_service().catalogue.models()
+    if access and access.models is not None:
+        models = [model for model in models if model.name in access.models]
+    return jsonify(WRITERS[dialect].build_models(models, *page))
 
 
 @blueprint.get("/v1/models/<model_name:name>")

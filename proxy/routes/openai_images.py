@@ -20,6 +20,7 @@ from compat.openai_images.request import (
     parse_variation_form,
 )
 from compat.openai_images.response import write_answer, write_event_stream
+from proxy.access.estimates import expected_of
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
@@ -119,7 +120,7 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         chunks = write_answer(observation.events(events), created=created, prices=prices)
         return Made(200, {"Content-Type": "application/json", **headers}, chunks)
 
-    return buy(make)
+    return buy(make, lambda: expected_of(image_request, asked.model))
 
 
 def headers_of(asked: OpenAIRequest) -> dict[str, str]:

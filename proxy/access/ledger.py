@@ -1,0 +1,243 @@
+"""What keys spend, in the database: reserved before a call, settled after it. Amounts are millionths of a USD.
+
+Every function is one short transaction. A budget is one row: a single UPDATE reserves, and its condition is what no
+race gets around. A call is a row too, with a lease that its worker renews: when the worker dies, what was reserved
+becomes its cost.
+
+Requests per minute are counted here as well. The `limits` package (5.8.0) counts in memory, Redis, Valkey, Memcached,
+MongoDB or etcd: none of them is SQLite or PostgreSQL, and another server only for this is more than a team needs. The
+rows of the calls are a sliding window, right to the second on all workers and machines.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, func, select, union_all, update
+
+from compat.errors import ApiError, ErrorKind
+from proxy.access.periods import end_of, period_of, usd_text, utc_text
+from proxy.caller import AccessKey
+from proxy.limits import CALL_LIST_SECONDS, HELD_SECONDS, LEASE_SECONDS
+from proxy.state.database import Database
+from proxy.state.tables import access_budgets as budgets
+from proxy.state.tables import access_calls as calls
+from proxy.state.tables import access_keys as keys
+from proxy.state.tables import access_spending as spending
+
+OPEN, PAID, LOST = "open", "paid", "lost"
+MINUTE = 60.0
+ROLLED_UP = 1000  # rows at a time
+
+ITS_ROW = (budgets.c.key_id == bindparam("key")) & (budgets.c.period == bindparam("of_period"))
+RESERVE = update(budgets).where(ITS_ROW).values(reserved=budgets.c.reserved + bindparam("micros"))
+RESERVE_WITHIN = RESERVE.where(budgets.c.spent + budgets.c.reserved + bindparam("micros") <= bindparam("budget"))
+SETTLE = (
+    update(budgets)
+    .where(ITS_ROW)
+    .values(reserved=budgets.c.reserved - bindparam("was"), spent=budgets.c.spent + bindparam("micros"))
+)
+IS_OPEN = (calls.c.id == bindparam("call")) & (calls.c.state == OPEN)
+PAY = update(calls).where(IS_OPEN).values(state=PAID, cost=bindparam("micros"), pictures=bindparam("drawn"))
+FORGET = delete(calls).where(IS_OPEN)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What is reserved for one call."""
+
+    call: str  # the id of its row
+    key_id: str
+    period: str
+    micros: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a key has spent on a model on a day."""
+
+    day: str
+    key: str  # its name
+    model: str
+    requests: int
+    pictures: int
+    micros: int
+
+
+class Ledger:
+    """The spending of all keys, as one worker writes it."""
+
+    def __init__(self, database: Database, owner: str):
+        """`owner` names this worker."""
+        self.database = database
+        self.owner = owner
+        now = database.now()  # one clock for all machines
+        self.begin = calls.insert().values(state=OPEN, started_at=now, lease_until=now + LEASE_SECONDS)
+        self.latest = (
+            select(calls.c.started_at + MINUTE - now)
+            .where(calls.c.key_id == bindparam("key"), calls.c.started_at > now - MINUTE)
+            .order_by(calls.c.started_at.desc())
+        )
+
+    def reserve(self, key: AccessKey, model: str, micros: int, now: float) -> Hold:
+        """Reserves what a call may cost. `now` is in seconds since 1970.
+
+        Raises BUDGET_EXHAUSTED, RATE_LIMITED if other calls hold the rest or if the minute's requests are used up, and
+        DatabaseUnavailable.
+        """
+        hold = Hold(secrets.token_hex(16), key.id, period_of(key.per, now), micros)
+        values = {"key": key.id, "of_period": hold.period, "micros": micros}
+        statement = RESERVE
+        if key.budget_micros is not None and micros:
+            statement, values["budget"] = RESERVE_WITHIN, key.budget_micros
+        with self.database.write() as connection:
+            if not connection.execute(statement, values).rowcount:
+                self.begin_period(connection, hold)
+                if not connection.execute(statement, values).rowcount:
+                    raise self.refusal(connection, key, hold, now)
+            if key.requests_per_minute:
+                self.check_rate(connection, key, key.requests_per_minute)
+            row = {
+                "id": hold.call,
+                "key_id": key.id,
+                "model": model,
+                "day": period_of("day", now),
+                "period": hold.period,
+                "owner": self.owner,
+                "reserved": micros,
+            }
+            connection.execute(self.begin, row)
+        return hold
+
+    def begin_period(self, connection: Connection, hold: Hold) -> None:
+        """Makes the row of a key's budget, unless it is there."""
+        row = {"key_id": hold.key_id, "period": hold.period, "spent": 0, "reserved": 0}
+        connection.execute(self.database.insert(budgets).values(row).on_conflict_do_nothing())
+
+    def refusal(self, connection: Connection, key: AccessKey, hold: Hold, now: float) -> ApiError:
+        """Why a call is not within the budget: it is spent, or other calls hold the rest."""
+        its_row = (budgets.c.key_id == key.id) & (budgets.c.period == hold.period)
+        row = connection.execute(select(budgets).where(its_row)).one()
+        budget = key.budget_micros or 0
+        each = "" if key.per == "total" else f" a {key.per}"
+        if row.spent + hold.micros <= budget:
+            return ApiError(
+                ErrorKind.RATE_LIMITED,
+                f"The rest of the budget of the key '{key.name}' is held by requests that are running: "
+                f"{usd_text(row.reserved)} of {usd_text(budget)} USD{each}. Try again when they are over.",
+                retry_after=HELD_SECONDS,
+            )
+        end = end_of(key.per, now)
+        return ApiError(
+            ErrorKind.BUDGET_EXHAUSTED,
+            f"The budget of the key '{key.name}' does not suffice: {usd_text(row.spent)} of {usd_text(budget)} "
+            f"USD{each} are spent, and this request may cost {usd_text(hold.micros)} USD."
+            + (f" The next {key.per} begins at {utc_text(end)}." if end else ""),
+        )
+
+    def check_rate(self, connection: Connection, key: AccessKey, most: int) -> None:
+        """Raises RATE_LIMITED if so many requests were made within a minute.
+
+        The row of the budget is locked by now, so that requests of one key come one after another.
+        """
+        wait = connection.execute(self.latest.offset(most - 1).limit(1), {"key": key.id}).scalar()
+        if wait is not None:
+            raise ApiError(
+                ErrorKind.RATE_LIMITED,
+                f"The key '{key.name}' may send {most} requests per minute.",
+                retry_after=max(0.001, wait),
+            )
+
+    def settle(self, hold: Hold, micros: int, pictures: int) -> None:
+        """Records what a call cost in the end. Raises DatabaseUnavailable."""
+        with self.database.write() as connection:
+            paid = {"call": hold.call, "micros": micros, "drawn": pictures}
+            if connection.execute(PAY, paid).rowcount:
+                connection.execute(SETTLE, self.settling(hold, hold.micros, micros))
+            else:
+                self.correct(connection, hold, micros, pictures)
+
+    def correct(self, connection: Connection, hold: Hold, micros: int, pictures: int) -> None:
+        """The cost of a call whose lease had run out, though its worker was only late."""
+        is_lost = (calls.c.id == hold.call) & (calls.c.state == LOST)
+        values = {"state": PAID, "cost": micros, "pictures": pictures}
+        if connection.execute(calls.update().where(is_lost).values(values)).rowcount:
+            connection.execute(SETTLE, self.settling(hold, 0, micros - hold.micros))
+
+    def forget(self, hold: Hold) -> None:
+        """Takes back what was reserved for a call that was never made. Raises DatabaseUnavailable."""
+        with self.database.write() as connection:
+            if connection.execute(FORGET, {"call": hold.call}).rowcount:
+                connection.execute(SETTLE, self.settling(hold, hold.micros, 0))
+
+    def settling(self, hold: Hold, was: int, micros: int) -> dict[str, str | int]:
+        return {"key": hold.key_id, "of_period": hold.period, "was": was, "micros": micros}
+
+    def renew(self, ids: Collection[str]) -> None:
+        """Renews the leases of these calls."""
+        mine = calls.c.id.in_(ids) & (calls.c.state == OPEN)
+        with self.database.write() as connection:
+            connection.execute(calls.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
+
+    def sweep(self) -> None:
+        """What was reserved by workers that are gone becomes a cost; old calls are added to the sums of their day."""
+        dead = (calls.c.state == OPEN) & (calls.c.lease_until < self.database.now())
+        lost = calls.update().where(dead).values(state=LOST, cost=calls.c.reserved)
+        with self.database.write() as connection:
+            for row in connection.execute(lost.returning(calls.c.key_id, calls.c.period, calls.c.reserved)).all():
+                hold = Hold("", row.key_id, row.period, row.reserved)
+                connection.execute(SETTLE, self.settling(hold, row.reserved, row.reserved))
+        while self.roll_up():
+            pass
+
+    def roll_up(self) -> bool:
+        """Adds calls that are older than CALL_LIST_SECONDS to the sums of their day; whether there may be more."""
+        old = (calls.c.state != OPEN) & (calls.c.started_at < self.database.now() - CALL_LIST_SECONDS)
+        some = select(calls.c.id).where(old).limit(ROLLED_UP)
+        sums: dict[tuple[str, str, str], tuple[int, int, int]] = {}
+        with self.database.write() as connection:
+            rows = connection.execute(delete(calls).where(calls.c.id.in_(some)).returning(calls)).all()
+            for row in rows:
+                requests, pictures, cost = sums.get((row.day, row.key_id, row.model), (0, 0, 0))
+                sums[row.day, row.key_id, row.model] = requests + 1, pictures + row.pictures, cost + row.cost
+            for (day, key_id, model), (requests, pictures, cost) in sorted(sums.items()):
+                insert = self.database.insert(spending).values(
+                    day=day, key_id=key_id, model=model, requests=requests, pictures=pictures, cost=cost
+                )
+                added = {name: spending.c[name] + insert.excluded[name] for name in ("requests", "pictures", "cost")}
+                connection.execute(insert.on_conflict_do_update(index_elements=["day", "key_id", "model"], set_=added))
+        return len(rows) == ROLLED_UP
+
+    def spent(self, since: str) -> list[Spent]:
+        """What was spent since a day (2026-11-30), by day, key and model. What is only reserved does not count."""
+        recent = (
+            select(
+                calls.c.day,
+                calls.c.key_id,
+                calls.c.model,
+                func.count().label("requests"),
+                func.sum(calls.c.pictures).label("pictures"),
+                func.sum(calls.c.cost).label("cost"),
+            )
+            .where(calls.c.state != OPEN)
+            .group_by(calls.c.day, calls.c.key_id, calls.c.model)
+        )
+        both = union_all(recent, select(spending)).subquery()
+        statement = (
+            select(
+                both.c.day,
+                keys.c.name,
+                both.c.model,
+                func.sum(both.c.requests),
+                func.sum(both.c.pictures),
+                func.sum(both.c.cost),
+            )
+            .join(keys, keys.c.id == both.c.key_id)
+            .where(both.c.day >= since)
+            .group_by(both.c.day, keys.c.name, both.c.model)
+            .order_by(both.c.day, keys.c.name, both.c.model)
+        )
+        with self.database.read() as connection:
+            return [Spent(*row[:3], *map(int, row[3:])) for row in connection.execute(statement).all()]
