@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -229,7 +229,7 @@ def show_all(options: argparse.Namespace, settings: Settings, records: KeyRecord
     if options.json:
         print(json.dumps([description_of(record) for record in found], indent=2))
         return
-    rows: list[tuple[str, ...]] = [("NAME", "STATE", "SPENT", "LEFT", "BUDGET", "LAST USE")]
+    rows = [("NAME", "STATE", "SPENT", "LEFT", "BUDGET", "LAST USE")]
     for record in found:
         key, left = record.key, record.left
         budget = "-" if key.budget_micros is None else f"{usd_text(key.budget_micros)} / {key.per}"
@@ -345,7 +345,7 @@ def added_up(spent: Iterable[Spent], by: str) -> list[tuple[str, int, int, float
     return sorted(rows) if by == "day" else sorted(rows, key=lambda row: -row[3])
 
 
-def print_table(rows: list[tuple[str, ...]]) -> None:
+def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

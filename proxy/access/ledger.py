@@ -2,7 +2,7 @@
 
 Every function is one short transaction. A budget is one row: a single UPDATE reserves, and its condition is what no
 race gets around. A call is a row too, with a lease that its worker renews: when the worker dies, what was reserved
-becomes its cost.
+becomes its cost. What a worker has to write at a time is written together: a transaction costs more than what is in it.
 
 Requests per minute are counted here as well. The `limits` package (5.8.0) counts in memory, Redis, Valkey, Memcached,
 MongoDB or etcd: none of them is SQLite or PostgreSQL, and another server only for this is more than a team needs. The
@@ -12,7 +12,7 @@ rows of the calls are a sliding window, right to the second on all workers and m
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, select, union_all, update
@@ -42,6 +42,17 @@ SETTLE = (
 IS_OPEN = (calls.c.id == bindparam("call")) & (calls.c.state == OPEN)
 PAY = update(calls).where(IS_OPEN).values(state=PAID, cost=bindparam("micros"), pictures=bindparam("drawn"))
 FORGET = delete(calls).where(IS_OPEN)
+IS_LOST = (calls.c.id == bindparam("call")) & (calls.c.state == LOST)
+CORRECT = update(calls).where(IS_LOST).values(state=PAID, cost=bindparam("micros"), pictures=bindparam("drawn"))
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What a call may cost, to be reserved."""
+
+    key: AccessKey
+    model: str
+    micros: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,21 @@ class Hold:
     key_id: str
     period: str
     micros: int
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What became of a call."""
+
+    hold: Hold
+    micros: int
+    pictures: int
+    was_made: bool = True  # a call that was refused before the upstream leaves no trace
+
+
+def columns_of(one: Settlement) -> dict[str, str | int]:
+    """The parameters of PAY and CORRECT."""
+    return {"call": one.hold.call, "micros": one.micros, "drawn": one.pictures}
 
 
 @dataclass(frozen=True)
@@ -81,40 +107,64 @@ class Ledger:
             .order_by(calls.c.started_at.desc())
         )
 
-    def reserve(self, key: AccessKey, model: str, micros: int, now: float) -> Hold:
-        """Reserves what a call may cost. `now` is in seconds since 1970.
+    def write(
+        self, reservations: Sequence[Reservation], settlements: Sequence[Settlement], now: float
+    ) -> list[Hold | ApiError]:
+        """Settles what is over, then reserves, in this order; returns what became of each reservation.
 
-        Raises BUDGET_EXHAUSTED, RATE_LIMITED if other calls hold the rest or if the minute's requests are used up, and
-        DatabaseUnavailable.
+        That is BUDGET_EXHAUSTED, or RATE_LIMITED if other calls hold the rest or the minute's requests are used up.
+        `now` is in seconds since 1970. Raises DatabaseUnavailable.
         """
-        hold = Hold(secrets.token_hex(16), key.id, period_of(key.per, now), micros)
-        values = {"key": key.id, "of_period": hold.period, "micros": micros}
+        with self.database.write() as connection:
+            if settlements:
+                self.settle(connection, settlements)
+            return self.reserve(connection, reservations, now) if reservations else []
+
+    def reserve(self, connection: Connection, reservations: Sequence[Reservation], now: float) -> list[Hold | ApiError]:
+        """Tries to reserve for all calls of a key together, and one by one if that is too much."""
+        groups: dict[str, list[tuple[int, Reservation]]] = {}
+        for place, one in enumerate(reservations):
+            groups.setdefault(one.key.id, []).append((place, one))
+        outcomes: dict[int, Hold | ApiError] = {}
+        rows = []
+        for group in groups.values():
+            key = group[0][1].key
+            period = period_of(key.per, now)
+            together = len(group) > 1 and self.take(connection, key, period, sum(one.micros for _, one in group))
+            for place, one in group:
+                hold = Hold(secrets.token_hex(16), key.id, period, one.micros)
+                if not together and not self.take(connection, key, period, one.micros):
+                    outcomes[place] = self.refusal(connection, key, hold, now)
+                    continue
+                row = {
+                    **{"id": hold.call, "key_id": key.id, "model": one.model, "owner": self.owner},
+                    **{"period": period, "day": period_of("day", now), "reserved": one.micros},
+                }
+                if key.requests_per_minute is None:
+                    rows.append(row)
+                elif error := self.over_rate(connection, key, key.requests_per_minute):
+                    connection.execute(SETTLE, self.settling(key.id, period, one.micros, 0))
+                    outcomes[place] = error
+                    continue
+                else:
+                    connection.execute(self.begin, row)
+                outcomes[place] = hold
+        if rows:
+            connection.execute(self.begin, rows)
+        return [outcomes[place] for place in range(len(reservations))]
+
+    def take(self, connection: Connection, key: AccessKey, period: str, micros: int) -> bool:
+        """Reserves an amount, if it is within the budget."""
+        values = {"key": key.id, "of_period": period, "micros": micros}
         statement = RESERVE
         if key.budget_micros is not None and micros:
             statement, values["budget"] = RESERVE_WITHIN, key.budget_micros
-        with self.database.write() as connection:
-            if not connection.execute(statement, values).rowcount:
-                self.begin_period(connection, hold)
-                if not connection.execute(statement, values).rowcount:
-                    raise self.refusal(connection, key, hold, now)
-            if key.requests_per_minute:
-                self.check_rate(connection, key, key.requests_per_minute)
-            row = {
-                "id": hold.call,
-                "key_id": key.id,
-                "model": model,
-                "day": period_of("day", now),
-                "period": hold.period,
-                "owner": self.owner,
-                "reserved": micros,
-            }
-            connection.execute(self.begin, row)
-        return hold
-
-    def begin_period(self, connection: Connection, hold: Hold) -> None:
-        """Makes the row of a key's budget, unless it is there."""
-        row = {"key_id": hold.key_id, "period": hold.period, "spent": 0, "reserved": 0}
-        connection.execute(self.database.insert(budgets).values(row).on_conflict_do_nothing())
+        if connection.execute(statement, values).rowcount:
+            return True
+        row = {"key_id": key.id, "period": period, "spent": 0, "reserved": 0}
+        insert = self.database.insert(budgets).values(row).on_conflict_do_nothing().returning(budgets.c.period)
+        is_new = connection.execute(insert).scalar()
+        return is_new is not None and connection.execute(statement, values).rowcount > 0
 
     def refusal(self, connection: Connection, key: AccessKey, hold: Hold, now: float) -> ApiError:
         """Why a call is not within the budget: it is spent, or other calls hold the rest."""
@@ -137,43 +187,43 @@ class Ledger:
             + (f" The next {key.per} begins at {utc_text(end)}." if end else ""),
         )
 
-    def check_rate(self, connection: Connection, key: AccessKey, most: int) -> None:
-        """Raises RATE_LIMITED if so many requests were made within a minute.
+    def over_rate(self, connection: Connection, key: AccessKey, most: int) -> ApiError | None:
+        """The error of a request if so many were made within a minute.
 
         The row of the budget is locked by now, so that requests of one key come one after another.
         """
         wait = connection.execute(self.latest.offset(most - 1).limit(1), {"key": key.id}).scalar()
-        if wait is not None:
-            raise ApiError(
-                ErrorKind.RATE_LIMITED,
-                f"The key '{key.name}' may send {most} requests per minute.",
-                retry_after=max(0.001, wait),
-            )
+        if wait is None:
+            return None
+        message = f"The key '{key.name}' may send {most} requests per minute."
+        return ApiError(ErrorKind.RATE_LIMITED, message, retry_after=max(0.001, wait))
 
-    def settle(self, hold: Hold, micros: int, pictures: int) -> None:
-        """Records what a call cost in the end. Raises DatabaseUnavailable."""
-        with self.database.write() as connection:
-            paid = {"call": hold.call, "micros": micros, "drawn": pictures}
-            if connection.execute(PAY, paid).rowcount:
-                connection.execute(SETTLE, self.settling(hold, hold.micros, micros))
-            else:
-                self.correct(connection, hold, micros, pictures)
+    def settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
+        """Records what calls cost, and gives back what they did not need. One that is settled already stays so."""
+        states = self.states_of(connection, [one.hold.call for one in settlements])
+        waiting = [one for one in settlements if states.get(one.hold.call) == OPEN]
+        late = [one for one in settlements if states.get(one.hold.call) == LOST]
+        if paid := [columns_of(one) for one in waiting if one.was_made]:
+            connection.execute(PAY, paid)
+        if dropped := [{"call": one.hold.call} for one in waiting if not one.was_made]:
+            connection.execute(FORGET, dropped)
+        if late:  # what was reserved has become their cost, though their worker was only slow
+            connection.execute(CORRECT, [columns_of(one) for one in late])
+        sums: dict[tuple[str, str], list[int]] = {}
+        for one in (*waiting, *late):
+            total = sums.setdefault((one.hold.key_id, one.hold.period), [0, 0])
+            total[0] += one.hold.micros if states[one.hold.call] == OPEN else 0
+            total[1] += one.micros - (one.hold.micros if states[one.hold.call] == LOST else 0)
+        for (key_id, period), (was, micros) in sorted(sums.items()):
+            connection.execute(SETTLE, self.settling(key_id, period, was, micros))
 
-    def correct(self, connection: Connection, hold: Hold, micros: int, pictures: int) -> None:
-        """The cost of a call whose lease had run out, though its worker was only late."""
-        is_lost = (calls.c.id == hold.call) & (calls.c.state == LOST)
-        values = {"state": PAID, "cost": micros, "pictures": pictures}
-        if connection.execute(calls.update().where(is_lost).values(values)).rowcount:
-            connection.execute(SETTLE, self.settling(hold, 0, micros - hold.micros))
+    def states_of(self, connection: Connection, ids: Collection[str]) -> dict[str, str]:
+        """The states of calls, which nobody changes before the end of the transaction."""
+        statement = select(calls.c.id, calls.c.state).where(calls.c.id.in_(ids)).with_for_update()
+        return {row.id: row.state for row in connection.execute(statement).all()}
 
-    def forget(self, hold: Hold) -> None:
-        """Takes back what was reserved for a call that was never made. Raises DatabaseUnavailable."""
-        with self.database.write() as connection:
-            if connection.execute(FORGET, {"call": hold.call}).rowcount:
-                connection.execute(SETTLE, self.settling(hold, hold.micros, 0))
-
-    def settling(self, hold: Hold, was: int, micros: int) -> dict[str, str | int]:
-        return {"key": hold.key_id, "of_period": hold.period, "was": was, "micros": micros}
+    def settling(self, key_id: str, period: str, was: int, micros: int) -> dict[str, str | int]:
+        return {"key": key_id, "of_period": period, "was": was, "micros": micros}
 
     def renew(self, ids: Collection[str]) -> None:
         """Renews the leases of these calls."""
@@ -187,8 +237,7 @@ class Ledger:
         lost = calls.update().where(dead).values(state=LOST, cost=calls.c.reserved)
         with self.database.write() as connection:
             for row in connection.execute(lost.returning(calls.c.key_id, calls.c.period, calls.c.reserved)).all():
-                hold = Hold("", row.key_id, row.period, row.reserved)
-                connection.execute(SETTLE, self.settling(hold, row.reserved, row.reserved))
+                connection.execute(SETTLE, self.settling(row.key_id, row.period, row.reserved, row.reserved))
         while self.roll_up():
             pass
 
