@@ -19,7 +19,7 @@ from proxy.limits import (
     SWEEP_SECONDS,
 )
 from proxy.observation import metrics
-from proxy.observation.readiness import Readiness
+from proxy.observation.readiness import OPTIONAL, Readiness
 from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import Store, open_store
 from proxy.purchases.purchases import Purchases
@@ -89,7 +89,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         open_upstreams(settings),
         store,
         Places(settings.max_in_flight),
-        Readiness(store.check, () if settings.sandbox else tuple(settings.servers()), database.trouble),
+        Readiness(
+            store.check,
+            () if settings.sandbox else tuple(settings.servers()),
+            database.trouble,
+            () if access else OPTIONAL,
+        ),
         memory,
         purchases,
         Threads(INPUT_THREADS, INPUT_SECONDS),
