@@ -92,7 +92,7 @@ def test_what_was_spent(run: Run, url: str):
     [
         (("create", "no spaces", "--budget", "1"), "a name has"),
         (("create", "ann", "--budget", "0"), "amount in USD"),
-        (("create", "ann", "--budget", "-1"), "expected one argument"),
+        (("create", "ann", "--budget", "-1"), "amount in USD"),
         (("create", "ann", "--budget", "1e3"), "amount in USD"),
         (("create", "ann", "--per", "year"), "invalid choice"),
         (("create", "ann", "--requests-per-minute", "0"), "whole number"),

@@ -142,7 +142,7 @@ def test_a_renewed_lease_keeps_a_reserve(
     assert sums(records) == (0, 30)
 
 
-def test_requests_per_minute_are_a_sliding_window(
+def test_requests_per_minute_are_those_of_any_minute(
     ledger: Ledger, records: KeyRecords, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "MINUTE", 1.0)
