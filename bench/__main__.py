@@ -12,7 +12,7 @@ from bench import measurements, report
 from bench.measurements import Plan
 from bench.processes import exit_on_sigterm
 
-PARTS = ("cpu", "tls", "latency", "bytes", "callers", "held")
+PARTS = ("cpu", "keys", "tls", "latency", "bytes", "callers", "held")
 
 
 def main() -> int:
@@ -48,6 +48,8 @@ def measure(plan: Plan, parts: tuple[str, ...], file: Path | None) -> list[repor
         bursts = measurements.cpu_by_round(plan)
         verdicts += report.print_cpu(bursts)
         results["cpu"] = report.cpu_as_data(bursts)
+    if "keys" in parts:
+        verdicts += report.print_keys(measurements.cpu_of_keys(plan))
     if "tls" in parts:
         report.print_cpu(measurements.cpu_through_tls(plan), " from an upstream with TLS and chunks", limits={})
     if "latency" in parts:

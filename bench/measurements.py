@@ -139,6 +139,25 @@ def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
         return by_round(ways, plan)
 
 
+def cpu_of_keys(plan: Plan) -> dict[str, list[Burst]]:
+    """Callers with the upstream's keys, and with keys of ours that have a budget, in turns."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.twinlens(plan.folder, upstream) as ours,
+        servers.twinlens_with_keys(plan.folder, upstream) as (with_keys, key),
+    ):
+        ways = []
+        for request, paid in (
+            (load.native(), load.native(key)),
+            (load.generation("b64_json"), load.generation("b64_json", key)),
+        ):
+            ways += [Contender(request.name, ours, request), Contender(f"{request.name}, paid", with_keys, paid)]
+        for contender in ways:
+            check(contender, pictures.png(PICTURE))
+        return by_round(ways, plan)
+
+
 @contextmanager
 def contenders(plan: Plan) -> Iterator[list[Contender]]:
     """All servers that are compared. They run side by side; only one is under load at a time."""

@@ -17,6 +17,7 @@ MB = 1_000_000
 MIB = 1024 * 1024
 CPU_LIMITS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
 HELD_LIMITS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
+KEY_LIMIT = 0.5  # milliseconds of CPU per picture that a key with a budget adds
 LATENCY_LIMIT = 3.0  # milliseconds that b64_json adds
 STEEPER = 1.3  # times that a further megabyte may cost what an earlier one costs
 MORE_CALLERS = 1.6  # times that an answer at 1,000 callers may cost what it costs at 10
@@ -61,6 +62,18 @@ def print_cpu(
         print(f"{columns}{limit or '':>8}{peak / MIB:8.0f} MiB{exceeded}")
         if limit:
             verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x nginx, at most {limit}", times <= limit))
+    return verdicts
+
+
+def print_keys(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print what a budget costs: the median of the differences within each round."""
+    print(f"\nCPU per picture with a budget (ACCESS=keys, SQLite), median of {len(results['native'])} rounds")
+    verdicts = []
+    for name in ("native", "b64_json"):
+        free, paid = results[name], results[f"{name}, paid"]
+        more = median(one.cpu - other.cpu for one, other in zip(paid, free, strict=True))
+        print(f"{name:20}{median(one.cpu for one in free):8.2f} ms, and {more:.2f} ms more with a budget")
+        verdicts.append(Verdict(f"budget, {name}", f"{more:.2f} ms, at most {KEY_LIMIT}", more <= KEY_LIMIT))
     return verdicts
 
 
