@@ -18,7 +18,7 @@ from proxy.access.periods import MICROS, PERIODS, usd, usd_text, utc_text
 from proxy.caller import AccessKey
 from proxy.settings import Settings
 from proxy.state.database import Database, DatabaseUnavailable
-from proxy.state.migrate import migrate
+from proxy.state.migrate import is_current, migrate
 
 if TYPE_CHECKING:
     from proxy.access.key_records import KeyRecord, KeyRecords
@@ -94,7 +94,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 def carry_out(run: Callable[..., Any], options: argparse.Namespace, settings: Settings) -> int:
     """Runs one command with the tables made. Returns its exit status."""
     try:
-        migrate(settings.database_url)
+        if not is_current(settings.database_url):
+            migrate(settings.database_url)
         from proxy.access.key_records import KeyRecords
 
         run(options, settings, KeyRecords(Database(settings.database_url)))
