@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-REVISION = "0002"  # the last migration; revisions are numbers in order, and a later one still serves this release
+REVISION = "0003"  # the last migration; revisions are numbers in order, and a later one still serves this release
 
 metadata = MetaData()
 
