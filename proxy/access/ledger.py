@@ -3,6 +3,7 @@
 Every function is one short transaction. A budget is one row: a single UPDATE reserves, and its condition is what no
 race gets around. A call is a row too, with a lease that its worker renews: when the worker dies, what was reserved
 becomes its cost. What a worker has to write at a time is written together: a transaction costs more than what is in it.
+None waits for the disk: a power cut may take back what SQLite wrote in the last seconds.
 
 Requests per minute are counted here as well. The `limits` package (5.8.0) counts in memory, Redis, Valkey, Memcached,
 MongoDB or etcd: none of them is SQLite or PostgreSQL, and another server only for this is more than a team needs. The
@@ -115,7 +116,7 @@ class Ledger:
         That is BUDGET_EXHAUSTED, or RATE_LIMITED if other calls hold the rest or the minute's requests are used up.
         `now` is in seconds since 1970. Raises DatabaseUnavailable.
         """
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             if settlements:
                 self.settle(connection, settlements)
             return self.reserve(connection, reservations, now) if reservations else []
@@ -228,14 +229,14 @@ class Ledger:
     def renew(self, ids: Collection[str]) -> None:
         """Renews the leases of these calls."""
         mine = calls.c.id.in_(ids) & (calls.c.state == OPEN)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(calls.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
     def sweep(self) -> None:
         """What was reserved by workers that are gone becomes a cost; old calls are added to the sums of their day."""
         dead = (calls.c.state == OPEN) & (calls.c.lease_until < self.database.now())
         lost = calls.update().where(dead).values(state=LOST, cost=calls.c.reserved)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             for row in connection.execute(lost.returning(calls.c.key_id, calls.c.period, calls.c.reserved)).all():
                 connection.execute(SETTLE, self.settling(row.key_id, row.period, row.reserved, row.reserved))
         while self.roll_up():
@@ -246,7 +247,7 @@ class Ledger:
         old = (calls.c.state != OPEN) & (calls.c.started_at < self.database.now() - CALL_LIST_SECONDS)
         some = select(calls.c.id).where(old).limit(ROLLED_UP)
         sums: dict[tuple[str, str, str], tuple[int, int, int]] = {}
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             rows = connection.execute(delete(calls).where(calls.c.id.in_(some)).returning(calls)).all()
             for row in rows:
                 requests, pictures, cost = sums.get((row.day, row.key_id, row.model), (0, 0, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -139,7 +140,8 @@ def pass_request(
         is_json = answer.status == 200 and answer.content_type.startswith("application/json")
         if not is_json or look_ahead(answer) in (response_format, None):
             observation.pictures = pictures if answer.status == 200 else 0
-            return pass_answer(answer, target, observation)
+            made = pass_answer(answer, target, observation)
+            return replace(made, flows=made.flows and not is_json)  # half a picture would be bought again
         events = target.read(answer)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)

@@ -35,10 +35,21 @@ def upstream() -> Upstream:
 
 
 @pytest.fixture(autouse=True)
-def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abandoned_calls, "ABANDONED_SECONDS", 0.6)
-    monkeypatch.setattr(abandoned_calls, "RETRY_LOOK_SECONDS", 0.3)
-    monkeypatch.setattr(abandoned_calls, "LOOK_SECONDS", 0.03)
-    monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.03)
-    monkeypatch.setattr(keeping, "HEARTBEAT_SECONDS", 0.2)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is waited for comes soon. What must not happen meanwhile takes so long that no busy machine brings it."""
+    monkeypatch.setattr(abandoned_calls, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(keeping, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(abandoned_calls, "RETRY_LOOK_SECONDS", 0.2)
+
+
+@pytest.fixture
+def nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An abandoned call goes on for a moment only."""
+    monkeypatch.setattr(abandoned_calls, "ABANDONED_SECONDS", 0.3)
+
+
+@pytest.fixture
+def leases_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that renews nothing soon counts as gone."""
     monkeypatch.setattr(records, "LEASE_SECONDS", 1.0)
