@@ -117,9 +117,19 @@ class Ledger:
         `now` is in seconds since 1970. Raises DatabaseUnavailable.
         """
         with self.database.write(relaxed=True) as connection:
+            self.lock(connection, {*(one.key.id for one in reservations), *(one.hold.key_id for one in settlements)})
             if settlements:
                 self.settle(connection, settlements)
             return self.reserve(connection, reservations, now) if reservations else []
+
+    def lock(self, connection: Connection, key_ids: Collection[str]) -> None:
+        """Locks the budgets of some keys, always in the same order: two transactions never wait for each other.
+
+        On SQLite a transaction has the only lock anyway.
+        """
+        if not self.database.is_sqlite:
+            rows = select(budgets.c.key_id).where(budgets.c.key_id.in_(key_ids))
+            connection.execute(rows.order_by(budgets.c.key_id, budgets.c.period).with_for_update()).all()
 
     def reserve(self, connection: Connection, reservations: Sequence[Reservation], now: float) -> list[Hold | ApiError]:
         """Tries to reserve for all calls of a key together, and one by one if that is too much."""
@@ -128,7 +138,7 @@ class Ledger:
             groups.setdefault(one.key.id, []).append((place, one))
         outcomes: dict[int, Hold | ApiError] = {}
         rows = []
-        for group in groups.values():
+        for _, group in sorted(groups.items()):
             key = group[0][1].key
             period = period_of(key.per, now)
             together = len(group) > 1 and self.take(connection, key, period, sum(one.micros for _, one in group))
@@ -233,14 +243,21 @@ class Ledger:
             connection.execute(calls.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
     def sweep(self) -> None:
-        """What was reserved by workers that are gone becomes a cost; old calls are added to the sums of their day."""
+        """What was reserved by workers that are gone becomes a cost; old calls are added to the sums of their days."""
+        self.settle_lost()
+        while self.roll_up():
+            pass
+
+    def settle_lost(self) -> None:
+        """What was reserved for calls whose lease has run out becomes their cost."""
         dead = (calls.c.state == OPEN) & (calls.c.lease_until < self.database.now())
         lost = calls.update().where(dead).values(state=LOST, cost=calls.c.reserved)
         with self.database.write(relaxed=True) as connection:
+            if not (key_ids := set(connection.scalars(select(calls.c.key_id).where(dead)))):
+                return
+            self.lock(connection, key_ids)
             for row in connection.execute(lost.returning(calls.c.key_id, calls.c.period, calls.c.reserved)).all():
                 connection.execute(SETTLE, self.settling(row.key_id, row.period, row.reserved, row.reserved))
-        while self.roll_up():
-            pass
 
     def roll_up(self) -> bool:
         """Adds calls that are older than CALL_LIST_SECONDS to the sums of their day; whether there may be more."""
