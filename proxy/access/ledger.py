@@ -173,9 +173,8 @@ class Ledger:
         if connection.execute(statement, values).rowcount:
             return True
         row = {"key_id": key.id, "period": period, "spent": 0, "reserved": 0}
-        insert = self.database.insert(budgets).values(row).on_conflict_do_nothing().returning(budgets.c.period)
-        is_new = connection.execute(insert).scalar()
-        return is_new is not None and connection.execute(statement, values).rowcount > 0
+        connection.execute(self.database.insert(budgets).values(row).on_conflict_do_nothing())
+        return connection.execute(statement, values).rowcount > 0  # the row may be another worker's, made just now
 
     def refusal(self, connection: Connection, key: AccessKey, hold: Hold, now: float) -> ApiError:
         """Why a call is not within the budget: it is spent, or other calls hold the rest."""
