@@ -65,6 +65,7 @@ class Records:
                 expires_at=now + keep_seconds,
             )
             .on_conflict_do_nothing()
+            .returning(table.c.id)  # psycopg does not count rows here
         )
         self.finishing = (
             table.update()
@@ -88,12 +89,12 @@ class Records:
         ours = Record(secrets.token_hex(16), RUNNING, self.owner, fingerprint, True)
         values = {"new_id": ours.id, "new_scope": scope, "new_key": key, "new_fingerprint": fingerprint}
         with self.database.write() as connection:
-            if connection.execute(self.claiming, values).rowcount:
+            if connection.execute(self.claiming, values).scalar():
                 return True, ours
             of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
             # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
             expired = table.delete().where(of_key, table.c.state != RUNNING, table.c.expires_at < self.database.now())
-            if connection.execute(expired).rowcount and connection.execute(self.claiming, values).rowcount:
+            if connection.execute(expired).rowcount and connection.execute(self.claiming, values).scalar():
                 return True, ours
             row = self.select(connection, of_key)
             assert row  # an insert met it in this very transaction

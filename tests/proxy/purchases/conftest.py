@@ -1,10 +1,12 @@
 """A migrated database of each kind, two workers, and times that a test can wait for."""
 
+import gc
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
-from proxy.purchases import abandoned_calls, keeping, records
+from proxy.purchases import abandoned_calls, call, keeping, records
 from proxy.purchases.purchases import Purchases
 from proxy.state.database import Database
 from proxy.state.migrate import migrate
@@ -32,6 +34,14 @@ def workers(database: Database, bodies: Bodies) -> tuple[Purchases, Purchases]:
 @pytest.fixture
 def upstream() -> Upstream:
     return Upstream()
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on() -> Iterator[None]:
+    """What a test has left running ends with it, and waits for no database that is gone."""
+    yield
+    gevent.killall([one for one in gc.get_objects() if isinstance(one, gevent.Greenlet) and not one.dead])
+    call.running.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -137,7 +137,6 @@ def test_a_worker_that_died_leaves_an_unknown_outcome(workers: Workers, upstream
         workers[1].buy(order("k"), upstream.make)
     assert states(database) == ["unknown"]
     assert (upstream.asked, running.ready()) == (1, False)
-    end_calls()
 
 
 @pytest.mark.usefixtures("leases_end")
@@ -165,14 +164,6 @@ def test_a_call_whose_end_cannot_be_recorded_becomes_unknown_while_others_run(
     with gevent.Timeout(10), pytest.raises(ApiError) as raised:
         workers[1].buy(order("k"), upstream.make)
     assert raised.value.kind is ErrorKind.OUTCOME_UNKNOWN
-    end_calls()
-
-
-def end_calls() -> None:
-    """Ends the calls that run."""
-    for one in list(call.running):
-        one.stop()
-    recorded()
 
 
 def test_an_answer_that_cannot_be_kept_reaches_its_caller_and_forbids_a_second_purchase(
