@@ -90,7 +90,12 @@ def team_of_module(
     request: pytest.FixtureRequest, google: Google, google_keys: tuple[str, ...], tmp_path_factory: Any
 ) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
-    shared = {"ACCESS": "keys", "GEMINI_API_KEYS": ", ".join(google_keys), "GEMINI_BASE_URL": google.upstream.url}
+    shared = {
+        "ACCESS": "keys",
+        "IMAGE_STORE_URL": str(folder / "pictures"),
+        "GEMINI_API_KEYS": ", ".join(google_keys),
+        "GEMINI_BASE_URL": google.upstream.url,
+    }
     with ExitStack() as stack:
         if "SQLite" in request.param:
             names, shared["WEB_CONCURRENCY"] = ["one"], "2"
