@@ -20,6 +20,7 @@ from bench.processes import PeakMemory, Process
 from bench.servers import PLAIN, TUNED, Server
 
 CALLERS = 64
+PAYING = 16  # callers, with a budget and without
 EDITORS = 8  # callers that each send a picture of 4 MB
 PICTURE = 1.4  # MB
 EDITED = 4  # MB
@@ -186,7 +187,8 @@ def cpu_of_budgets(plan: Plan) -> dict[str, list[Burst]]:
             (load.native(), load.native(key)),
             (load.generation("b64_json"), load.generation("b64_json", key)),
         ):
-            ways += [Contender(request.name, ours, request), Contender(f"{request.name}, paid", with_keys, paid)]
+            ways.append(Contender(request.name, ours, request, PAYING))
+            ways.append(Contender(f"{request.name}, paid", with_keys, paid, PAYING))
         for contender in ways:
             check(contender, pictures.png(PICTURE))
         return by_round(ways, plan)
