@@ -92,6 +92,7 @@ class ApiError(Exception):
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
     usage: Usage | None = None  # what an answer that is refused reports of its tokens
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
+    missing_model: str | None = None  # the name of the model that an upstream says it does not have
 
     @property
     def may_repeat(self) -> bool:

@@ -11,6 +11,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.image_models import CALLERS_KEY, Api, ModelCatalogue, ServedModel
 from proxy.access.access import Access
 from proxy.caller import Caller
+from proxy.generation.successors import Successors
 from proxy.generation.target import Target
 from proxy.greenlets import Threads
 from proxy.limits import OVERLOADED_RETRY_SECONDS
@@ -60,6 +61,7 @@ class Service:
     memory: SpoolMemory  # for answers that are not whole yet
     purchases: Purchases
     input_threads: Threads  # for input pictures that have to be converted
+    successors: Successors
     access: Access | None = None  # with ACCESS=keys
 
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
@@ -69,7 +71,8 @@ class Service:
             return Target(upstream, model, None, caller.dialect, pool=self.access.pool, **options)
         key = self.settings.key_of(model.upstream, caller.key)
         is_operators = self.settings.has_key_of_its_own(model.upstream, caller.key)
-        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, **options)
+        follows = self.successors.are_followed
+        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, follows=follows, **options)
 
     @cached_property
     def has_openai_servers(self) -> bool:

@@ -119,6 +119,7 @@ GEMINI = Dialect(
     ),
     key_headers=("x-goog-api-key",),
     key_parameters=("key",),
+    other_key_headers=("x-api-key",),
 )
 
 # What the HTTP status of an upstream error means; `kind_of` has the exceptions.
@@ -223,6 +224,11 @@ def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
 def is_out_of_credit(status: int, message: str) -> bool:
     """Whether an error says that there is no money left, which concerns all models of a key."""
     return status == HTTPStatus.PAYMENT_REQUIRED or bool(SPENT.search(message))
+
+
+def names_model(message: str, name: str) -> bool:
+    """Whether a message speaks of the model of this name, and not of one whose name only contains it."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", message) is not None
 
 
 def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:

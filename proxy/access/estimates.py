@@ -42,9 +42,17 @@ def micros_of(expected: Expected) -> int | None:
 
     None if the model's row does not say what its pictures cost.
     """
-    row = expected.model.upstream
     if expected.is_free:
         return 0
+    model = expected.model
+    if model.successor is None:
+        return micros_by(model.upstream, expected)
+    amounts = [micros_by(row, expected) for row in (model.upstream, model.successor)]  # either of them may draw
+    return max((one for one in amounts if one is not None), default=None) if amounts[0] is not None else None
+
+
+def micros_by(row: ImageModel, expected: Expected) -> int | None:
+    """The same if this row draws."""
     if row.price_per_picture is not None:
         return ceil(row.price_per_picture * expected.pictures * 1_000_000)
     tokens = row.tokens_of_picture(expected.image_size)

@@ -41,11 +41,24 @@ def stream(client: openai.OpenAI) -> list[bytes]:
     return [base64.b64decode(event.b64_json) for event in events]
 
 
+def chat(client: openai.OpenAI) -> list[bytes]:
+    messages: Any = [{"role": "user", "content": "a cat"}]
+    answer = client.chat.completions.create(model="gemini-2.5-flash-image", messages=messages)
+    images = (answer.choices[0].message.model_extra or {})["images"]
+    return [base64.b64decode(image["image_url"]["url"].partition(",")[2]) for image in images]
+
+
 def all_drawn(google: Google, drawn: list[list[bytes]]) -> None:
     """All of them are there, and none was sold twice."""
     assert sorted(picture for pictures in drawn for picture in pictures) == sorted(google.made)
     assert [len(pictures) for pictures in drawn] == [1, 1, 4, 1]
     assert (google.asked, google.sold) == (7, 7)
+
+
+def test_a_chat_gets_what_its_first_try_bought(one_machine: Service, google: Google):
+    google.seconds = SLOW
+    assert chat(one_machine.openai(**IMPATIENT)) == google.made
+    assert (google.asked, google.sold) == (1, 1)
 
 
 def test_openai_python_gets_what_its_first_try_bought(one_machine: Service, google: Google):
