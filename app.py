@@ -9,6 +9,7 @@ from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from compat.image_models import CALLERS_KEY
+from proxy.access.access import Access
 from proxy.generation.successors import Successors
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
 from proxy.jobs.jobs import Jobs
@@ -24,7 +25,7 @@ from proxy.limits import (
     SWEEP_SECONDS,
 )
 from proxy.observation import metrics
-from proxy.observation.readiness import Readiness
+from proxy.observation.readiness import OPTIONAL, Readiness
 from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import Store, open_store
 from proxy.purchases.purchases import Purchases
@@ -41,6 +42,7 @@ from proxy.routes import (
     observing,
     openai_chat,
     openai_images,
+    own_key,
     playground,
     stored_images,
 )
@@ -87,9 +89,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     store = open_store(settings.image_store_url, settings.image_ttl_seconds, threads.run)
     database, memory = Database(settings.database_url), SpoolMemory(SPOOL_MEMORY)
     purchases = Purchases(database, store, memory, settings.idempotency_seconds)
+    access = Access(settings, database) if settings.access == "keys" else None
     catalogue = settings.catalogue()
     jobs = open_jobs(app, settings, purchases, memory)
-    start_sweeping(store, purchases, jobs)
+    start_sweeping(store, purchases, jobs, access)
     metrics.note_models(catalogue.models())
     app.extensions[EXTENSION] = Service(
         settings,
@@ -97,12 +100,18 @@ def create_app(settings: Settings | None = None) -> Flask:
         open_upstreams(settings),
         store,
         Places(settings.max_in_flight),
-        Readiness(store.check, () if settings.sandbox else tuple(settings.servers()), database.trouble),
+        Readiness(
+            store.check,
+            () if settings.sandbox else tuple(settings.servers()),
+            database.trouble,
+            () if access else OPTIONAL,
+        ),
         memory,
         purchases,
         jobs,
         Threads(INPUT_THREADS, INPUT_SECONDS),
         Successors(are_followed=settings.follow_successors),
+        access,
     )
 
     app.before_request(authentication.identify_caller)
@@ -124,6 +133,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(openai_chat.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_chat.blueprint, url_prefix="/v1beta/openai", name="google_openai_chat")
     app.register_blueprint(models.blueprint)
+    app.register_blueprint(own_key.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)
     app.register_blueprint(description.blueprint)
@@ -173,8 +183,11 @@ def open_jobs(app: Flask, settings: Settings, purchases: Purchases, memory: Spoo
     return jobs
 
 
-def start_sweeping(store: Store, purchases: Purchases, jobs: Jobs) -> None:
-    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS."""
+def start_sweeping(store: Store, purchases: Purchases, jobs: Jobs, access: Access | None) -> None:
+    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS.
+
+    With keys it also settles what workers that are gone had reserved.
+    """
 
     def sweep() -> None:
         pause = threading.Event()
@@ -186,6 +199,8 @@ def start_sweeping(store: Store, purchases: Purchases, jobs: Jobs) -> None:
                 errors.log.warning("expired pictures could not be deleted")
             purchases.sweep()
             jobs.sweep()
+            if access:
+                access.sweep()
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

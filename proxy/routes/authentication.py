@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import g, request
 
 from compat.errors import ApiError, ErrorKind
 from proxy.caller import identify
 from proxy.routes import the_attempt, the_caller, the_observation, the_service
+
+NO_KEY_OF_OURS = (
+    "You didn't provide an API key. Give the key that this service's operator handed out: in an Authorization header "
+    "(Authorization: Bearer YOUR_KEY), or as x-goog-api-key."
+)
 
 
 def identify_caller() -> None:
@@ -17,8 +24,17 @@ def identify_caller() -> None:
 
 
 def require_key() -> None:
-    """Before a request that needs a key: raises MISSING_KEY without one."""
-    caller = the_caller()
-    if not caller.key and not the_attempt():
-        raise ApiError(ErrorKind.MISSING_KEY, caller.dialect.missing_key)
-    the_observation().key = caller.fingerprint
+    """Before a request that needs a key: raises MISSING_KEY without one, and INVALID_KEY if it has to be ours.
+
+    Nothing else needs to know whose key it is: pages and metrics do without the look-up. The request of a job whose
+    upstream key is the operator's comes without its caller's.
+    """
+    caller, access, observation = the_caller(), the_service().access, the_observation()
+    observation.key = caller.fingerprint or None
+    if not caller.key:
+        if the_attempt():
+            return
+        raise ApiError(ErrorKind.MISSING_KEY, NO_KEY_OF_OURS if access else caller.dialect.missing_key)
+    if access and (key := access.recognize(caller)):
+        g.caller = replace(caller, access=key)
+        observation.key_name = key.name

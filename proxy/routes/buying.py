@@ -10,6 +10,8 @@ from urllib.parse import unquote_plus
 from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
+from proxy.access.estimates import Expected
+from proxy.access.payments import Payment
 from proxy.generation.target import Target
 from proxy.greenlets import was_refused
 from proxy.pictures.spool import Spool, SpoolMemory
@@ -18,7 +20,7 @@ from proxy.purchases.fingerprint import fingerprint, hashed
 from proxy.purchases.orders import Order
 from proxy.routes import the_attempt, the_caller, the_observation, the_service
 from proxy.routes.errors import render_error
-from proxy.routes.flow import flow
+from proxy.routes.flow import close, flow
 from proxy.routes.job_requests import accept_job, refuse_stream, take
 from proxy.routes.preferences import prefers_async
 
@@ -37,14 +39,22 @@ def remember_content(*parts: bytes) -> None:
         g.fingerprint = fingerprint(request.method, request.path, query, parts)
 
 
-def buy(make: Callable[[], Made], target: Target | None = None, *, is_stream: bool = False) -> Response:
+def buy(
+    make: Callable[[], Made],
+    expect: Callable[[], Expected],
+    target: Target | None = None,
+    *,
+    is_stream: bool = False,
+) -> Response:
     """The answer to the current request, whose content is remembered. `make` asks the upstream without its context.
 
-    With a target, which is what `make` asks, a caller that prefers that gets a job.
+    `expect` says what the request asks for; it is only called if a key of ours has to pay. With a target, which is what
+    `make` asks, a caller that prefers that gets a job.
 
     A caller with an idempotency key, or with an SDK that counts its tries, may leave and come back. The answer to any
     other is made here, and its making ends when the caller leaves.
     """
+    make = paid(make, expect)
     if attempt := the_attempt():
         return take(attempt, make)
     key, retry_count = idempotency_key(), sdk_retry_count()
@@ -52,7 +62,13 @@ def buy(make: Callable[[], Made], target: Target | None = None, *, is_stream: bo
     if key is None and retry_count is None and not is_job:
         made = make()
         chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
-        return flow(chunks, made.headers, made.status)
+        try:
+            response = flow(chunks, made.headers, made.status)
+        except BaseException:
+            close(made.chunks)
+            raise
+        response.call_on_close(partial(close, made.chunks))
+        return response
     caller, observation = the_caller(), the_observation()
     order = Order(
         scope=scope_of_caller(),
@@ -83,8 +99,17 @@ def buy(make: Callable[[], Made], target: Target | None = None, *, is_stream: bo
 
 
 def scope_of_caller() -> str:
-    """Whose purchases and jobs are the sender's of the current request."""
-    return hashed(the_caller().key)
+    """Whose purchases and jobs are the sender's of the current request. That of a key of ours survives its rotation."""
+    caller = the_caller()
+    return caller.access.id if caller.access else hashed(caller.key)
+
+
+def paid(make: Callable[[], Made], expect: Callable[[], Expected]) -> Callable[[], Made]:
+    """The same call, paid for by the current request's key if that is one of ours. Raises what `Payments.paid` does."""
+    access, key = the_service().access, the_caller().access
+    if not access or not key:
+        return make
+    return access.payments.paid(Payment(key, expect(), the_observation()), make)
 
 
 def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:

@@ -57,7 +57,8 @@ def accept_job(order: Order, target: Target, query: str) -> Response:
         key_fingerprint=caller.fingerprint,
         body=g.body,
     )
-    is_ours = target.is_operators_key
+    # A key of ours has to be there when an attempt is paid for, so its jobs stay here too.
+    is_ours = target.is_operators_key and caller.access is None
     is_first, record = service.jobs.accept(order, caller.dialect.name, target.model.name, is_ours, stored, caller)
     observation.job = record.id
     try:

@@ -131,10 +131,9 @@ def test_every_field_of_the_log_is_documented():
 
 def names_of_fields() -> set[str]:
     """Every field that a line can have."""
-    observation = Observation(
-        "an-id", "POST", model="a-model", prices=Prices(1, 1, 1), key="a-key", error="cut", job="a-job"
-    )
-    observation.first_byte = 1.0
+    observation = Observation("an-id", "POST", model="a-model", prices=Prices(1, 1, 1), key="a-key", error="cut")
+    observation.first_byte = observation.charged = 1.0
+    observation.key_name, observation.job = "a-name", "a-job"
     times = observation.call()
     times.first_byte = times.total = 1.0
     observation.usage = Usage(1, 1, 1, 1)
