@@ -15,6 +15,7 @@ MODEL = "gemini-2.5-flash-image"
 NATIVE = f"/v1beta/models/{MODEL}:generateContent"
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"
+CHATS = "/v1/chat/completions"
 JSON = {"Content-Type": "application/json"}
 
 # What openai-python 3.57.0 sends with each request beside its key: a caller that counts its tries may come back.
@@ -102,6 +103,11 @@ def generation(response_format: str, key: str = "bench-key") -> Request:
 def keyed() -> Request:
     """A generation in base64 with an idempotency key."""
     return replace(generation("b64_json"), name="b64_json, keyed", is_keyed=True)
+
+
+def chat(name: str, **fields: object) -> Request:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "a cat"}], **fields}
+    return Request(name, CHATS, json.dumps(body).encode(), {**JSON, "Authorization": "Bearer bench-key"})
 
 
 def edit(form: bytes, content_type: str) -> Request:

@@ -116,6 +116,20 @@ def cpu_by_round(plan: Plan) -> dict[str, list[Burst]]:
         return by_round(compared, plan)
 
 
+def chat_by_round(plan: Plan) -> dict[str, list[Burst]]:
+    """Chats beside `b64_json` of the same server, in turns: whole, as a stream, and with the picture by its URL."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    requests = (
+        load.generation("b64_json"),
+        load.chat("chat"),
+        load.chat("chat, streamed", stream=True),
+        load.chat("chat, Markdown", image_output="markdown"),
+    )
+    with servers.instant_upstream(plan.folder, answer) as upstream, servers.twinlens(plan.folder, upstream) as ours:
+        check(Contender("chat", ours, load.chat("chat")), pictures.png(PICTURE))
+        return by_round([Contender(request.name, ours, request) for request in requests], plan)
+
+
 def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
     results: dict[str, list[Burst]] = {}
     for number in range(plan.rounds + 1):
@@ -219,6 +233,8 @@ def check(contender: Contender, picture: bytes) -> None:
         body = json.load(response)
     if "candidates" in body:
         data = base64.b64decode(body["candidates"][0]["content"]["parts"][0]["inlineData"]["data"])
+    elif "choices" in body:
+        data = base64.b64decode(body["choices"][0]["message"]["images"][0]["image_url"]["url"].partition(",")[2])
     elif body["data"][0].get("url"):
         data = urllib.request.urlopen(body["data"][0]["url"], timeout=30).read()  # noqa: S310
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from compat.conversation import Turn, current_request, pictures_of, texts_of
@@ -16,6 +17,7 @@ from compat.openai_chat.messages import Conversation, Messages, Picture, StoredP
 from compat.openai_fields import (
     FIELDS,
     check,
+    ignored_sampling,
     ignores_compression,
     read_aspect_ratio,
     read_google,
@@ -32,7 +34,6 @@ from compat.validation import (
     String,
     instance_of,
     invalid,
-    wrong_type,
 )
 
 IMAGE_OUTPUTS = ("images", "markdown")
@@ -60,8 +61,6 @@ class ToolChoice(JsonField):
     """Which tools are called: the model has none, so that a call cannot be demanded."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        if not isinstance(value, str | dict):
-            raise wrong_type("a string", value)
         if value not in ("auto", "none"):
             raise invalid(ErrorKind.INVALID_VALUE, "Invalid '{param}': this model draws, and calls no tools.")
         return str(value)
@@ -93,6 +92,7 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False  # whether a stream ends with the usage
     ignored: tuple[str, ...] = ()  # fields that cannot be met, by name
+    drawn_by: Callable[[ServedModel], ChatRequest] = field(compare=False, repr=False, kw_only=True)  # another model
 
 
 def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> ChatRequest:
@@ -103,7 +103,17 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
     checked = check(ChatSchema, body)
     model = catalogue.resolve(checked.get("model"))
     conversation = read_messages(checked["messages"], stored)
-    names = take_shape(checked)
+    return read_for(checked, conversation, take_shape(checked), stored, model)
+
+
+def read_for(
+    checked: Mapping[str, Any],
+    conversation: Conversation,
+    names: Mapping[str, str],
+    stored: StoredPictures,
+    model: ServedModel,
+) -> ChatRequest:
+    """The request of validated fields and messages for a model. `names` are those of the shape."""
     output = read_output(checked)
     aspect_ratio = read_aspect_ratio(checked, model, names["aspect_ratio"])
     image_request = ImageRequest(
@@ -125,6 +135,7 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
         stream=checked.get("stream", False),
         include_usage=wants_usage(checked),
         ignored=names_for_header([*ignored_names(checked, names, model), *conversation.ignored]),
+        drawn_by=partial(read_for, checked, conversation, names, stored),
     )
 
 
@@ -163,7 +174,7 @@ def wants_usage(checked: Mapping[str, Any]) -> bool:
 
 def read_conversation(conversation: Conversation, model: ServedModel, stored: StoredPictures) -> dict[str, Any]:
     """The fields of an ImageRequest that say what to draw: all turns, or the one request that they come to."""
-    if not conversation.turns:
+    if all(turn.by_model for turn in conversation.turns):
         raise ApiError(ErrorKind.MISSING_PARAMETER, "'messages' has neither words nor pictures of a user.", "messages")
     if not model.upstream.openai:
         turns = tuple(read_turn(turn, stored) for turn in conversation.turns)
@@ -209,6 +220,7 @@ def ignored_names(checked: Mapping[str, Any], names: Mapping[str, str], model: S
             yield f"image_config.{name}"
     if checked.get("image_size") and not model.upstream.tiers:
         yield names["image_size"]
+    yield from ignored_sampling(checked, model)
     if model.upstream.openai and checked.get("google"):
         yield "google"
     if ignores_compression(checked):

@@ -18,6 +18,7 @@ MODULES = (  # in the order in which the report shows them
     "openai_repetition",
     "openai_situations",
     "idempotency",
+    "openai_chat",
     "gemini_generate",
     "gemini_pictures",
     "gemini_streams",

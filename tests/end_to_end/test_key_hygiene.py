@@ -17,8 +17,13 @@ GENERATIONS = "/v1/images/generations"
 GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"
 STREAM = "/v1/models/google/gemini-2.5-flash-image:streamGenerateContent?alt=sse"
 COUNT = "/v1beta/models/gemini-2.5-flash-image:countTokens"
-PATHS = (GENERATIONS, GENERATE_CONTENT, STREAM, COUNT)
-PROMPT = {"prompt": "a cat", "contents": [{"parts": [{"text": "a cat"}]}]}
+CHAT = "/v1/chat/completions"
+PATHS = (GENERATIONS, CHAT, GENERATE_CONTENT, STREAM, COUNT)
+PROMPT = {
+    "prompt": "a cat",
+    "messages": [{"role": "user", "content": "a cat"}],
+    "contents": [{"parts": [{"text": "a cat"}]}],
+}
 
 # Where callers put a key: headers and query, with {0} and {1} for two different keys.
 PLACES: dict[str, tuple[dict[str, str], str]] = {
@@ -81,7 +86,7 @@ def bearer_of(headers: dict[str, str]) -> str | None:
 
 
 def ask(server: ProxyServer, path: str, headers: dict[str, str]) -> requests.Response:
-    """A call whose body suits both surfaces."""
+    """A call whose body suits every surface."""
     return requests.post(server.url + path, json=PROMPT, headers=headers, timeout=10)
 
 
@@ -98,7 +103,7 @@ def test_a_key_is_in_no_response_and_in_no_output(
     answer = ask(chatty_server, addressed(path, query.format(*keys)), filled)
     assert keys_in(everything_in(answer)) == []
     assert keys_in(chatty_server.output()) == []
-    goes_up = bearer_of(filled) if path == GENERATIONS else keys[0]
+    goes_up = bearer_of(filled) if path in (GENERATIONS, CHAT) else keys[0]
     for call in upstream.calls:
         assert call.all("x-goog-api-key") == [goes_up], "one of two keys goes up, alone"
         others = [(name, value) for name, value in call.header_lines if name != "x-goog-api-key"]

@@ -220,7 +220,9 @@ WRONG: dict[str, tuple[list[Any], str, ErrorKind]] = {
         "messages[0].content",
         ErrorKind.INVALID_VALUE,
     ),
+    "the model alone": ([model("a"), model(images=[PNG_URL])], "messages", ErrorKind.MISSING_PARAMETER),
     "a system message alone": ([{"role": "system", "content": "In oil."}], "messages", ErrorKind.MISSING_PARAMETER),
+    "an answer's picture that is empty": ([SUN, model(images=[""])], "messages[1].images[0]", ErrorKind.STRING_EMPTY),
     "too many messages": ([SUN] * (MOST_PARTS + 1), "messages", ErrorKind.ARRAY_TOO_LONG),
     "too many parts": ([user([text("a")] * 6000), user([text("a")] * 6000)], "messages", ErrorKind.ARRAY_TOO_LONG),
 }
@@ -234,7 +236,7 @@ def test_a_message_that_cannot_be_read_is_refused_by_its_path(messages: list[Any
 
 
 def test_an_expired_picture_is_called_so() -> None:
-    assert "has expired" in refusal(model(f"![image]({OURS}gone.png)")).message
+    assert "has expired" in refusal(SUN, model(f"![image]({OURS}gone.png)")).message
 
 
 @pytest.mark.parametrize(
@@ -284,7 +286,16 @@ def test_all_that_it_has_words_for() -> None:
         image_output="markdown",
         stream=True,
         include_usage=True,
+        drawn_by=abs,  # which is not compared
     )
+
+
+def test_the_same_chat_can_be_drawn_by_another_model() -> None:
+    asked = asking(size="2048x2048", seed=7, temperature=0.5, stream=True)
+    other = asked.drawn_by(asked.model.succeeded())
+    assert (asked.image_request.image_size, asked.ignored) == (None, ())
+    assert (other.image_request.image_size, other.ignored) == ("2K", ("seed", "temperature"))
+    assert (other.image_request.turns, other.stream) == (asked.image_request.turns, True)
 
 
 def test_without_more_than_messages_words_and_a_picture_are_asked_for() -> None:
