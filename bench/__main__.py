@@ -12,7 +12,7 @@ from bench import measurements, report
 from bench.measurements import Plan
 from bench.processes import exit_on_sigterm
 
-PARTS = ("cpu", "keys", "chat", "tls", "latency", "bytes", "callers", "held", "at-once")
+PARTS = ("cpu", "chat", "keys", "budgets", "tls", "latency", "bytes", "callers", "held", "at-once")
 
 
 def main() -> int:
@@ -60,6 +60,8 @@ def measure(plan: Plan, parts: tuple[str, ...], file: Path | None) -> list[repor
         verdicts += report.print_before(measurements.cpu_before(plan))
     if "keys" in parts:
         verdicts += report.print_keys(measurements.cpu_of_keys(plan))
+    if "budgets" in parts:
+        verdicts += report.print_budgets(measurements.cpu_of_budgets(plan))
     if "chat" in parts:
         verdicts += report.print_chat(measurements.chat_by_round(plan))
     if "tls" in parts:

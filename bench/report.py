@@ -17,6 +17,7 @@ MB = 1_000_000
 MIB = 1024 * 1024
 CPU_LIMITS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
 HELD_LIMITS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
+BUDGET_LIMIT = 0.5  # milliseconds of CPU per picture that a key with a budget adds
 KEYED_LIMIT = 1.8  # times an answer without a key
 BEFORE_LIMIT = 1.1  # times the checkout before
 AT_ONCE_LIMIT = 400  # MB, for answers that come at the same moment
@@ -79,6 +80,18 @@ def print_keys(results: dict[str, list[Burst]]) -> list[Verdict]:
         columns = f"{name:20}{median(one.cpu for one in bursts):8.2f}{ratio(bursts, plain):8.2f}{rate:11.0f}"
         print(f"{columns}{max(one.peak for one in bursts) / MIB:8.0f} MiB")
     return [Verdict("CPU, keyed", f"{times:.2f} times b64_json, at most {KEYED_LIMIT}", times <= KEYED_LIMIT)]
+
+
+def print_budgets(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print what a budget costs: the median of the differences within each round."""
+    print(f"\nCPU per picture with a budget (ACCESS=keys, SQLite), median of {len(results['native'])} rounds in turns")
+    verdicts = []
+    for name in ("native", "b64_json"):
+        free, paid = results[name], results[f"{name}, paid"]
+        more = median(one.cpu - other.cpu for one, other in zip(paid, free, strict=True))
+        print(f"{name:20}{median(one.cpu for one in free):8.2f} ms, and {more:.2f} ms more with a budget")
+        verdicts.append(Verdict(f"budget, {name}", f"{more:.2f} ms, at most {BUDGET_LIMIT}", more <= BUDGET_LIMIT))
+    return verdicts
 
 
 def print_before(results: dict[str, list[Burst]]) -> list[Verdict]:
