@@ -6,6 +6,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from compat.errors import ApiError, Bought, ErrorKind
 from proxy.greenlets import Task, sleep, uninterrupted
@@ -15,6 +16,9 @@ from proxy.purchases.keeping import Keeping
 from proxy.purchases.keyed_calls import micros
 from proxy.purchases.orders import Delivery, Order
 from proxy.state.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from proxy.purchases.records import Record  # which imports SQLAlchemy: only at its first use
 
 log = logging.getLogger("twinlens")
 
@@ -177,10 +181,13 @@ class AbandonedCalls:
     def take_elsewhere(self, order: Order) -> Delivery | None:
         """Takes an abandoned call, or what was kept of one, by its record."""
         records = self.keeping.records
+
+        def undo(taken: Record | None) -> None:
+            if taken:
+                self.put_back(taken.id)
+
         try:
-            record = uninterrupted(
-                lambda: records.take(order.scope, order.fingerprint), lambda taken: taken and self.put_back(taken.id)
-            )
+            record = uninterrupted(lambda: records.take(order.scope, order.fingerprint), undo)
         except DatabaseUnavailable:
             return None
         if record is None:
