@@ -361,6 +361,6 @@ def googles_path(trial: Trial) -> None:
 @row(EXTRAS, CHAT, HTTP, "the list of models says which draw", operation="models")
 def modalities(trial: Trial) -> None:
     models = trial.http("GET", "/v1/models").json()["data"]
-    listed = next((one for one in models if one["id"] == trial.model), {})
+    listed: dict[str, Any] = next((one for one in models if one["id"] == trial.model), {})
     outputs = listed.get("architecture", {}).get("output_modalities") or []
     trial.claim("`architecture.output_modalities` has `image`", "image" in outputs, outputs)
