@@ -30,6 +30,8 @@ MILLI = 1000
 WARMING_SECONDS = 1
 SETTLE_SECONDS = 15
 QUIET_SECONDS = 0.3
+CROWD_SECONDS = 30  # longer than it takes to answer all callers of a crowd once
+BEFORE = ", before"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Plan:
     held_callers: int
     held_seconds: int
     with_litellm: bool
+    before: Path | None = None  # another checkout, to be measured in turns with this one
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,37 @@ def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
             if number:
                 results.setdefault(contender.name, []).append(one)
     return results
+
+
+def cpu_of_keys(plan: Plan) -> dict[str, list[Burst]]:
+    """Answers to requests with an idempotency key, and to those without, in turns."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.twinlens(plan.folder, upstream) as ours,
+    ):
+        ways = [Contender(request.name, ours, request) for request in (load.generation("b64_json"), load.keyed())]
+        return by_round(ways, plan)
+
+
+def cpu_before(plan: Plan) -> dict[str, list[Burst]]:
+    """The same of this checkout and of another one, in turns."""
+    assert plan.before
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    form = load.edit(*pictures.edit_form(pictures.png(EDITED, seed=1)))
+    with ExitStack() as stack:
+        instant = stack.enter_context(servers.instant_upstream(plan.folder, answer))
+        reading = stack.enter_context(servers.waiting_upstream(plan.folder, answer, 0))
+        ways: list[Contender] = []
+        for name, project in (("", servers.PROJECT), (BEFORE, plan.before)):
+            plain, reads = (
+                stack.enter_context(servers.twinlens(plan.folder, upstream, project=project))
+                for upstream in (instant, reading)
+            )
+            ways += [Contender(one.name + name, one.server, one.request) for one in surfaces(plain)]
+            ways.append(Contender("edit" + name, reads, form, EDITORS))
+        half = len(ways) // 2
+        return by_round([way for pair in zip(ways[:half], ways[half:], strict=True) for way in pair], plan)
 
 
 def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
@@ -275,6 +309,20 @@ def held(plan: Plan) -> dict[str, Held]:
         if plan.with_litellm:
             with servers.litellm(plan.folder, upstream) as other:
                 results["LiteLLM"] = hold(plan, other, load.generation("b64_json", key=servers.LITELLM_KEY))
+    return results
+
+
+def answered_at_once(plan: Plan) -> dict[str, Held]:
+    """Many callers that wait for their answers, which all come at the same moment, again and again."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    results = {}
+    callers = plan.held_callers
+    with servers.waiting_upstream(plan.folder, answer, 0, together=callers) as upstream:
+        for request in (load.native(), load.generation("b64_json"), load.generation("url")):
+            with servers.twinlens(plan.folder, upstream) as ours, pictures_removed(plan.folder):
+                with PeakMemory(ours.process) as memory:
+                    done = load.drive(ours.url, request, plan.folder, callers, CROWD_SECONDS)
+                results[request.name] = Held(done, callers, memory.most)
     return results
 
 

@@ -18,6 +18,7 @@ MODULES = (  # in the order in which the report shows them
     "openai_repetition",
     "openai_situations",
     "openai_chat",
+    "idempotency",
     "gemini_generate",
     "gemini_pictures",
     "gemini_streams",

@@ -35,6 +35,11 @@ PICTURES, SIZES, EDITS, REFUSALS, MONEY, CHATS, GOOGLE = (
 CAPABILITIES: Sequence[Capability] = (
     Capability(
         OWN,
+        "a request that is sent again with its `Idempotency-Key` is not bought again",
+        ("openai: Idempotency keys", "gemini: Idempotency keys"),
+    ),
+    Capability(
+        OWN,
         "Google's options in `extra_body`, model names with a prefix, Google's path for OpenAI clients, `text`",
         ("openai: Google's extras", "*/*_with_a_prefix/*"),
     ),

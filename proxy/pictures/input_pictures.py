@@ -47,6 +47,11 @@ def prepare_inputs(image_request: ImageRequest, run_in_thread: Callable[..., Any
     return replace(image_request, input_images=images, mask=mask, turns=turns)
 
 
+def with_inputs_of(image_request: ImageRequest, prepared: ImageRequest) -> ImageRequest:
+    """The request with the input pictures of the same order, which were prepared for another model."""
+    return replace(image_request, input_images=prepared.input_images, mask=prepared.mask, turns=prepared.turns)
+
+
 def prepare(
     images: tuple[InputImage, ...], mask: InputImage | None
 ) -> tuple[tuple[InputImage, ...], InputImage | None]:

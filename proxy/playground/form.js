@@ -76,6 +76,7 @@ export function readRequest() {
     prompt: fields.prompt.value.trim(),
     key: fields.key.value.trim(),
     model: model.id,
+    upstream: model.upstream_model,
     prices: model.pricing ?? null,
     ratio,
     tier,

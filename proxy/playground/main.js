@@ -250,11 +250,16 @@ function showTheme() {
   find("#theme").setAttribute("aria-label", say("theme_switch", { name }));
 }
 
+const hasPassed = (date) => date <= new Date().toISOString().slice(0, 10);
+
 function showModel() {
   const line = find("#model");
   if (!model) line.textContent = "";
   else if (model.shutdown_date)
-    line.textContent = say("model_until", { model: model.upstream_model, date: model.shutdown_date });
+    line.textContent = say(hasPassed(model.shutdown_date) ? "model_ended" : "model_until", {
+      model: model.upstream_model,
+      date: model.shutdown_date,
+    });
   else line.textContent = say("model", { model: model.upstream_model });
 }
 

@@ -103,6 +103,7 @@ async function geminiBody(request) {
 function notesOf(response) {
   return {
     ignored: response.headers.get("x-twinlens-ignored") ?? "",
+    model: response.headers.get("x-twinlens-model") ?? "",
     mask: (response.headers.get("x-twinlens-advisory") ?? "").includes("mask"),
   };
 }
@@ -168,7 +169,7 @@ function geminiReader(answer, request, onWords) {
       answer.ended = { ...answer.ended, ...pick(candidate, "finishReason", "finishMessage") };
     }
     answer.ended = { ...answer.ended, ...pick(body.promptFeedback ?? {}, "blockReason", "blockReasonMessage") };
-    if (body.usageMetadata) readGoogleUsage(answer, body.usageMetadata, request.prices);
+    if (body.usageMetadata) readGoogleUsage(answer, body.usageMetadata, pricesOf(answer, request));
     onWords(answer.words);
   };
 }
@@ -182,6 +183,9 @@ function readPart(part, answer) {
 function pick(object, ...names) {
   return Object.fromEntries(names.filter((name) => object[name]).map((name) => [name, object[name]]));
 }
+
+/** The prices in the model list, unless a successor drew. */
+const pricesOf = (answer, request) => (answer.notes.model && answer.notes.model !== request.upstream ? null : request.prices);
 
 /** Google reports tokens without prices: the prices are those of the model list. */
 function readGoogleUsage(answer, usage, prices) {

@@ -327,6 +327,7 @@ const pixelsOf = (pictures) => [...new Set(pictures.map(({ width, height }) => `
 function notesOf({ request, answer }) {
   const notes = [];
   if (answer.notes.ignored) notes.push(say("note_ignored", { names: answer.notes.ignored }));
+  if (answer.notes.model && answer.notes.model !== request.upstream) notes.push(say("note_successor", { model: answer.notes.model }));
   if (answer.notes.mask) notes.push(say("note_mask"));
   if (answer.failures.length) {
     const [first] = answer.failures;

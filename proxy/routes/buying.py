@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
+from proxy.greenlets import was_refused
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
@@ -65,7 +66,8 @@ def buy(make: Callable[[], Made]) -> Response:
     except BaseException:
         delivery.close()
         raise
-    response.call_on_close(delivery.close)
+    connection = request.environ.get("gunicorn.socket")
+    response.call_on_close(lambda: delivery.close(connection is None or not was_refused(connection)))
     return response
 
 
@@ -74,8 +76,7 @@ def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
     spool = Spool(memory)
     for chunk in chunks:
         spool.append(chunk)
-    yield from spool
-    spool.close()
+    yield from spool.drain()
 
 
 def idempotency_key() -> str | None:

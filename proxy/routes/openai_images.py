@@ -9,7 +9,7 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import ModelCatalogue
+from compat.image_models import ModelCatalogue, ServedModel
 from compat.openai_images.form import Form
 from compat.openai_images.request import (
     OpenAIRequest,
@@ -22,7 +22,7 @@ from compat.openai_images.response import write_answer, write_event_stream
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
-from proxy.pictures.input_pictures import prepare_inputs
+from proxy.pictures.input_pictures import prepare_inputs, with_inputs_of
 from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
@@ -31,6 +31,8 @@ from proxy.routes.answers import EVENT_STREAM, JSON, report_headers
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, seconds_to_keep
 from proxy.routes.caller_watch import stop_watching
+from proxy.routes.catalogue import take_deployment, the_catalogue
+from proxy.routes.following import follow
 from proxy.routes.openai_passthrough import pass_form, pass_json
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
@@ -38,8 +40,10 @@ from proxy.routes.stored_images import url_of_image
 from proxy.routes.targets import the_target
 
 NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipart/form-data' requests."
+EDIT_TYPES = ("multipart/form-data", "application/json")
 
 blueprint = Blueprint("openai_images", __name__)
+blueprint.url_value_preprocessor(take_deployment)
 blueprint.before_request(take_places)
 blueprint.before_request(require_key)
 blueprint.after_request(give_places_back)
@@ -54,7 +58,7 @@ def generations() -> Response:
     content = parse_json(body)
     default = service.settings.default_response_format
     return pass_json("generations", body, content, default) or answer(
-        parse_generation(content, service.catalogue, default), "image_generation"
+        parse_generation(content, the_catalogue(), default), "image_generation"
     )
 
 
@@ -63,11 +67,9 @@ def edits() -> Response:
     """Draws pictures from pictures and a prompt, as a form or as JSON."""
     if is_form():
         return answer_form("edits", parse_edit_form, "b64_json")
-    body = read_json_body()
+    body = read_json_body(EDIT_TYPES)
     content = parse_json(body)
-    return pass_json("edits", body, content, "b64_json") or answer(
-        parse_edit(content, the_service().catalogue), "image_edit"
-    )
+    return pass_json("edits", body, content, "b64_json") or answer(parse_edit(content, the_catalogue()), "image_edit")
 
 
 @blueprint.post("/images/variations")
@@ -93,23 +95,28 @@ def pass_or_parse(
     The form is released on return: its bytes are not held while pictures are drawn.
     """
     body, form = read_form()
-    return pass_form(operation, body, form, default) or parse(form, the_service().catalogue)
+    return pass_form(operation, body, form, default) or parse(form, the_catalogue())
 
 
 def answer(asked: OpenAIRequest, operation: str) -> Response:
     """The requested pictures, when they are whole. `operation` names the events of a stream."""
     service, observation = the_service(), the_observation()
-    headers = report_headers(asked.image_request, asked.ignored, asked.advisories)
     observation.note_model(asked.model)
-    target = the_target(asked.model)
+    target_of = the_target(asked.model).drawing
     take_places(asked.image_request.count)
-    image_request = prepare_inputs(asked.image_request, service.input_threads.run)
+    prepared = prepare_inputs(asked.image_request, service.input_threads.run)
     url_of, seconds = url_of_image() if asked.response_format == "url" else None, seconds_to_keep()
-    created, prices = int(time.time()), asked.model.upstream.prices
+    created = int(time.time())
 
-    def make() -> Made:
+    def make(model: ServedModel) -> Made:
+        order, image_request = asked, prepared
+        if model is not asked.model:
+            order = asked.drawn_by(model)
+            image_request = with_inputs_of(order.image_request, prepared)
+        headers = report_headers(image_request, order.ignored, order.advisories)
+        prices = model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(target, image_request, service.memory, silence=silence)
+        events = generate(target_of(model), image_request, service.memory, silence=silence)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)
@@ -119,4 +126,4 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         chunks = write_answer(observation.events(events), created=created, prices=prices)
         return Made(200, JSON | headers, chunks)
 
-    return buy(make)
+    return buy(follow(asked.model, make))

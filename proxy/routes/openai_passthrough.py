@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -23,6 +24,7 @@ from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
 from proxy.routes import the_observation, the_service
 from proxy.routes.buying import buy, seconds_to_keep
+from proxy.routes.catalogue import the_catalogue
 from proxy.routes.passthrough import headers_up, pass_answer
 from proxy.routes.stored_images import url_of_image
 from proxy.routes.targets import the_target
@@ -57,7 +59,7 @@ def fitting_model(operation: str, fields: Mapping[str, Any], default_format: str
     service, name = the_service(), fields.get("model")
     if not service.has_openai_servers or not isinstance(name, str | None) or len(name or "") > LONGEST_MODEL:
         return None
-    model = service.catalogue.resolve(name)
+    model = the_catalogue().resolve(name)
     return model if can_answer(model, operation, fields, default_format) else None
 
 
@@ -130,7 +132,8 @@ def pass_request(
         is_json = answer.status == 200 and answer.content_type.startswith("application/json")
         if not is_json or look_ahead(answer) in (response_format, None):
             observation.pictures = pictures if answer.status == 200 else 0
-            return pass_answer(answer, target, observation)
+            made = pass_answer(answer, target, observation)
+            return replace(made, flows=made.flows and not is_json)  # half a picture would be bought again
         events = target.read(answer)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)

@@ -359,8 +359,8 @@ def test_a_store_that_cannot_be_read_is_an_error_that_may_be_repeated(
 
 def test_an_odd_host_does_not_matter_where_nothing_is_stored(client: FlaskClient, gemini: Gemini):
     gemini.answers(DRAWN)
-    assert chat(client, headers={"Host": "my_service:8000"}).status_code == 200
-    assert chat(client, headers={"Host": "my_service:8000"}, image_output="markdown").status_code == 400
+    assert chat(client, headers={"Host": "my$service:8000"}).status_code == 200
+    assert chat(client, headers={"Host": "my$service:8000"}, image_output="markdown").status_code == 400
 
 
 # The rest of the service
