@@ -14,6 +14,7 @@ from proxy.access.estimates import Expected
 from proxy.access.payments import Payment
 from proxy.generation.target import Target
 from proxy.greenlets import was_refused
+from proxy.limits import KEPT_SECONDS
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
@@ -140,8 +141,9 @@ def idempotency_key() -> str | None:
 def seconds_to_keep() -> int | None:
     """How long what an answer points at has to last: as long as the answer itself, if it is kept; None if it is not."""
     settings = the_service().settings
-    is_kept = idempotency_key() or the_attempt()
-    return max(settings.image_ttl_seconds, settings.idempotency_seconds) if is_kept else None
+    if idempotency_key() or the_attempt():
+        return max(settings.image_ttl_seconds, settings.idempotency_seconds)
+    return None if sdk_retry_count() is None else max(settings.image_ttl_seconds, 2 * int(KEPT_SECONDS))
 
 
 def sdk_retry_count() -> int | None:
