@@ -12,7 +12,7 @@ from bench import measurements, report
 from bench.measurements import Plan
 from bench.processes import exit_on_sigterm
 
-PARTS = ("cpu", "chat", "keys", "tls", "latency", "bytes", "callers", "held", "at-once")
+PARTS = ("cpu", "chat", "keys", "budgets", "tls", "latency", "bytes", "callers", "held", "at-once")
 
 
 def main() -> int:
@@ -56,12 +56,14 @@ def measure(plan: Plan, parts: tuple[str, ...], file: Path | None) -> list[repor
         bursts = measurements.cpu_by_round(plan)
         verdicts += report.print_cpu(bursts)
         results["cpu"] = report.cpu_as_data(bursts)
-    if "chat" in parts:
-        verdicts += report.print_chat(measurements.chat_by_round(plan))
     if plan.before:
         verdicts += report.print_before(measurements.cpu_before(plan))
     if "keys" in parts:
         verdicts += report.print_keys(measurements.cpu_of_keys(plan))
+    if "budgets" in parts:
+        verdicts += report.print_budgets(measurements.cpu_of_budgets(plan))
+    if "chat" in parts:
+        verdicts += report.print_chat(measurements.chat_by_round(plan))
     if "tls" in parts:
         report.print_cpu(measurements.cpu_through_tls(plan), " from an upstream with TLS and chunks", limits={})
     if "latency" in parts:

@@ -90,9 +90,9 @@ class Load:
         return self.broken + self.refused + self.late
 
 
-def native() -> Request:
+def native(key: str = "bench-key") -> Request:
     body = b'{"contents":[{"parts":[{"text":"a cat"}]}],"generationConfig":{"responseModalities":["IMAGE"]}}'
-    return Request("native", NATIVE, body, {**JSON, "x-goog-api-key": "bench-key"})
+    return Request("native", NATIVE, body, {**JSON, "x-goog-api-key": key})
 
 
 def generation(response_format: str, key: str = "bench-key") -> Request:

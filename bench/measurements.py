@@ -20,6 +20,7 @@ from bench.processes import PeakMemory, Process
 from bench.servers import PLAIN, TUNED, Server
 
 CALLERS = 64
+PAYING = 16  # callers, with a budget and without
 EDITORS = 8  # callers that each send a picture of 4 MB
 PICTURE = 1.4  # MB
 EDITED = 4  # MB
@@ -184,6 +185,26 @@ def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
         for contender in surfaces(ours):
             check(contender, pictures.png(PICTURE))
             ways.append(contender)
+        return by_round(ways, plan)
+
+
+def cpu_of_budgets(plan: Plan) -> dict[str, list[Burst]]:
+    """Callers with the upstream's keys, and with keys of ours that have a budget, in turns."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.twinlens(plan.folder, upstream) as ours,
+        servers.twinlens_with_keys(plan.folder, upstream) as (with_keys, key),
+    ):
+        ways = []
+        for request, paid in (
+            (load.native(), load.native(key)),
+            (load.generation("b64_json"), load.generation("b64_json", key)),
+        ):
+            ways.append(Contender(request.name, ours, request, PAYING))
+            ways.append(Contender(f"{request.name}, paid", with_keys, paid, PAYING))
+        for contender in ways:
+            check(contender, pictures.png(PICTURE))
         return by_round(ways, plan)
 
 

@@ -17,10 +17,11 @@ MB = 1_000_000
 MIB = 1024 * 1024
 CPU_LIMITS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
 HELD_LIMITS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
-CHAT_LIMITS = {"chat": 1.2, "chat, streamed": 1.2}  # times `b64_json`
+BUDGET_LIMIT = 0.5  # milliseconds of CPU per picture that a key with a budget adds
 KEYED_LIMIT = 1.8  # times an answer without a key
 BEFORE_LIMIT = 1.1  # times the checkout before
 AT_ONCE_LIMIT = 400  # MB, for answers that come at the same moment
+CHAT_LIMITS = {"chat": 1.2, "chat, streamed": 1.2}  # times `b64_json`
 LATENCY_LIMIT = 3.0  # milliseconds that b64_json adds
 STEEPER = 1.3  # times that a further megabyte may cost what an earlier one costs
 MORE_CALLERS = 1.6  # times that an answer at 1,000 callers may cost what it costs at 10
@@ -68,20 +69,6 @@ def print_cpu(
     return verdicts
 
 
-def print_chat(results: dict[str, list[Burst]]) -> list[Verdict]:
-    """Print CPU per picture of chats, and its ratio to `b64_json`: the median of the ratios within each round."""
-    base = results["b64_json"]
-    print(f"\nCPU per picture of a chat (whole process tree), median of {len(base)} rounds")
-    print(f"{'':20}{'ms':>8}{'x b64_json':>12}{'limit':>8}")
-    verdicts = []
-    for name, bursts in results.items():
-        times, limit = ratio(bursts, base), CHAT_LIMITS.get(name)
-        print(f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:12.2f}{limit or '':>8}")
-        if limit:
-            verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x b64_json, at most {limit}", times <= limit))
-    return verdicts
-
-
 def print_keys(results: dict[str, list[Burst]]) -> list[Verdict]:
     """Print what an idempotency key costs."""
     plain, keyed = results["b64_json"], results["b64_json, keyed"]
@@ -93,6 +80,18 @@ def print_keys(results: dict[str, list[Burst]]) -> list[Verdict]:
         columns = f"{name:20}{median(one.cpu for one in bursts):8.2f}{ratio(bursts, plain):8.2f}{rate:11.0f}"
         print(f"{columns}{max(one.peak for one in bursts) / MIB:8.0f} MiB")
     return [Verdict("CPU, keyed", f"{times:.2f} times b64_json, at most {KEYED_LIMIT}", times <= KEYED_LIMIT)]
+
+
+def print_budgets(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print what a budget costs: the median of the differences within each round."""
+    print(f"\nCPU per picture with a budget (ACCESS=keys, SQLite), median of {len(results['native'])} rounds in turns")
+    verdicts = []
+    for name in ("native", "b64_json"):
+        free, paid = results[name], results[f"{name}, paid"]
+        more = median(one.cpu - other.cpu for one, other in zip(paid, free, strict=True))
+        print(f"{name:20}{median(one.cpu for one in free):8.2f} ms, and {more:.2f} ms more with a budget")
+        verdicts.append(Verdict(f"budget, {name}", f"{more:.2f} ms, at most {BUDGET_LIMIT}", more <= BUDGET_LIMIT))
+    return verdicts
 
 
 def print_before(results: dict[str, list[Burst]]) -> list[Verdict]:
@@ -123,6 +122,20 @@ def print_at_once(results: dict[str, Held], plan: Plan) -> list[Verdict]:
                 f"at once, {name}", f"{one.peak / MB:.0f} MB, at most {AT_ONCE_LIMIT}", one.peak <= AT_ONCE_LIMIT * MB
             ),
         ]
+    return verdicts
+
+
+def print_chat(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print CPU per picture of chats, and its ratio to `b64_json`: the median of the ratios within each round."""
+    base = results["b64_json"]
+    print(f"\nCPU per picture of a chat (whole process tree), median of {len(base)} rounds")
+    print(f"{'':20}{'ms':>8}{'x b64_json':>12}{'limit':>8}")
+    verdicts = []
+    for name, bursts in results.items():
+        times, limit = ratio(bursts, base), CHAT_LIMITS.get(name)
+        print(f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:12.2f}{limit or '':>8}")
+        if limit:
+            verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x b64_json, at most {limit}", times <= limit))
     return verdicts
 
 

@@ -197,6 +197,21 @@ def twinlens(
 
 
 @contextmanager
+def twinlens_with_keys(folder: Path, upstream: Server) -> Iterator[tuple[Server, str]]:
+    """Twinlens with keys of its own, and one of them, which has a budget."""
+    settings = {
+        "ACCESS": "keys",
+        "GEMINI_API_KEYS": "bench-key",
+        "DATABASE_URL": f"sqlite:///{folder.absolute()}/keys.sqlite3",
+    }
+    command = [sys.executable, "-m", "proxy", "keys", "create", "bench", "--budget", "1000000"]
+    environment = {"PATH": os.environ["PATH"], **settings}
+    made = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=PROJECT)  # noqa: S603
+    with twinlens(folder, upstream, **settings) as server:
+        yield server, made.stdout.splitlines()[0]
+
+
+@contextmanager
 def twinlens_with_openai_upstream(folder: Path, upstream: Server) -> Iterator[Server]:
     """Twinlens with an upstream that speaks OpenAI's API."""
     file = folder / "models.toml"

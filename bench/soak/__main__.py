@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import servers, soak
 from bench.processes import exit_on_sigterm, tree
 from bench.servers import Server
+from bench.soak.budget import SETTINGS, Budget
 from bench.soak.callers import TTL, WAYS, Caller, SharedState
 from bench.soak.disruptions import Disruptor
 from bench.soak.faults import HARMFUL
@@ -162,14 +163,19 @@ def main() -> int:
     exit_on_sigterm()
     parser = argparse.ArgumentParser(prog="make soak", description=soak.__doc__)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--budget", action="store_true", help="callers have keys of ours, with a budget (ACCESS=keys)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="twinlens-soak-") as name, SoakUpstream() as upstream:
         folder = Path(name)
         settings = {"IMAGE_TTL_SECONDS": str(TTL), "UPSTREAM_TIMEOUT_SECONDS": "5"}
+        settings["DATABASE_URL"] = f"sqlite:///{folder}/soak.sqlite3"
+        budget = Budget(settings["DATABASE_URL"]) if options.budget else None
+        settings |= SETTINGS if budget else {}
         with servers.twinlens(folder, upstream, CONFIGURATION, **settings) as server:  # type: ignore[arg-type]
             run = Soak(server, upstream, folder, options.seconds)
             run.run()
             found = run.verdict()
+            found += budget.findings(upstream.sales) if budget else []
             errors = logged_errors(server.process, run.disruptor.killed)
         found += [f"the server logged: {line}" for line in errors[:10]]
     print("\n".join(f"{count:8}  {what}" for what, count in sorted(run.shared.tally.counts.items()) if count))

@@ -19,6 +19,12 @@ NO_HEADERS: Mapping[str, str] = {}
 CLOSE = {"Connection": "close"}
 
 
+def use_key(key: str) -> None:
+    """All callers send this key from now on."""
+    BEARER["Authorization"] = f"Bearer {key}"
+    GOOGLE_KEY["x-goog-api-key"] = key
+
+
 @dataclass(frozen=True)
 class Received:
     """A complete answer."""

@@ -10,6 +10,7 @@ from flask import Blueprint, Response
 from compat.image_models import ServedModel
 from compat.openai_chat.request import parse_chat
 from compat.openai_chat.response import Heading, write_answer, write_event_stream
+from proxy.access.estimates import expected_of
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
@@ -67,4 +68,4 @@ def completions() -> Response:
             return Made(200, EVENT_STREAM | headers, chunks, flows=True)
         return Made(200, JSON | headers, write_answer(events, heading, prices=prices))
 
-    return buy(follow(asked.model, make))
+    return buy(follow(asked.model, make), lambda: expected_of(prepared, asked.model))

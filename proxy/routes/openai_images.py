@@ -19,6 +19,7 @@ from compat.openai_images.request import (
     parse_variation_form,
 )
 from compat.openai_images.response import write_answer, write_event_stream
+from proxy.access.estimates import expected_of
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
@@ -126,4 +127,4 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         chunks = write_answer(observation.events(events), created=created, prices=prices)
         return Made(200, JSON | headers, chunks)
 
-    return buy(follow(asked.model, make))
+    return buy(follow(asked.model, make), lambda: expected_of(prepared, asked.model))
