@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,10 +143,6 @@ class Visit:
 
 def pixels(picture: bytes) -> tuple[int, int]:
     return Image.open(BytesIO(picture)).size
-
-
-def digest(picture: bytes) -> str:
-    return hashlib.sha256(picture).hexdigest()
 
 
 def draw_file(path: Path, size: tuple[int, int] = (300, 200), color: str = "tomato") -> Path:
