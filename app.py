@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         memory,
         purchases,
         Threads(INPUT_THREADS, INPUT_SECONDS),
+        sandbox_situations(settings),
     )
 
     app.before_request(authentication.identify_caller)
@@ -130,6 +132,15 @@ def open_upstreams(settings: Settings) -> dict[str, Upstream]:
         )
         for url, api in settings.servers().items()
     }
+
+
+def sandbox_situations(settings: Settings) -> Mapping[str, Sequence[str]]:
+    """The situations that a prompt can name, by API; none without the sandbox."""
+    if not settings.sandbox:
+        return {}
+    from sandbox import situations_of_pictures
+
+    return situations_of_pictures()
 
 
 def start_sweeping(store: Store, purchases: Purchases) -> None:
