@@ -7,9 +7,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import requests
 
@@ -17,7 +19,7 @@ from app import open_upstreams
 from compat.base64_stream import decode, decode_whole
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import CALLERS_KEY, Api, ServedModel
-from compat.images import Event, ImageData, ImageEnd
+from compat.images import MOST_PICTURES, Event, Failure, ImageData, ImageEnd
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
 from proxy.generation.generation import generate
@@ -59,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     check = command("check", check_all, "check settings, store, database, upstream and key")
     check.add_argument("--key", help=f"a Google API key to try (else {' or '.join(KEY_VARIABLES)}, if set)")
     command("models", list_models, "the models that are served, with ratios and prices")
-    draw = command("generate", draw_picture, "draw a picture, directly or through a running server")
+    draw = command("generate", draw_pictures, "draw pictures, directly or through a running server")
     draw.add_argument("prompt")
     draw.add_argument(
         "-o", "--output", type=Path, default=Path("picture.png"), help="where to write it; its ending says the format"
@@ -67,6 +69,13 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument("--force", action="store_true", help="replace a file that exists")
     draw.add_argument("--size", default="auto", help="pixels such as 1344x768, or an aspect ratio")
     draw.add_argument("--model", help="a served model")
+    draw.add_argument(
+        "-n", type=picture_count, default=1, help="how many pictures, 1 to 10: NAME-1.png, NAME-2.png, ..."
+    )
+    draw.add_argument(
+        "--image", type=Path, action="append", default=[], help="a picture to start from; may be given several times"
+    )
+    draw.add_argument("--seed", type=int, help="the same seed asks for the same picture")
     draw.add_argument(
         "--url", help="a running server, such as http://127.0.0.1:8000; without it Google is called directly"
     )
@@ -167,67 +176,130 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
-    """Draws one picture and writes it whole or not at all."""
+def picture_count(text: str) -> int:
+    """The value of -n."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PICTURES):
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 1 to {MOST_PICTURES}")
+    return int(text)
+
+
+def draw_pictures(options: argparse.Namespace, settings: Settings) -> int:
+    """Draws pictures and writes each whole or not at all. Returns 1 if one is missing."""
     key = key_of(options)
     if not key:
         return complain(f"a key is needed: give --key or set {KEY_VARIABLES[0]}")
-    output: Path = options.output
-    body = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
-    if options.model:
-        body["model"] = options.model
-    if ending := output.suffix.removeprefix("."):
-        body["output_format"] = ending
-    if output.is_dir() or (output.exists() and not options.force):
-        return complain(f"{output} exists: give another name, or --force to replace a file")
-    unfinished = output.with_name(f".{output.name}.part")
+    outputs = output_files(options.output, options.n)
+    for output in outputs:
+        if output.is_dir() or (output.exists() and not options.force):
+            return complain(f"{output} exists: give another name, or --force to replace a file")
+    unfinished = [output.with_name(f".{output.name}.part") for output in outputs]
     try:
-        unfinished.touch()  # before anything is bought
+        for part in unfinished:
+            part.touch()  # before anything is bought
+        body = order(options)
         with elapsed_time():
-            picture = draw_at(options.url, body, key) if options.url else draw_directly(body, key, settings)
-        unfinished.write_bytes(picture)
-        unfinished.replace(output)
+            drawn = draw_at(options.url, body, key) if options.url else draw_directly(body, key, settings)
+        for picture, part, output in zip(drawn.pictures, unfinished, outputs, strict=False):
+            part.write_bytes(picture)
+            part.replace(output)
+            print(f"{output}: {len(picture)} bytes")
     except ApiError as error:
         return complain(error.message)
     except OSError as error:
         return complain(str(error).replace(key, "[key]"))
     finally:
-        unfinished.unlink(missing_ok=True)
-    print(f"{output}: {len(picture)} bytes")
-    return 0
+        for part in unfinished:
+            part.unlink(missing_ok=True)
+    return max((complain(trouble) for trouble in drawn.troubles), default=0)
 
 
-def draw_at(url: str, body: dict[str, str], key: str) -> bytes:
-    """A picture from a running server."""
+def output_files(output: Path, count: int) -> list[Path]:
+    """The file of each picture: the one that was named, or, of several, one for each number."""
+    if count == 1:
+        return [output]
+    return [output.with_stem(f"{output.stem}-{number}") for number in range(1, count + 1)]
+
+
+def order(options: argparse.Namespace) -> dict[str, Any]:
+    """The request of the Images API that the options stand for. Raises OSError for a picture that cannot be read."""
+    body: dict[str, Any] = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
+    if options.model:
+        body["model"] = options.model
+    if options.n > 1:
+        body["n"] = options.n
+    if options.seed is not None:
+        body["seed"] = options.seed
+    if options.image:
+        body["images"] = [{"image_url": b64encode(path.read_bytes()).decode()} for path in options.image]
+    if ending := options.output.suffix.removeprefix("."):
+        body["output_format"] = ending
+    return body
+
+
+class Drawn(NamedTuple):
+    """The pictures of a request, and what went wrong with those that are missing."""
+
+    pictures: list[bytes]
+    troubles: list[str]
+
+
+def draw_at(url: str, body: dict[str, Any], key: str) -> Drawn:
+    """Pictures from a running server. Raises ApiError with words, whatever went wrong."""
     headers = {"Authorization": f"Bearer {key}"}
-    response = requests.post(f"{url.rstrip('/')}/v1/images/generations", json=body, headers=headers, timeout=330)
-    if not response.ok:
-        try:
-            message = response.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            message = f"the server answered with status {response.status_code}"
-        raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
-    return decode_whole(response.json()["data"][0]["b64_json"])
+    try:
+        response = requests.post(f"{url.rstrip('/')}/v1/images/generations", json=body, headers=headers, timeout=330)
+    except requests.RequestException as error:
+        raise ApiError(ErrorKind.UPSTREAM_BROKEN, words_for(url, error)) from None
+    try:
+        answer = response.json()
+        if response.ok:
+            pictures = [decode_whole(item["b64_json"]) for item in answer["data"]]
+            return Drawn(pictures, [error["message"] for error in answer.get("errors", [])])
+        message = answer["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = f"{url} answered with status {response.status_code}, and not as Twinlens does"
+    raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
 
 
-def draw_directly(body: dict[str, str], key: str, settings: Settings) -> bytes:
-    """A picture from the upstream."""
+def words_for(url: str, error: requests.RequestException) -> str:
+    """Why a server could not be asked, in a sentence."""
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"{url} did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"{url} has no certificate that is trusted here, or speaks no TLS"
+    if isinstance(
+        error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)
+    ):
+        return f"{url} is no address of a server: it must begin with http:// or https://"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return f"{url} cannot be reached: is the server running there?"
+    return f"the answer of {url} broke off"
+
+
+def draw_directly(body: dict[str, Any], key: str, settings: Settings) -> Drawn:
+    """Pictures from the upstream."""
     asked = parse_generation(body, settings.catalogue(), "b64_json")
     row = asked.model.upstream
     upstream = open_upstreams(settings)[settings.server_of(row)[1]]
     target = Target(upstream, asked.model, settings.key_of(row, key), OPENAI)
     events = generate(target, asked.image_request, SpoolMemory(SPOOL_MEMORY))
     events = reencode_pictures(events, asked.output, lambda function, *arguments: function(*arguments))
-    return b"".join(decode(first_picture(events)))
+    return collected(events)
 
 
-def first_picture(events: Iterator[Event]) -> Iterator[bytes]:
-    """The base64 of the first picture. The rest is read too, so that a broken answer is noticed."""
-    reading = True
+def collected(events: Iterable[Event]) -> Drawn:
+    """All pictures of an answer, decoded, and the errors in it."""
+    drawn = Drawn([], [])
+    pieces: list[bytes] = []
     for event in events:
-        if reading and isinstance(event, ImageData):
-            yield event.data
-        reading = reading and not isinstance(event, ImageEnd)
+        if isinstance(event, ImageData):
+            pieces.append(event.data)
+        elif isinstance(event, ImageEnd):
+            drawn.pictures.append(b"".join(decode(pieces)))
+            pieces = []
+        elif isinstance(event, Failure):
+            drawn.troubles.append(event.error.message)
+    return drawn
 
 
 @contextmanager

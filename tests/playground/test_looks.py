@@ -277,4 +277,4 @@ def test_the_easel_fits_a_phone(visit: Callable[..., Visit], tmp_path: Path):
     page.add_picture(draw_file(tmp_path / "tall.png", (300, 900)))
     canvas = page.open_easel().bounding_box()
     assert canvas and canvas["width"] / canvas["height"] == pytest.approx(1 / 3, rel=0.03)
-    assert page.find("dialog").evaluate("one => one.scrollHeight <= one.clientHeight + 1")
+    assert page.find("dialog[open]").evaluate("one => one.scrollHeight <= one.clientHeight + 1")
