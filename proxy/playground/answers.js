@@ -2,7 +2,7 @@
 
 import { Failure, failureOf, failureOfError, failureWithoutPicture } from "./errors.js";
 import { base, modelNamed } from "./models.js";
-import { endpoint, written } from "./requests.js";
+import { endpoint, isChat, written } from "./requests.js";
 
 const POLL_TRIES = 5; // to reach a server that runs a job
 const LONGEST_SHOWN = 20_000; // characters of a raw answer
@@ -16,9 +16,9 @@ export async function generate(request, signal, on) {
   const { headers, body, text } = await written(request);
   const send = (more) =>
     reached(fetch(base() + endpoint(request), { method: "POST", headers: { ...headers, ...more }, body, signal }), signal);
-  const asJob = request.stream ? {} : { Prefer: "respond-async" };
+  const asJob = request.stream || isChat(request) ? {} : { Prefer: "respond-async" };
   let response = await send(asJob);
-  if (response.status === 503 && !request.stream && (await isWithoutJobs(response))) response = await send({});
+  if (response.status === 503 && asJob.Prefer && (await isWithoutJobs(response))) response = await send({});
   const exchange = exchangeOf(request, { ...headers, ...asJob }, text);
   return read(response, request, signal, on, exchange);
 }
@@ -47,7 +47,7 @@ async function read(response, request, signal, on, exchange) {
     on.exchange(`${exchange}\n\n${headOf(response)}\n\n${shortened(text)}`);
     throw failureOf(response, text);
   }
-  if (request.stream) return readStream(response, request, signal, on, exchange);
+  if (request.stream && !isChat(request)) return readStream(response, request, signal, on, exchange);
   const body = parsed(await readText(response, signal), response);
   const path = jobPathOf(response, body);
   if (!path) return finished(body, response, request, signal, on, exchange);
@@ -91,7 +91,7 @@ function emptyAnswer(response) {
 }
 
 const readerOf = (answer, request, on) =>
-  request.surface === "openai" ? openaiReader(answer) : geminiReader(answer, request, on.words);
+  isChat(request) ? chatReader(answer) : request.surface === "openai" ? openaiReader(answer) : geminiReader(answer, request, on.words);
 
 async function withPictures(answer, request, signal) {
   if (!answer.pictures.length) throw noPictureFailure(answer);
@@ -219,6 +219,22 @@ function addOpenaiUsage(answer, usage) {
   if (typeof usage.cost === "number") answer.cost = (answer.cost ?? 0) + usage.cost;
 }
 
+/** Reads the answer of a chat: the pictures of a message are data URLs. */
+function chatReader(answer) {
+  return (body) => {
+    if (body.error) throw failureOfError(body.error, { requestId: answer.requestId });
+    for (const { message } of body.choices ?? []) {
+      answer.words += message?.content ?? "";
+      for (const { image_url: image } of message?.images ?? []) {
+        const [, type, base64] = image.url.match(/^data:([^;,]+);base64,(.*)$/s) ?? [];
+        answer.pictures.push(base64 ? { base64, type } : { url: image.url });
+      }
+    }
+    const { prompt_tokens: input, completion_tokens: output, total_tokens: total, cost } = body.usage ?? {};
+    if (body.usage) addOpenaiUsage(answer, { input_tokens: input, output_tokens: output, total_tokens: total, cost });
+  };
+}
+
 /** Tokens of several answers as those of one. */
 export const sumOf = (one, other) =>
   one && other
@@ -241,7 +257,7 @@ function geminiReader(answer, request, onWords) {
 
 function readPart(part, answer) {
   if (part.thought) return; // drafts and thinking, not results
-  if (part.inlineData) answer.pictures.push({ base64: part.inlineData.data, type: part.inlineData.mimeType });
+  if (part.inlineData) answer.pictures.push({ base64: part.inlineData.data, type: part.inlineData.mimeType, signature: part.thoughtSignature });
   else answer.words += part.text ?? "";
 }
 
@@ -306,12 +322,12 @@ function lineReader(known) {
 // ---- pictures ----
 
 /** The picture's bytes, from base64 or its URL, and its true pixels. */
-async function loadPicture({ base64, url, type }, signal) {
+async function loadPicture({ base64, url, type, signature }, signal) {
   const blob = base64 ? fromBase64(base64, type) : await fetchStored(url, signal);
   const bitmap = await createImageBitmap(blob).catch(() => {
     throw new Failure("", { problem: "unshown" });
   });
-  const picture = { blob, type: blob.type, width: bitmap.width, height: bitmap.height };
+  const picture = { blob, type: blob.type, width: bitmap.width, height: bitmap.height, signature };
   bitmap.close();
   return picture;
 }

@@ -28,7 +28,15 @@ export function startCode() {
   find("#copy-install").addEventListener("click", (event) => copy(installLine(), event.currentTarget));
 }
 
-const requestWithBase = () => ({ ...readRequest(), base: base() });
+/** The request of the form. That of a conversation is shown as one that changes its last picture. */
+function requestWithBase() {
+  const request = { ...readRequest(), base: base() };
+  if (!request.turns.length) return request;
+  const { picture } = request.turns.at(-1);
+  const name = picture.name ?? `picture.${picture.type.replace("image/", "")}`;
+  return { ...request, turns: [], inputs: [{ name, type: picture.type }, ...request.inputs] };
+}
+
 const installLine = () => TABS.find(({ id }) => id === tab).install;
 
 async function copy(text, source) {

@@ -17,6 +17,7 @@ const fields = Object.fromEntries(names.map((name) => [name, find(`#${name}`)]))
 
 let changed = () => {};
 let notify = () => {};
+let turns = []; // of the conversation that the next call goes on with
 let budgetOf = ""; // the key whose budget was asked for
 const timers = {};
 
@@ -45,6 +46,8 @@ export async function startForm({ onChange, onProblem }) {
   fields.situation.addEventListener("change", playSituation);
   find("#use-sandbox").addEventListener("click", useSandbox);
   find("#reset").addEventListener("click", reset);
+  find("#turns-end").addEventListener("click", endConversation);
+  find('.lens[data-lens="both"] input').addEventListener("change", () => (turns = []));
   startInputs({ onChange: () => changed(), onProblem });
   showModel("", "");
   if (!fillFromLink()) await fillFromDraft();
@@ -93,7 +96,7 @@ function requestFor(chosen) {
     tier: fields.tier.value,
     resize: openai ? fields.resize.value : "",
     size: sizeOf(model, openai),
-    n: chosen === "openai" ? count() : 1,
+    n: chosen === "openai" && !turns.length ? count() : 1,
     seed: fields.seed.value === "" ? "" : Math.round(numberOr(fields.seed.value, 0)),
     temperature: fields.temperature.value === "" ? "" : within(numberOr(fields.temperature.value, 1), 0, 2),
     format: openai ? fields.format.value : "",
@@ -101,7 +104,31 @@ function requestFor(chosen) {
     stream,
     inputs: [...currentInputs()],
     mask: openai ? currentMask() : null,
+    turns,
   };
+}
+
+/** Goes on with the conversation of a call: its last picture is changed by words. */
+export function continueFrom(call) {
+  const { prompt, inputs, surface, model } = call.request;
+  turns = [...(call.request.turns ?? []), { prompt, inputs, words: call.answer.words, picture: call.answer.pictures[0] }];
+  camera.elements.surface.value = surface;
+  fields.model.value = modelNamed(model).id;
+  fields.prompt.value = "";
+  fields.n.value = 1;
+  setInputs([], null);
+  showModel("", fields.tier.value);
+  changed();
+  focusPrompt();
+}
+
+/** Whether the next call goes on with a conversation. */
+export const isConversation = () => turns.length > 0;
+
+function endConversation() {
+  turns = [];
+  changed();
+  focusPrompt();
 }
 
 /** The exact pixels that are asked for, or those of the aspect ratio. */
@@ -137,6 +164,7 @@ export function restoreRequest(request) {
 }
 
 function fill(request) {
+  turns = request.turns ?? [];
   camera.elements.surface.value = request.both || request.pair ? "both" : request.surface;
   fields.prompt.value = request.prompt;
   fields.model.value = modelNamed(request.model).id;
@@ -288,8 +316,9 @@ function showForm() {
   const request = readRequest();
   const openai = chosen !== "gemini";
   document.documentElement.dataset.surface = chosen;
+  showTurns();
   for (const element of document.querySelectorAll("[data-openai]")) element.disabled = !openai;
-  find("#n-box").disabled = chosen !== "openai";
+  find("#n-box").disabled = chosen !== "openai" || turns.length > 0;
   find("#openai-only-note").hidden = openai;
   fields.response.disabled = !openai || fields.stream.checked;
   find("#exact").hidden = !request.resize && !fields.resize.value;
@@ -302,6 +331,17 @@ function showForm() {
   find("#model-note").textContent = noteOf(model);
   limitInputs(model.limits.input_images, openai);
   showKey(model);
+}
+
+/** Shows the conversation that the next call goes on with: its last picture and how many turns it has. */
+function showTurns() {
+  find("#turns").hidden = !turns.length;
+  fields.prompt.placeholder = say(turns.length ? "turns_hint" : "prompt_hint");
+  if (!turns.length) return;
+  const { picture, prompt } = turns.at(-1);
+  picture.shown ??= URL.createObjectURL(picture.blob);
+  find("#turns-picture").src = picture.shown;
+  find("#turns-text").textContent = say("turns", { n: turns.length, prompt });
 }
 
 /** What a reader must know before choosing a model. */

@@ -67,7 +67,9 @@ const sizeOf = (entry) =>
     .reduce((sum, { blob }) => sum + (blob?.size ?? 0), 0);
 
 function withoutKey({ key, ...request }) {
-  return { ...request, inputs: request.inputs.map(({ shown, ...input }) => input) };
+  const bare = ({ shown, ...picture }) => picture;
+  const turns = request.turns?.map((turn) => ({ ...turn, inputs: turn.inputs.map(bare), picture: bare(turn.picture) }));
+  return { ...request, inputs: request.inputs.map(bare), turns };
 }
 
 /** An entry as plain data: without keys and the page's own addresses of pictures. */

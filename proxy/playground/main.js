@@ -3,7 +3,7 @@
 import * as calls from "./calls.js";
 import { showCode, startCode } from "./code.js";
 import { copyText, find, make, remember } from "./dom.js";
-import { focusKey, focusPrompt, linkWithSettings, missing, readRequest, readRequests, restoreRequest, showBudget, startForm, suggestPrompt, translateForm } from "./form.js";
+import { continueFrom, focusKey, focusPrompt, isConversation, linkWithSettings, missing, readRequest, readRequests, restoreRequest, showBudget, startForm, suggestPrompt, translateForm } from "./form.js";
 import { addFiles } from "./inputs.js";
 import { confirm, formatSeconds, show, shownEntry, showResults, startResults, updateClocks } from "./results.js";
 import { modelNamed, serverOf } from "./models.js";
@@ -58,6 +58,7 @@ function callsEnded(entry) {
   const failed = entry.calls.find((call) => call.state === "failed");
   const done = entry.calls.filter((call) => call.state === "done");
   if (done.length) announce(newsOf(done));
+  if (done.length && isConversation() && done[0].request.turns?.length) continueFrom(done[0]);
   else if (failed) announce(say("news_failed", explain(failed.failure.problem, serverOf(modelNamed(failed.request.model)))));
   else announce(say("news_cancelled"));
   showBudget();
@@ -112,7 +113,7 @@ function buttonWords() {
   const request = readRequest();
   if (request.both) return say("shutter_both");
   if (request.n > 1) return say("shutter_many", { n: request.n });
-  return say(request.inputs.length ? "shutter_edit" : "shutter");
+  return say(request.inputs.length || request.turns.length ? "shutter_edit" : "shutter");
 }
 
 // ---- language, theme, announcements ----
@@ -202,8 +203,12 @@ async function begin() {
     again: (entry) => withKey((key) => start(entry.calls.map((call) => ({ ...call.request, key })))),
     repeat: (entry, call) => withKey((key) => calls.repeat(entry, call, key)),
     fillUp: (entry, call) => withKey((key) => calls.fillUp(entry, call, key)),
+    goOn: continueFrom,
     fetchJob: (entry, call) => withKey((key) => calls.fetchJob(entry, call, key)),
-    useAsInput: (blob, name) => addFiles([new File([blob], name, { type: blob.type })]),
+    useAsInput: async (blob, name) => {
+      await addFiles([new File([blob], name, { type: blob.type })]);
+      find("#prompt").select();
+    },
     editPrompt: (request) => {
       restoreRequest(request);
       focusPrompt();

@@ -9,6 +9,9 @@ export const SANDBOX = "sandbox"; // the key that the sandbox answers
 export const models = given.models;
 export const sandboxIsOn = given.sandbox;
 
+/** Whether OpenAI's chats are served, in which a picture is changed by words. */
+export const chatIsOn = given.chat;
+
 /** Whether callers need a key of this service instead of their own of the model's server. */
 export const needsOurKey = given.access === "keys";
 

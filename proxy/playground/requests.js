@@ -1,6 +1,7 @@
 // The requests of both APIs, made from the values of the form; the code on the page is made from the same fields.
 // A request has: surface, key, model, prompt, ratio, tier, size, resize, n, seed, temperature, format, response, stream,
-// inputs, mask. An input is a file ({name, blob, type, width, height}) or an address ({name, address, type}).
+// inputs, mask, turns. An input is a file ({name, blob, type, width, height}) or an address ({name, address, type}).
+// Turns are what was asked and drawn before in a conversation: {prompt, inputs, words, picture}.
 
 /** Whether an input is at an https address, which the model's server opens. */
 export const hasAddress = (request) => request.inputs.some((input) => input.address);
@@ -34,10 +35,14 @@ export function geminiConfig(request) {
 
 /** The path of the call. Inputs at addresses travel in JSON, which generations take too. */
 export function endpoint(request) {
+  if (isChat(request)) return "/v1/chat/completions";
   if (request.surface === "openai")
     return request.inputs.length && !hasAddress(request) ? "/v1/images/edits" : "/v1/images/generations";
   return `/v1beta/models/${request.model}:${request.stream ? "streamGenerateContent?alt=sse" : "generateContent"}`;
 }
+
+/** Whether a request goes on with a conversation through OpenAI's chats; Google's API has turns everywhere. */
+export const isChat = (request) => request.surface === "openai" && request.turns?.length > 0;
 
 /** {headers, body} of the call, and `text`: the body as it is shown, with files shortened. */
 export async function written(request) {
@@ -46,8 +51,8 @@ export async function written(request) {
     return { headers: { "x-goog-api-key": request.key, "Content-Type": "application/json" }, body: text, text };
   }
   const headers = { Authorization: `Bearer ${request.key}` };
-  if (request.inputs.length && !hasAddress(request)) return { headers, ...openaiForm(request) };
-  const text = JSON.stringify(await openaiJson(request));
+  if (!isChat(request) && request.inputs.length && !hasAddress(request)) return { headers, ...openaiForm(request) };
+  const text = JSON.stringify(await (isChat(request) ? chatJson(request) : openaiJson(request)));
   return { headers: { ...headers, "Content-Type": "application/json" }, body: text, text };
 }
 
@@ -75,13 +80,36 @@ async function openaiJson(request) {
   return request.mask ? { ...body, mask: await dataUrl(request.mask) } : body;
 }
 
+/** A conversation: the model's pictures stand in its own messages. */
+async function chatJson(request) {
+  const { prompt, n, stream, response_format: form, output_format: format, resize, ...fields } = openaiFields(request);
+  const shown = async (url) => ({ type: "image_url", image_url: { url: await url } });
+  const asked = async (turn) => ({
+    role: "user",
+    content: [...(await Promise.all(turn.inputs.map((input) => shown(input.address ?? dataUrl(input.blob))))), { type: "text", text: turn.prompt }],
+  });
+  const messages = [];
+  for (const turn of request.turns)
+    messages.push(await asked(turn), { role: "assistant", content: turn.words, images: [await shown(dataUrl(turn.picture.blob))] });
+  return { ...fields, messages: [...messages, await asked(request)], modalities: ["image", "text"] };
+}
+
 async function geminiBody(request) {
-  const pictures = request.inputs.map(async ({ address, blob, type }) => {
-    if (address) return { fileData: { fileUri: address, mimeType: type } };
+  const inline = async (blob, type) => {
     const url = await dataUrl(blob);
     return { inlineData: { mimeType: type, data: url.slice(url.indexOf(",") + 1) } };
-  });
-  const body = { contents: [{ role: "user", parts: [...(await Promise.all(pictures)), { text: request.prompt }] }] };
+  };
+  const asked = async ({ inputs, prompt }) => {
+    const pictures = inputs.map(({ address, blob, type }) => (address ? { fileData: { fileUri: address, mimeType: type } } : inline(blob, type)));
+    return { role: "user", parts: [...(await Promise.all(pictures)), { text: prompt }] };
+  };
+  const drawn = async ({ words, picture: { blob, type, signature } }) => {
+    const part = { ...(await inline(blob, type)), ...(signature ? { thoughtSignature: signature } : {}) };
+    return { role: "model", parts: [...(words ? [{ text: words }] : []), part] };
+  };
+  const contents = [];
+  for (const turn of request.turns ?? []) contents.push(await asked(turn), await drawn(turn));
+  const body = { contents: [...contents, await asked(request)] };
   const generationConfig = geminiConfig(request);
   return generationConfig ? { ...body, generationConfig } : body;
 }

@@ -3,7 +3,7 @@
 import { entries, isRunning, missingOf, secondsOf, stateOf } from "./calls.js";
 import { button, copyText, find, make, save, stemOf, uniqueName } from "./dom.js";
 import { expectedShape } from "./form.js";
-import { modelNamed, serverOf } from "./models.js";
+import { chatIsOn, modelNamed, serverOf } from "./models.js";
 import { explain, number, say } from "./words.js";
 import { zipOf } from "./zip.js";
 
@@ -21,7 +21,7 @@ let actions = {};
 
 /**
  * `given` has the actions: suggest(text), restore(request), again(entry), repeat(entry, call), fillUp(entry, call),
- * fetchJob(entry, call), useAsInput(blob, name), editPrompt(request), changeKey(), notify(text), clear().
+ * fetchJob(entry, call), goOn(call), useAsInput(blob, name), editPrompt(request), changeKey(), notify(text), clear().
  */
 export function startResults(given) {
   actions = given;
@@ -295,6 +295,8 @@ function pictureActions(entry, call) {
   const acts = isPair(entry) ? [] : [button("quiet", say("enlarge"), () => enlarge(entry, first))];
   if (pictures.length === 1) acts.push(...actionsOf(call, first));
   else acts.push(button("quiet", say("download_all", { n: pictures.length }), () => downloadAll(call)));
+  if (pictures.length === 1 && (chatIsOn || call.request.surface === "gemini"))
+    acts.push(button("quiet", say("go_on"), () => actions.goOn(call), { title: say("go_on_hint") }));
   acts.push(againButton(entry, call, "quiet"));
   return isPair(entry) ? acts : [...acts, restoreButton(call)];
 }

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, current_app, request
 
 from compat.image_models import CALLERS_KEY, Api, ServedModel
 from compat.openai_images.models import build_model
@@ -55,11 +55,12 @@ def files() -> Mapping[str, PageFile]:
 
 
 def bootstrap(service: Service) -> dict[str, Any]:
-    """What the page knows from the start: whose keys are accepted, the models, and the sandbox's situations by API."""
+    """What the page knows from the start: whose keys are accepted, what is served, and the sandbox's situations by API."""
     settings = service.settings
     return {
         "access": getattr(settings, "access", "passthrough"),
         "sandbox": settings.sandbox,
+        "chat": any(rule.rule == "/v1/chat/completions" for rule in current_app.url_map.iter_rules()),
         "models": [describe(model, service) for model in service.catalogue.models()],
         "situations": service.situations,
     }
