@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,15 @@ def modules(*roots: str) -> dict[str, Path]:
 SERVICE = modules("app.py", "cli.py", "gunicorn.conf.py", "proxy", "compat")
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """The syntax of a file."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """The modules that a file imports, wherever in it, as the longest name that is one."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -109,7 +116,7 @@ def test_a_module_imports_its_own_layer_or_lower_ones(module: str):
 def test_nothing_is_imported_by_a_name_that_only_running_tells(module: str):
     called = {
         getattr(node.func, "id", getattr(node.func, "attr", ""))
-        for node in ast.walk(ast.parse(SERVICE[module].read_text()))
+        for node in nodes_of(SERVICE[module])
         if isinstance(node, ast.Call)
     }
     assert not called & {"__import__", "import_module", "run_module"}

@@ -55,7 +55,7 @@ def files() -> Mapping[str, PageFile]:
 
 
 def bootstrap(service: Service) -> dict[str, Any]:
-    """What the page knows from the start: whose keys are accepted, what is served, and the sandbox's situations by API."""
+    """What the page knows from the start: whose keys are accepted, what is served, the sandbox's situations."""
     settings = service.settings
     return {
         "access": getattr(settings, "access", "passthrough"),

@@ -13,9 +13,10 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
+from tests.support import pictures
 from tests.support.environments import CACHE, OPENAI_RELEASE, one_at_a_time, openai_archive, python_of
 from tests.support.proxy_server import ProxyServer
-from tests.support.sandbox_process import running_sandbox
+from tests.support.upstream import Answer, ScriptedUpstream
 
 # The suite's "pictures" are the words `Example data`, which a server that reads pictures must refuse.
 PLACEHOLDER = 'b"Example data"'
@@ -59,18 +60,12 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def google() -> Iterator[str]:
-    """The address of a sandbox of its own, where every key is good: the suite's is `My API Key`."""
-    with running_sandbox() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def server(google: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
+def server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy that serves OpenAI's names: those of its image models, and the one that test_models.py looks for."""
+    google.answers(Answer(pictures.drawn(pictures.picture_part(pictures.plain_png(96, 64)))))
     aliases = "openai=gemini-2.5-flash-image,gpt-6-astra=gemini-2.5-flash-image"
     folder = tmp_path_factory.mktemp("proxy")
-    with ProxyServer(folder, SANDBOX="1", GEMINI_BASE_URL=google, MODEL_ALIASES=aliases) as server:
+    with ProxyServer(folder, GEMINI_BASE_URL=google.url, MODEL_ALIASES=aliases) as server:
         yield server
 
 

@@ -22,7 +22,7 @@ from tests.support.upstream import SSE, Answer, Call, ScriptedUpstream, knows_on
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
-FEW = "20"
+FEW = "10"
 # The coverage of every limit in the schemas takes minutes: that is for `make fuzz`.
 PHASES = "examples,coverage,fuzzing" if EXAMPLES else "examples,fuzzing"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
-SECONDS = 170
+SECONDS = 240
 
 
 @dataclass(frozen=True)

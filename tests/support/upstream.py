@@ -150,9 +150,9 @@ def paced(pieces: Iterable[bytes], pause: float) -> Iterator[bytes]:
         yield piece
 
 
-def slowly(*pieces: bytes, pause: float) -> Callable[[Call], Wire]:
+def slowly(*pieces: bytes, pause: float, then: End = keep_open) -> Callable[[Call], Wire]:
     """Sends the pieces with a pause before each."""
-    return lambda _: Wire(paced(pieces, pause))
+    return lambda _: Wire(paced(pieces, pause), then)
 
 
 def head(status: str = "200 OK", *headers: str, content_type: str = "application/json") -> bytes:

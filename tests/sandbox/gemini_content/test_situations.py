@@ -66,12 +66,18 @@ def test_a_fixture_says_what_pictures_it_has(path: Path) -> None:
     found = []
     for part in result_parts(body_text(fixture["response"])):
         blob = part.get("inlineData") or part.get("inline_data")
-        if isinstance(blob, dict):
+        if isinstance(blob, dict) and is_picture(blob):
             text = blob["data"].replace("-", "+").replace("_", "/")
             picture = Image.open(io.BytesIO(base64.b64decode(text + "=" * (-len(text) % 4))))
             picture.load()
             found.append({"mime_type": picture.get_format_mimetype(), "width": picture.width, "height": picture.height})
     assert found == fixture["expect"]["pictures"]
+
+
+def is_picture(blob: dict[str, str]) -> bool:
+    """Whether inline data is a picture: not sound, a drawing in SVG, or empty."""
+    kind = blob.get("mimeType") or blob.get("mime_type") or ""
+    return kind.startswith("image/") and kind != "image/svg+xml" and bool(blob["data"])
 
 
 def result_parts(text: str) -> list[dict[str, Any]]:
