@@ -207,10 +207,8 @@ def test_a_picture_is_changed_by_words_on_either_api(page: Visit):
 
     def chat(route):
         bodies.append(route.request.post_data_json)
-        image = {
-            "type": "image_url",
-            "image_url": {"url": f"data:image/png;base64,{picture_body()['data'][0]['b64_json']}"},
-        }
+        [picture] = picture_body()["data"]  # type: ignore[misc]
+        image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture['b64_json']}"}}
         message = {"role": "assistant", "content": "Here.", "images": [image]}
         usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 0.01}
         route.fulfill(status=200, json={"choices": [{"index": 0, "message": message}], "usage": usage})

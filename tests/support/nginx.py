@@ -1,4 +1,4 @@
-"""A real nginx with `deploy/nginx.conf` and the site that it includes, changed only in where it listens, logs and looks for its certificate."""
+"""A real nginx with `deploy/nginx.conf` and its site, changed only in where it listens, logs and finds its key."""
 
 import os
 import re
