@@ -43,7 +43,7 @@ export async function startForm({ onChange, onProblem }) {
   fields.model.addEventListener("change", () => useModel());
   for (const [id, step] of [["#fewer", -1], ["#more", 1]]) find(id).addEventListener("click", () => stepCount(step));
   fields.n.addEventListener("change", () => stepCount(0));
-  fields.situation.addEventListener("change", playSituation);
+  fields.situation.addEventListener("input", playSituation);
   find("#use-sandbox").addEventListener("click", useSandbox);
   find("#reset").addEventListener("click", reset);
   find("#turns-end").addEventListener("click", endConversation);

@@ -243,8 +243,8 @@ ERRORS = [
     ("openai", "refused_image_safety", "refused for safety", "moderation_blocked"),
     ("openai", "quota_per_day", "quota is used up", "insufficient_quota"),
     ("openai", "quota_per_minute", "Too many requests", "rate_limit_exceeded"),
-    ("openai", "api_key_invalid", "Google does not accept this key", "invalid_api_key"),
-    ("openai", "html_502", "Google cannot be reached", "upstream_error"),
+    ("openai", "api_key_invalid", "Gemini does not accept this key", "invalid_api_key"),
+    ("openai", "html_502", "Gemini cannot be reached", "upstream_error"),
     ("openai", "text_only", "made no picture", "no_image_generated"),
     ("openai", "model_retired", "model is not available", "model_not_found"),
     ("gemini", "refused_image_safety", "refused for safety", "IMAGE_SAFETY"),
@@ -275,11 +275,11 @@ def test_errors_are_explained_in_both_dialects(page: Visit):
 def test_what_an_error_offers_fits_it(page: Visit):
     page.call("[[refused_image_safety]]")
     page.wait_for("failed")
-    page.find(".trouble").get_by_text("Change the prompt").click()
+    page.find(".trouble button").get_by_text("Change the prompt").click()
     assert page.page.evaluate("document.activeElement.id") == "prompt"
     page.call("[[api_key_invalid]]")
     page.wait_for("failed")
-    page.find(".trouble").get_by_text("Change the key").click()
+    page.find(".trouble button").get_by_text("Change the key").click()
     assert page.page.evaluate("document.activeElement.id") == "key"
     assert page.find(".trouble").get_by_text("Generate again").count() == 0
 
@@ -332,7 +332,7 @@ def test_a_running_call_shows_its_time_in_the_right_frame_and_can_be_cancelled(p
     page.choose_ratio("9:16")
     page.release()
     page.find(".waiting").wait_for()
-    page.page.wait_for_function("Number(document.querySelector('.clock').textContent) >= 0.5")
+    page.page.locator(".clock", has_text=re.compile(r"0\.[5-9]|[1-9]")).wait_for()
     assert re.match(r"Generating… \d\.\d s", page.text("#shutter-words"))
     box = page.find(".waiting").bounding_box()
     assert box and box["width"] / box["height"] == pytest.approx(9 / 16, rel=0.03)
@@ -341,7 +341,7 @@ def test_a_running_call_shows_its_time_in_the_right_frame_and_can_be_cancelled(p
     assert "ABORTED" in failed.value.failure
     page.wait_for("cancelled")
     assert page.text("#news") == "The call was cancelled."
-    assert "Google may still bill" in page.text("#glass")
+    assert "Gemini may still bill" in page.text("#glass")
     page.find("#glass").get_by_text("Generate again").click()
     page.wait_for("running")
     page.page.keyboard.press("Escape")
@@ -509,9 +509,9 @@ def test_the_chosen_model_decides_ratios_tiers_and_the_servers_name(page: Visit)
         "shutdown_date": None,
         "upstream_model": "mine",
     }
-    with_bootstrap(page, models=[{"successor": "gemini-nano-banana-2.1"}, mine], sandbox=False)
+    with_bootstrap(page, models=[{"successor": "gemini-nano-banana-2.1", "server": "Google"}, mine], sandbox=False)
     assert page.text("#model option:first-child") == "Nano Banana · gemini-2.5-flash-image (ended)"
-    assert "Google announced the end of this model for 2 October 2026. Its successor is" in page.text("#model-note")
+    assert "Google announced the end of this model for October 2, 2026. Its successor is" in page.text("#model-note")
     assert page.find("#tier-row").is_hidden() and page.find("#key").input_value() == ""
     assert "Your own key of Google" in page.text("#key-hint")
     page.page.select_option("#model", "mine")
