@@ -16,7 +16,7 @@ export async function generate(request, signal, on) {
   const { headers, body, text } = await written(request);
   const send = (more) =>
     reached(fetch(base() + endpoint(request), { method: "POST", headers: { ...headers, ...more }, body, signal }), signal);
-  const asJob = request.stream || isChat(request) ? {} : { Prefer: "respond-async" };
+  const asJob = request.job && !request.stream && !isChat(request) ? { Prefer: "respond-async" } : {};
   let response = await send(asJob);
   if (response.status === 503 && asJob.Prefer && (await isWithoutJobs(response))) response = await send({});
   const exchange = exchangeOf(request, { ...headers, ...asJob }, text);

@@ -3,7 +3,7 @@
 import { find, make } from "./dom.js";
 import { keepDraft, readDraft } from "./history.js";
 import { currentInputs, currentMask, limitInputs, setInputs, showInputs, startInputs } from "./inputs.js";
-import { SANDBOX, base, isRetired, modelNamed, models, needsKey, needsOurKey, readBudget, sandboxIsOn, serverOf, situationsOf } from "./models.js";
+import { SANDBOX, base, isRetired, jobsAreOn, modelNamed, models, needsKey, needsOurKey, readBudget, sandboxIsOn, serverOf, situationsOf } from "./models.js";
 import { endpoint } from "./requests.js";
 import { day, isExample, number, say } from "./words.js";
 
@@ -12,7 +12,7 @@ const IN_LINK = ["prompt", "model", "ratio", "tier", "n", "seed", "temperature",
 const FREE_KEY = "playground"; // for models whose server gets no key of the caller's: some key must be sent
 
 const camera = find("#camera");
-const names = ["prompt", "key", "model", "tier", "n", "seed", "temperature", "format", "response", "stream", "resize", "width", "height", "situation"];
+const names = ["prompt", "key", "model", "tier", "n", "seed", "temperature", "format", "response", "stream", "job", "resize", "width", "height", "situation"];
 const fields = Object.fromEntries(names.map((name) => [name, find(`#${name}`)]));
 
 let changed = () => {};
@@ -102,6 +102,7 @@ function requestFor(chosen) {
     format: openai ? fields.format.value : "",
     response: openai && !stream ? fields.response.value : "b64_json",
     stream,
+    job: jobsAreOn && fields.job.checked,
     inputs: [...currentInputs()],
     mask: openai ? currentMask() : null,
     turns,
@@ -170,6 +171,7 @@ function fill(request) {
   fields.model.value = modelNamed(request.model).id;
   for (const name of ["seed", "temperature"]) fields[name].value = request[name] ?? "";
   fields.stream.checked = Boolean(request.stream);
+  fields.job.checked = Boolean(request.job);
   if (request.surface === "openai") {
     fields.n.value = request.n;
     fields.format.value = request.format;
@@ -237,7 +239,7 @@ function useSandbox() {
 function reset() {
   for (const name of ["n", "seed", "temperature", "format", "response", "resize", "width", "height", "tier"])
     fields[name].value = { n: 1, response: "b64_json" }[name] ?? "";
-  fields.stream.checked = false;
+  fields.stream.checked = fields.job.checked = false;
   fields.prompt.value = fields.prompt.value.replace(SITUATION, "");
   setInputs([], null);
   showRatios("");
@@ -321,6 +323,8 @@ function showForm() {
   find("#n-box").disabled = chosen !== "openai" || turns.length > 0;
   find("#openai-only-note").hidden = openai;
   fields.response.disabled = !openai || fields.stream.checked;
+  find("#job-row").hidden = !jobsAreOn;
+  fields.job.disabled = fields.stream.checked;
   find("#exact").hidden = !request.resize && !fields.resize.value;
   find("#endpoint").textContent = chosen === "both" ? "" : `POST ${endpoint(request)}`;
   fields.situation.value = (fields.prompt.value.match(/\[\[\s*([^\]]*?)\s*\]\]/) ?? [])[1] ?? "";

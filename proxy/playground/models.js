@@ -12,6 +12,9 @@ export const sandboxIsOn = given.sandbox;
 /** Whether OpenAI's chats are served, in which a picture is changed by words. */
 export const chatIsOn = given.chat;
 
+/** Whether a call can run on the server as a job. */
+export const jobsAreOn = given.jobs;
+
 /** Whether callers need a key of this service instead of their own of the model's server. */
 export const needsOurKey = given.access === "keys";
 
