@@ -57,10 +57,12 @@ def files() -> Mapping[str, PageFile]:
 def bootstrap(service: Service) -> dict[str, Any]:
     """What the page knows from the start: whose keys are accepted, what is served, the sandbox's situations."""
     settings = service.settings
+    paths = {rule.rule for rule in current_app.url_map.iter_rules()}
     return {
         "access": getattr(settings, "access", "passthrough"),
         "sandbox": settings.sandbox,
-        "chat": any(rule.rule == "/v1/chat/completions" for rule in current_app.url_map.iter_rules()),
+        "chat": "/v1/chat/completions" in paths,
+        "jobs": "/v1/images/jobs/<id>" in paths,
         "models": [describe(model, service) for model in service.catalogue.models()],
         "situations": service.situations,
     }

@@ -412,6 +412,9 @@ def test_a_job_survives_a_reload_and_a_cancelled_one_ends(page: Visit):
 
     page.context.route(GENERATIONS, lambda route: route.fulfill(status=202, json=job))
     page.context.route("**/v1/images/jobs/imgjob_1", poll)
+    with_bootstrap(page, jobs=True)
+    page.open_advanced()
+    page.find("#job-row").click()
     page.release()
     page.find(".waiting").wait_for()
     page.page.wait_for_timeout(300)

@@ -82,7 +82,7 @@ class Visit:
 
     def choose_stream(self) -> None:
         self.open_advanced()
-        self.find(".switch").click()
+        self.find(".switch").first.click()
 
     def choose_ratio(self, ratio: str) -> None:
         self.find(".ratio").get_by_text(ratio, exact=True).click()
