@@ -109,18 +109,18 @@ function requestFor(chosen) {
   };
 }
 
-/** Goes on with the conversation of a call: its last picture is changed by words. */
-export function continueFrom(call) {
+/** Goes on with the conversation of a call: its picture is changed by words. By itself it takes no focus. */
+export function continueFrom(call, byItself = false) {
   const { prompt, inputs, surface, model } = call.request;
   turns = [...(call.request.turns ?? []), { prompt, inputs, words: call.answer.words, picture: call.answer.pictures[0] }];
   camera.elements.surface.value = surface;
   fields.model.value = modelNamed(model).id;
-  fields.prompt.value = "";
+  if (!byItself || fields.prompt.value.trim() === prompt) fields.prompt.value = "";
   fields.n.value = 1;
   setInputs([], null);
   showModel("", fields.tier.value);
   changed();
-  focusPrompt();
+  if (!byItself) focusPrompt();
 }
 
 /** Whether the next call goes on with a conversation. */

@@ -58,7 +58,7 @@ function callsEnded(entry) {
   const failed = entry.calls.find((call) => call.state === "failed");
   const done = entry.calls.filter((call) => call.state === "done");
   if (done.length) announce(newsOf(done));
-  if (done.length && isConversation() && done[0].request.turns?.length) continueFrom(done[0]);
+  if (done.length && isConversation() && done[0].request.turns?.length) continueFrom(done[0], true);
   else if (failed) announce(say("news_failed", explain(failed.failure.problem, serverOf(modelNamed(failed.request.model)))));
   else announce(say("news_cancelled"));
   showBudget();
@@ -203,7 +203,7 @@ async function begin() {
     again: (entry) => withKey((key) => start(entry.calls.map((call) => ({ ...call.request, key })))),
     repeat: (entry, call) => withKey((key) => calls.repeat(entry, call, key)),
     fillUp: (entry, call) => withKey((key) => calls.fillUp(entry, call, key)),
-    goOn: continueFrom,
+    goOn: (call) => continueFrom(call),
     fetchJob: (entry, call) => withKey((key) => calls.fetchJob(entry, call, key)),
     useAsInput: async (blob, name) => {
       await addFiles([new File([blob], name, { type: blob.type })]);

@@ -92,7 +92,7 @@ CASES = {
     "masked edit": Case(masked_edit, same=OPENAI, close=("gemini-python", "gemini-node")),
     "stream of jpegs": Case(stream_of_jpegs, same=OPENAI, close=("gemini-node",)),
     "gemini edit": Case(gemini_edit, same=GEMINI),
-    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python", "gemini-node")),
+    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python",)),
     "gemini stream": Case(gemini_stream, same=(*GEMINI, "openai-python")),
 }
 

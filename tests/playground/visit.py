@@ -12,7 +12,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Locator
 
-TIMEOUT = 10_000  # milliseconds
+TIMEOUT = 30_000  # milliseconds
 NO_SUCCESS = "Failed to load resource: the server responded with a status of"  # Chromium's own note on any error
 
 
