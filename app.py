@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
+from proxy.generation.successors import Successors
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
 from proxy.limits import (
     INPUT_SECONDS,
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         memory,
         purchases,
         Threads(INPUT_THREADS, INPUT_SECONDS),
+        Successors(are_followed=settings.follow_successors),
         sandbox_situations(settings),
     )
 
@@ -102,6 +104,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(observing.end)
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
+    app.register_blueprint(openai_images.blueprint, url_prefix="/openai", name="azure_images")
+    app.register_blueprint(openai_images.blueprint, url_prefix="/openai/v1", name="azure_v1_images")
+    for name, version in (("azure_deployments", ""), ("azure_v1_deployments", "/v1")):
+        prefix = f"/openai{version}/deployments/<model_name:deployment>"
+        app.register_blueprint(openai_images.blueprint, url_prefix=prefix, name=name)
     app.register_blueprint(models.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +22,15 @@ import requests
 from app import open_upstreams
 from compat.base64_stream import decode, decode_whole
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import CALLERS_KEY, Api, ServedModel
+from compat.gemini_content.error import names_model
+from compat.image_models import CALLERS_KEY, Api, ServedModel, bare_name
 from compat.images import MOST_PICTURES, Event, Failure, ImageData, ImageEnd
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
+from proxy.caller import without_key
 from proxy.generation.generation import generate
+from proxy.generation.languages import LANGUAGES
+from proxy.generation.successors import Successors
 from proxy.generation.target import Target
 from proxy.limits import SPOOL_MEMORY
 from proxy.observation.readiness import can_connect
@@ -43,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         status: int = options.run(options, Settings.from_environ())
     except SettingsError as error:
+        if options.run is check_all:
+            return max(report("settings", line) for line in str(error).splitlines())
         return complain(str(error))
     return status
 
@@ -95,14 +105,14 @@ def serve(options: argparse.Namespace, settings: Settings) -> int:
 def check_all(options: argparse.Namespace, settings: Settings) -> int:
     """Checks everything that the service needs."""
     print("settings  ok")
-    findings = [check_store(settings), check_database(settings), check_upstreams(settings)]
-    findings.append(check_keys(key_of(options), settings))
-    return max(findings)
+    return max([check_store(settings), check_database(settings), check_servers(settings, key_of(options))])
 
 
 def check_store(settings: Settings) -> int:
     try:
         open_store(settings.image_store_url, settings.image_ttl_seconds).check()
+    except SettingsError as error:
+        return report("store", str(error))
     except OSError as error:
         return report("store", f"{settings.image_store_url} cannot be written ({error.strerror}). Set IMAGE_STORE_URL.")
     return report("store")
@@ -116,43 +126,104 @@ def check_database(settings: Settings) -> int:
     return report("database")
 
 
-def check_upstreams(settings: Settings) -> int:
-    """Whether every server that draws for a served model can be reached."""
-    unreachable = "{} cannot be reached. Look at the network, or a proxy."
-    return max(report("upstream", "" if can_connect(url) else unreachable.format(url)) for url in settings.servers())
-
-
-def check_keys(key: str | None, settings: Settings) -> int:
-    """Tries each key with a call that costs nothing."""
-    findings = [0]
-    upstreams = open_upstreams(settings)
-    for url, row in {settings.server_of(model.upstream)[1]: model for model in settings.catalogue().models()}.items():
-        key_up = key if row.upstream.key == CALLERS_KEY else settings.keys.get(row.upstream.key)
-        if key_up:
-            findings.append(report("key", trouble_of(upstreams[url], row, key_up)))
-        elif row.upstream.key == CALLERS_KEY:
+def check_servers(settings: Settings, key: str | None) -> int:
+    """Asks every server that draws for a served model: whether it is there, takes the key, and has its models."""
+    findings, upstreams = [0], open_upstreams(settings)
+    served: dict[tuple[str, str], list[ServedModel]] = {}
+    for model in settings.catalogue().models():
+        served.setdefault((settings.server_of(model.upstream)[1], model.upstream.key), []).append(model)
+    for (url, key_name), models in served.items():
+        is_callers = key_name == CALLERS_KEY
+        key_up = key if is_callers else settings.keys.get(key_name)
+        upstream = upstreams[url]
+        if upstream.base_for(key_up) != url:  # the sandbox, which is in this process
+            print(f"upstream  {url} is not asked: the key is the sandbox's")
+        elif not can_connect(url):
+            findings.append(report("upstream", f"{url} cannot be reached. Look at the network, or a proxy."))
+            continue
+        else:
+            print(f"upstream  {url} can be reached")
+        if is_callers and not key_up:
             print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")
+            continue
+        listed, trouble = models_at(upstream, key_up)
+        if key_up or trouble:
+            findings.append(report("key" if key_up else "upstream", trouble))
+        if trouble:
+            continue
+        findings += [check_model(upstream, model, key_up, listed, settings) for model in models]
     return max(findings)
 
 
-def trouble_of(upstream: Upstream, model: ServedModel, key: str) -> str:
-    """What a server answers to a key, if that is an error: it counts the tokens of a text, or lists its models."""
-    request = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
+def models_at(upstream: Upstream, key: str | None) -> tuple[list[str], str]:
+    """The names of a server's models, without prefixes, and what is wrong if it does not list them."""
+    paged = "?pageSize=1000" if upstream.api is Api.GEMINI else ""
+    url = f"{upstream.base_for(key)}/models"
     try:
-        if upstream.api is Api.GEMINI:
-            answer = upstream.call(f"models/{model.upstream_name}:countTokens", request, key)
-        else:
-            answer = upstream.get(f"{upstream.base_url}/models", key)
-        trouble = answer.read_error().decode("utf-8", "replace") if answer.status >= 400 else ""
+        answer = upstream.get(f"{url}{paged}", key)
+        body = answer.read_error()
         answer.close()
     except ApiError as error:
-        return error.message
-    return trouble.replace(key, "[key]")
+        return [], error.message
+    if answer.status != HTTPStatus.OK:
+        found = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
+        where = f" (GET {url})" if answer.status == HTTPStatus.NOT_FOUND else ""
+        return [], without_key(f"{one_line(found.message)}{where}", key)
+    try:
+        content = json.loads(body)
+        rows = content["models"] if upstream.api is Api.GEMINI else content["data"]
+        return [bare_name(row["name" if upstream.api is Api.GEMINI else "id"]) for row in rows], ""
+    except (ValueError, KeyError, TypeError):
+        return [], f"GET {url} does not answer with a list of models: is the base URL right?"
 
 
-def report(what: str, trouble: str = "") -> int:
-    print(f"{what:<9} {trouble or 'ok'}")
-    return 1 if trouble else 0
+def check_model(
+    upstream: Upstream, model: ServedModel, key: str | None, listed: Collection[str], settings: Settings
+) -> int:
+    """Whether a server has the model of a row."""
+    trouble = trouble_with(upstream, model, key, listed)
+    words, successor = model.upstream_name, model.succeeded() if model.successor else None
+    if model.upstream.has_ended(datetime.now(UTC).date()):
+        words += f" (its announced end, {model.upstream.retires}, has passed)"
+    if not trouble:
+        return report("model", f"{words} ok", failed=False)
+    is_gone = trouble.missing_model == model.upstream_name
+    if successor and is_gone and settings.follow_successors and not trouble_with(upstream, successor, key, listed):
+        return report("model", f"{words} is not there: its successor {successor.upstream_name} draws", failed=False)
+    advice = f" Set UPSTREAM_MODELS={model.name}={successor.upstream_name}." if successor and is_gone else ""
+    return report("model", f"{words}: {one_line(without_key(trouble.message, key))}{advice}")
+
+
+def trouble_with(upstream: Upstream, model: ServedModel, key: str | None, listed: Collection[str]) -> ApiError | None:
+    """What a server says of a model, if it is an error. Google's counts a text, which costs nothing; others list it."""
+    name = model.upstream_name
+    if upstream.api is Api.OPENAI:
+        is_there = not listed or bare_name(name) in listed
+        message = f"the server has {', '.join(listed)}"
+        return None if is_there else ApiError(ErrorKind.MODEL_NOT_FOUND, message, missing_model=name)
+    request = b'{"contents": [{"parts": [{"text": "hello"}]}]}'
+    try:
+        answer = upstream.call(f"models/{name}:countTokens", request, key)
+        body = answer.read_error()
+        answer.close()
+    except ApiError as error:
+        return error
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return None
+    found = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
+    is_gone = found.kind is ErrorKind.MODEL_NOT_FOUND and names_model(found.message, name)
+    return replace(found, missing_model=name if is_gone else None)
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+def report(what: str, words: str = "", *, failed: bool | None = None) -> int:
+    """Prints a line about one thing. Words say what is wrong with it, unless it has not failed."""
+    print(f"{what:<9} {words or 'ok'}")
+    return int(bool(words) if failed is None else failed)
 
 
 def list_models(options: argparse.Namespace, settings: Settings) -> int:
@@ -170,7 +241,10 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
             prices = f"{row.prices.input} in, {row.prices.text_output} text out, {row.prices.image_output} image out"
             print(f"  prices   {prices} (USD per 1M tokens)")
         if row.retires:
-            print(f"  retires  {row.retires.isoformat()}")
+            passed = " (has passed)" if row.has_ended(datetime.now(UTC).date()) else ""
+            print(f"  ends     {row.retires.isoformat()}{passed}")
+        if model.successor:
+            print(f"  then     {model.successor.name}{'' if settings.follow_successors else ' (not followed)'}")
         if names:
             print(f"  aliases  {', '.join(names)}")
     return 0
@@ -279,12 +353,18 @@ def words_for(url: str, error: requests.RequestException) -> str:
 def draw_directly(body: dict[str, Any], key: str, settings: Settings) -> Drawn:
     """Pictures from the upstream."""
     asked = parse_generation(body, settings.catalogue(), "b64_json")
-    row = asked.model.upstream
-    upstream = open_upstreams(settings)[settings.server_of(row)[1]]
-    target = Target(upstream, asked.model, settings.key_of(row, key), OPENAI)
-    events = generate(target, asked.image_request, SpoolMemory(SPOOL_MEMORY))
-    events = reencode_pictures(events, asked.output, lambda function, *arguments: function(*arguments))
-    return collected(events)
+    successors = Successors(are_followed=settings.follow_successors)
+    upstreams = open_upstreams(settings)
+
+    def draw(model: ServedModel) -> Drawn:
+        order, row = asked if model is asked.model else asked.drawn_by(model), model.upstream
+        upstream, key_up = upstreams[settings.server_of(row)[1]], settings.key_of(row, key)
+        target = Target(upstream, model, key_up, OPENAI, follows=successors.are_followed)
+        events = generate(target, order.image_request, SpoolMemory(SPOOL_MEMORY))
+        events = reencode_pictures(events, order.output, lambda function, *arguments: function(*arguments))
+        return collected(events)
+
+    return successors.follow("", asked.model, draw)
 
 
 def collected(events: Iterable[Event]) -> Drawn:

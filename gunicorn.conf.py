@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from datetime import UTC, datetime
 
 # The workers of one start share a folder for their metrics, which must be set before the metrics are imported, and a
 # salt for the fingerprints of keys.
@@ -26,6 +27,7 @@ from proxy.pictures.store import is_remote, open_folder
 from proxy.server.allocator import keep_freed_memory
 from proxy.server.log import JsonLogger, QuietLogger
 from proxy.server.open_files import raise_limit
+from proxy.server.port import trouble_with_port
 from proxy.server.welcome import welcome
 from proxy.server.worker import Worker
 from proxy.settings import Settings, SettingsError
@@ -66,7 +68,10 @@ control_socket_disable = True
 
 
 def on_starting(server):
-    """Before the workers start, which inherit the limit of open files and find the database migrated."""
+    """Before the workers start, which inherit the limit of open files and find the port free, the database migrated."""
+    inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ  # sockets that listen already
+    if not inherited and (trouble := trouble_with_port(settings)):
+        raise SystemExit(f"Twinlens did not start. {trouble}")
     if shortage := raise_limit(settings.max_in_flight):
         server.log.warning(shortage)
     if trouble := migrate_in_a_process():
@@ -103,4 +108,4 @@ def on_exit(server):
 def when_ready(server):
     """Prints what a new user can do next; with a log in JSON nobody reads it."""
     if settings.sandbox and settings.log_format == "text":
-        print(welcome(settings), flush=True)
+        print(welcome(settings, datetime.now(UTC).date()), flush=True)

@@ -48,6 +48,7 @@ class Dialect:
     missing_key: str  # the message of MISSING_KEY
     key_headers: tuple[str, ...] = ()  # headers that hold a key; `Authorization: Bearer` comes after them
     key_parameters: tuple[str, ...] = ()  # query parameters that hold a key
+    other_key_headers: tuple[str, ...] = ()  # headers that hold a key if nothing else does, as other APIs have them
     retry_headers: Callable[[float], dict[str, str]] = retry_headers
 
     def field_of(self, path: str) -> str | None:

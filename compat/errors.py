@@ -85,6 +85,7 @@ class ApiError(Exception):
     bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
+    missing_model: str | None = None  # the name of the model that an upstream says it does not have
 
     @property
     def may_repeat(self) -> bool:

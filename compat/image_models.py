@@ -1,14 +1,16 @@
 """One row per image model, and the names that callers may use for it.
 
 Pixels, tiers and prices as documented by Google (image generation and pricing pages, 2026-03-23 and 2026-09-08);
-retirement dates from the deprecations page (2026-10). Prices are USD per million tokens.
+retirement dates from the deprecations page (2026-10). Prices are USD per million tokens (pricing page and LiteLLM
+1.110.2's table, 2026-11-30).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 
@@ -70,7 +72,9 @@ class ImageModel:
     input_tokens: int = 32768
     output_tokens: int = 32768
     max_input_images: int = 3  # recommended; more are passed on
-    retires: date | None = None
+    retires: date | None = None  # the announced end, past or to come
+    successor: str | None = None  # the name of the row that draws once the server has ended this model
+    sampling: bool = True  # whether it takes `seed` and `temperature`
     draws_drafts: bool = False
     owner: str = "google"
     aliases: tuple[str, ...] = ()  # further public names
@@ -78,6 +82,10 @@ class ImageModel:
     base_url: str | None = None  # of a Gemini server other than GEMINI_BASE_URL
     openai: OpenAIServer | None = None  # its server, if it speaks OpenAI's API
     key: str = CALLERS_KEY  # which one is sent: `caller`, `none`, or `env:NAME` for an environment variable's
+
+    def has_ended(self, today: date) -> bool:
+        """Whether its announced end has passed."""
+        return self.retires is not None and self.retires <= today
 
     @property
     def api(self) -> Api:
@@ -130,6 +138,7 @@ def times(factor: int, pixels: Mapping[str, Pixels]) -> Mapping[str, Pixels]:
 TIERS_3 = {"1K": PIXELS_3, "2K": times(2, PIXELS_3), "4K": times(4, PIXELS_3)}
 TIERS_3_1 = {"1K": PIXELS_3_1, "2K": times(2, PIXELS_3_1), "4K": times(4, PIXELS_3_1)}
 
+SUCCESSOR = "gemini-nano-banana-2.1"  # of Google's retired image models (deprecations page, 2026-10-06)
 MODELS: tuple[ImageModel, ...] = (
     ImageModel(
         name="gemini-2.5-flash-image",
@@ -138,6 +147,7 @@ MODELS: tuple[ImageModel, ...] = (
         output_mime_type="image/png",
         prices=Prices(0.30, 2.50, 30),
         retires=date(2026, 10, 2),
+        successor=SUCCESSOR,
     ),
     ImageModel(
         name="gemini-nano-banana-2.1",
@@ -145,11 +155,13 @@ MODELS: tuple[ImageModel, ...] = (
         pixels=PIXELS_3_1,
         output_mime_type="image/jpeg",
         tiers=TIERS_3_1,
-        input_tokens=65536,
+        prices=Prices(1.50, 7.50, 30),
+        input_tokens=131072,
         max_input_images=14,
+        sampling=False,  # 400 for seed, temperature, topP and topK (two public reports, 2026-11)
         draws_drafts=True,
     ),
-    ImageModel(
+    ImageModel(  # deprecated without a date: the end that was announced for 2026-10-29 has been withdrawn
         name="gemini-3.1-flash-image",
         title="Nano Banana 2",
         pixels=PIXELS_3_1,
@@ -158,7 +170,7 @@ MODELS: tuple[ImageModel, ...] = (
         prices=Prices(0.50, 3, 60),
         input_tokens=65536,
         max_input_images=14,
-        retires=date(2026, 10, 29),
+        successor=SUCCESSOR,
         draws_drafts=True,
     ),
     ImageModel(
@@ -169,6 +181,7 @@ MODELS: tuple[ImageModel, ...] = (
         tiers={"1K": PIXELS_3_1},
         prices=Prices(0.25, 1.50, 30),
         input_tokens=65536,
+        output_tokens=4096,
         max_input_images=14,
         draws_drafts=True,
     ),
@@ -185,9 +198,7 @@ MODELS: tuple[ImageModel, ...] = (
     ),
 )
 SERVED_BY_DEFAULT = "gemini-2.5-flash-image"
-SUCCESSOR = "gemini-nano-banana-2.1"  # of Google's retired image models (deprecations page, 2026-10-06)
-
-# What `openai` stands for in MODEL_ALIASES (openai-python 3.54.0, ImageModel, and the retired ids).
+# OpenAI's own names (openai-python 3.57.0, ImageModel, and the retired ids): `openai` in MODEL_ALIASES.
 OPENAI_IMAGE_MODELS = (
     "dall-e-2",
     "dall-e-3",
@@ -223,11 +234,21 @@ class ServedModel:
     requested_name: str  # the name the caller used, without prefixes: the public name or an alias
     upstream_name: str
     upstream: ImageModel
+    successor: ImageModel | None = None  # of the upstream model, unless the operator has chosen that one
 
     @property
     def is_openai_alias(self) -> bool:
         """Whether the caller used one of OpenAI's own names."""
         return self.requested_name in OPENAI_IMAGE_MODELS
+
+    def succeeded(self) -> ServedModel:
+        """The same model, drawn by its successor, which has none in turn."""
+        assert self.successor
+        name = self.successor.upstream_name or self.successor.name
+        return replace(self, upstream_name=name, upstream=self.successor, successor=None)
+
+
+OPENAI_NAMES = "openai"  # among aliases: all of OpenAI's image models
 
 
 class ModelCatalogue:
@@ -239,49 +260,96 @@ class ModelCatalogue:
         upstream_models: Mapping[str, str] | None = None,
         own: Sequence[ImageModel] = (),
         *,
-        only_own: bool = False,
+        built_in: Sequence[str] = (SERVED_BY_DEFAULT,),
     ):
         """`aliases` maps further names to served ones, `upstream_models` served names to names of rows.
 
-        `own` are the operator's rows, served beside the built-in model or, with `only_own`, instead of it; a row with
-        its name replaces it. Raises ValueError for a name that is not served.
+        `own` are the operator's rows, served beside the `built_in` ones; a row with the name of a built-in one
+        replaces it. The first of all is the default, which draws for OpenAI's names too, unless `aliases` has
+        `openai`, for another model or, if that is empty, for none. Raises ValueError for a name that is not served.
         """
-        rows = {model.name: model for model in (*MODELS, *own)}
-        served = [row.name for row in own] if only_own else [SERVED_BY_DEFAULT, *(row.name for row in own)]
-        self.upstreams = {name: rows[name] for name in served}
+        self.rows = {model.name: model for model in (*MODELS, *own)}
+        self.upstreams = {name: self.rows[name] for name in (*built_in, *(row.name for row in own))}
         self.aliases = {alias: row.name for row in own for alias in row.aliases}
+        chosen: set[str] = set()  # public names whose upstream model the operator has chosen
+        self.retired: Collection[str] = ()  # upstream models whose successors draw
+        self.instead: str | None = None  # the model that is meant, whatever name is asked for
+        self.unlisted: Mapping[str, str] = {}  # OpenAI's names, accepted by default
         for name, upstream_name in (upstream_models or {}).items():
             public = self.upstreams[self.known(name)]
             upstream_name = bare_name(upstream_name)
-            self.upstreams[public.name] = rows.get(upstream_name) or unknown_upstream(upstream_name, public)
-        for alias, name in (aliases or {}).items():
-            for one in OPENAI_IMAGE_MODELS if alias == "openai" else (alias,):
-                self.aliases[bare_name(one)] = self.known(name)
+            self.upstreams[public.name] = self.rows.get(upstream_name) or unknown_upstream(upstream_name, public)
+            chosen.add(public.name)
+        named = dict(aliases or {})
+        openai = named.pop(OPENAI_NAMES, None)
+        given = {bare_name(alias): self.known(name) for alias, name in named.items()}
+        if openai:
+            given = {**dict.fromkeys(OPENAI_IMAGE_MODELS, self.known(openai)), **given}
+        self.aliases = {**given, **self.aliases}
+        self.successors = {
+            name: self.successor_of(row) for name, row in self.upstreams.items() if row.successor and name not in chosen
+        }
+        if openai is None:
+            self.unlisted = dict.fromkeys(OPENAI_IMAGE_MODELS, next(iter(self.upstreams)))
 
     def known(self, name: str) -> str:
         """The public name, if it is served."""
-        public = self.aliases.get(bare_name(name), bare_name(name))
-        if public not in self.upstreams:
+        public = self.public_name(bare_name(name))
+        if public is None:
             raise ValueError(f"{name} is not served; served are {', '.join(self.upstreams)}")
         return public
+
+    def public_name(self, name: str) -> str | None:
+        """The public name behind a name without prefixes: rows come before aliases, and those before OpenAI's names."""
+        return name if name in self.upstreams else self.aliases.get(name) or self.unlisted.get(name)
 
     def models(self) -> list[ServedModel]:
         """Every served model by its public name."""
         return [self.resolve(name) for name in self.upstreams]
 
+    def with_successors(self, retired: Collection[str]) -> ModelCatalogue:
+        """The same models, drawn by their successors where the upstream model is one of these."""
+        if not retired:
+            return self
+        other = copy(self)
+        other.retired = retired
+        return other
+
+    def with_only(self, name: str) -> ModelCatalogue:
+        """The same models, of which this one is meant whatever name is asked for."""
+        other = copy(self)
+        other.instead = name
+        return other
+
     def resolve(self, name: str | None) -> ServedModel:
         """The model of this name; without a name the first one. Raises MODEL_NOT_FOUND."""
+        name = self.instead or name
         requested_name = bare_name(name) if name else next(iter(self.upstreams))
-        public = self.aliases.get(requested_name, requested_name)
-        upstream = self.upstreams.get(public)
-        if not upstream:
-            names = ", ".join([*self.upstreams, *self.aliases])
-            raise ApiError(
-                ErrorKind.MODEL_NOT_FOUND,
-                f"The model '{name}' does not exist or is not served here. Served: {names}.",
-                param="model",
+        public = self.public_name(requested_name)
+        if public is None:
+            raise ApiError(ErrorKind.MODEL_NOT_FOUND, self.not_found(name or "", requested_name), param="model")
+        upstream = self.upstreams[public]
+        successor = self.successors.get(public)
+        model = ServedModel(public, requested_name, upstream.upstream_name or upstream.name, upstream, successor)
+        return model.succeeded() if successor and upstream.name in self.retired else model
+
+    def successor_of(self, upstream: ImageModel) -> ImageModel:
+        """The row that succeeds another, at the same server and with the same key."""
+        assert upstream.successor
+        row = self.rows.get(upstream.successor) or unknown_upstream(upstream.successor, upstream)
+        return replace(row, base_url=upstream.base_url, openai=upstream.openai, key=upstream.key)
+
+    def not_found(self, name: str, bare: str) -> str:
+        """What a caller reads that asks for a model which is not served."""
+        message = f"The model '{name}' does not exist or is not served here. "
+        if bare in OPENAI_IMAGE_MODELS:  # which are served unless they are turned off
+            message += (
+                "The operator of this proxy has turned OpenAI's names off (MODEL_ALIASES=none): "
+                f"MODEL_ALIASES={bare}={next(iter(self.upstreams))} accepts this one. "
             )
-        return ServedModel(public, requested_name, upstream.upstream_name or upstream.name, upstream)
+        elif any(row.name == bare for row in MODELS):
+            message += "The operator of this proxy can add it to SERVED_MODELS. "
+        return f"{message}Served: {', '.join([*self.upstreams, *self.aliases])}."
 
 
 def unknown_upstream(name: str, public: ImageModel) -> ImageModel:

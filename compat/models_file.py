@@ -22,9 +22,19 @@ ENVIRONMENT = "env:"  # before the name of the variable that holds a key
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}", re.ASCII)  # no colon: a method follows one in Google's paths
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
+TOO_LONG = {  # ends of base URLs that are added to them
+    Api.GEMINI: re.compile(r"(/v\d+((alpha|beta)\d*)?(/openai)?(/models(/[^/]*)?)?|/models(/[^/]*)?)/*$"),
+    Api.OPENAI: re.compile(r"/(images(/(generations|edits|variations))?|chat/completions|models)/*$"),
+}
 RATIO = re.compile(r"[1-9]\d?:[1-9]\d?", re.ASCII)
 FIELD_NAME = re.compile(r"\w{1,64}", re.ASCII)
+GEMINI_COLUMNS = ("sampling", "successor")
 OPENAI_COLUMNS = ("edits", "most_pictures", "response_format", "urls", "image_urls", "streams", "fields")
+
+
+def base_of(url: str, api: Api = Api.GEMINI) -> str:
+    """A base URL without what is added to it: the version of Google's API, and the paths of both."""
+    return TOO_LONG[api].sub("", url)
 
 
 class ModelsFileError(ValueError):
@@ -119,6 +129,8 @@ class RowSchema(Schema):
     output_tokens = Integer(minimum=1)
     max_input_images = Integer(minimum=0, maximum=16)
     retires = Day()
+    successor = Matching(NAME, "the name of a model")
+    sampling = Boolean()
     draws_drafts = Boolean()
     edits = Boolean()
     most_pictures = Integer(minimum=1, maximum=10)
@@ -161,6 +173,9 @@ def read_models_file(text: str) -> ModelsFile:
             if name in names:
                 raise ModelsFileError(f"the name {name} is used twice: by {names[name]} and by {row.name}")
             names[name] = row.name
+    for row in rows:
+        if any(other.openai and other.name == row.successor for other in rows):
+            raise ModelsFileError(f"the successor of {row.name} is {row.successor}, whose server speaks OpenAI's API")
     return ModelsFile(rows, checked.get("only_these") or False)
 
 
@@ -183,6 +198,11 @@ def read_row(row: Mapping[str, Any], place: int) -> ImageModel:
         raise ModelsFileError(f"{where}: Missing required parameter: 'base_url', of a server that speaks OpenAI's API.")
     if upstream is Api.GEMINI and (wrong := [name for name in OPENAI_COLUMNS if name in row]):
         raise ModelsFileError(f"{where}: '{wrong[0]}' is a column for upstream = \"openai\" only.")
+    if upstream is Api.OPENAI and (wrong := [name for name in GEMINI_COLUMNS if name in row]):
+        raise ModelsFileError(f"{where}: '{wrong[0]}' is a column for upstream = \"gemini\" only.")
+    if (base := base_of(base_url, upstream)) != base_url:
+        what = "the version" if upstream is Api.GEMINI else "the path of each call"
+        raise ModelsFileError(f"{where}: {what} is added to 'base_url': write base_url = \"{base}\"")
     name = bare_name(columns["name"])
     prices = columns.get("prices")
     return ImageModel(
@@ -198,9 +218,10 @@ def read_row(row: Mapping[str, Any], place: int) -> ImageModel:
         tiers=columns.get("tiers", {}),
         output_mime_type=BY_NAME[columns.get("output_format", "png")].mime_type,
         prices=Prices(**{name: float(price) for name, price in prices.items()}) if prices else None,
+        successor=bare_name(columns["successor"]) if "successor" in columns else None,
         **{
             column: columns[column]
-            for column in ("input_tokens", "output_tokens", "max_input_images", "retires", "draws_drafts")
+            for column in ("input_tokens", "output_tokens", "max_input_images", "retires", "sampling", "draws_drafts")
             if column in columns
         },
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -28,6 +28,7 @@ from compat.validation import (
 
 LONGEST_MODEL = 256  # characters; the error about a model repeats its name
 LONGEST_SIDE = 8192  # pixels of a picture that `resize` makes
+SAMPLING = ("seed", "temperature")
 
 
 class OutputFormat(Choice):
@@ -136,6 +137,12 @@ def check_resize(pixels: Pixels | None) -> None:
         raise ApiError(
             ErrorKind.INVALID_VALUE, f"'resize' makes no side longer than {LONGEST_SIDE} pixels.", param="size"
         )
+
+
+def ignored_sampling(checked: Mapping[str, Any], model: ServedModel) -> Iterator[str]:
+    """The fields that a model without sampling does not take. They are left out where the request is written."""
+    if not model.upstream.sampling:
+        yield from (name for name in SAMPLING if name in checked)
 
 
 def read_google(checked: Mapping[str, Any], made_from: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ PATHS: tuple[tuple[str, Dialect], ...] = (  # a folder, and the API of all paths
     ("/v1/images", OPENAI),
     ("/v1beta/openai", OPENAI),
     ("/v1beta", GEMINI),
+    ("/v1alpha", GEMINI),
+    ("/openai", OPENAI),
 )
 DIALECTS = frozenset(dialect for _, dialect in PATHS)
 CUSTOM_METHOD = re.compile(r":[A-Za-z]+/?")  # of Google's paths: models/x:generateContent
@@ -57,11 +59,13 @@ def dialect_of(path: str, headers: Headers, query: Query) -> Dialect:
 
 
 def key_of(dialect: Dialect, headers: Headers, query: Query) -> str:
-    """The key of a request: the API's own header wins over its query parameter, and that over a Bearer token."""
+    """The key of a request: the API's own header wins over its query parameter, that over a Bearer token, and that
+    over the headers of other APIs."""
     found = chain(
         map(headers.get, dialect.key_headers),
         (query().get(name) for name in dialect.key_parameters),
         [bearer_token(headers)],
+        map(headers.get, dialect.other_key_headers),
     )
     return next(filter(None, found), "")
 

@@ -19,6 +19,7 @@ MOST_FORM_PARTS = 200
 MORE_CONNECTIONS = 500  # above MAX_IN_FLIGHT, so that callers get the error about it, and /healthz its answer
 FILES_FOR_A_CALL = 3  # the caller's socket, the upstream's, and a picture being stored
 FILES_IN_RESERVE = MORE_CONNECTIONS + 100  # open files of a worker besides its calls: libraries, logs, metrics, threads
+PORT_SECONDS = 2.0  # for which a taken port is tried again at the start
 HEADER_WAIT_SECONDS = 75  # that an idle connection is kept, and that a request line and its headers may take
 READINESS_SECONDS = 5.0  # that /readyz reuses its last result
 REACH_SECONDS = 3.0  # to connect to the upstream, for /readyz
@@ -46,6 +47,8 @@ LOOK_SECONDS = 0.1  # between two looks into the database for a call that anothe
 HEARTBEAT_SECONDS = 10.0  # between two renewals of the leases of running calls
 LEASE_SECONDS = 30.0  # after which a worker that renews nothing counts as gone
 RECORD_TRIES = 6  # to record the end of a call while the database is away
+SUCCESSOR_SECONDS = 3600.0  # for which a key's calls go to a model's successor before the model is tried again
+MOST_SUCCESSION_KEYS = 10_000  # keys for which that is remembered in a worker
 
 
 def seconds_for(length: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Api, ModelCatalogue, ServedModel
 from proxy.caller import Caller
+from proxy.generation.successors import Successors
 from proxy.generation.target import Target
 from proxy.greenlets import Threads
 from proxy.limits import OVERLOADED_RETRY_SECONDS
@@ -59,6 +60,7 @@ class Service:
     memory: SpoolMemory  # for answers that are not whole yet
     purchases: Purchases
     input_threads: Threads  # for input pictures that have to be converted
+    successors: Successors
     situations: Mapping[str, Sequence[str]] = field(default_factory=dict)  # that the sandbox plays, by API
 
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
@@ -66,7 +68,8 @@ class Service:
         upstream = self.upstreams[self.settings.server_of(model.upstream)[1]]
         key = self.settings.key_of(model.upstream, caller.key)
         is_operators = self.settings.has_key_of_its_own(model.upstream, caller.key)
-        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, **options)
+        follows = self.successors.are_followed
+        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, follows=follows, **options)
 
     @cached_property
     def has_openai_servers(self) -> bool:

@@ -11,13 +11,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from compat.image_models import CALLERS_KEY, Api, ImageModel, ModelCatalogue
-from compat.models_file import ENVIRONMENT, ModelsFile, read_models_file
+from compat.image_models import (
+    CALLERS_KEY,
+    MODELS,
+    OPENAI_NAMES,
+    SERVED_BY_DEFAULT,
+    Api,
+    ImageModel,
+    ModelCatalogue,
+    bare_name,
+)
+from compat.models_file import ENVIRONMENT, ModelsFile, base_of, read_models_file
 from proxy.limits import MIB
 
 Network = IPv4Network | IPv6Network
 SANDBOX_KEY = "sandbox"
 GOOGLE = "https://generativelanguage.googleapis.com"
+NONE = "none"
 HTTP_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
 SQLITE_URL = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
@@ -58,6 +68,14 @@ def http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def gemini_url(value: str) -> str:
+    """A base URL without a version, which is added to it."""
+    url = http_url(value)
+    if (base := base_of(url)) != url:
+        raise ValueError(f"the version is added to it: write GEMINI_BASE_URL={base}")
+    return url
+
+
 def store_url(value: str) -> str:
     if "://" in value and not value.startswith(("file:///", "s3://", "gs://", "az://")):
         raise ValueError("it must be a folder, as a path or as file:///path, or a bucket: s3://, gs:// or az://")
@@ -90,6 +108,24 @@ def pairs(value: str) -> Mapping[str, str]:
             raise ValueError(f"'{pair}' must have the form name=model")
         found[name.strip()] = target.strip()
     return found
+
+
+def aliases(value: str) -> Mapping[str, str]:
+    """`a=b,c=d`. `none` among them stands for OpenAI's names, which are accepted otherwise."""
+    items = [one.strip() for one in value.split(",")]
+    found = pairs(",".join(one for one in items if one != NONE))
+    return {**found, OPENAI_NAMES: ""} if NONE in items or found.get(OPENAI_NAMES) == NONE else found
+
+
+def served_models(value: str) -> tuple[str, ...]:
+    """Names of built-in models, or `all`."""
+    known = tuple(row.name for row in MODELS)
+    names = tuple(dict.fromkeys(bare_name(one.strip()) for one in value.split(",") if one.strip()))
+    if names == ("all",):
+        return known
+    if not names or not set(names) <= set(known):
+        raise ValueError(f"it must be all, or some of {', '.join(known)}")
+    return names
 
 
 def origins(value: str) -> tuple[str, ...]:
@@ -127,7 +163,7 @@ class Settings:
     host: str = setting(text, "127.0.0.1")
     port: int = setting(whole(0, 65535), 8000)
     web_concurrency: int = setting(whole(1, 512), 2)
-    gemini_base_url: str = setting(http_url, GOOGLE)
+    gemini_base_url: str = setting(gemini_url, GOOGLE)
     gemini_api_version: str = setting(one_of("v1beta", "v1"), "v1beta")  # a superset of v1, whatever callers use
     sandbox: bool = setting(switch, False)
     public_base_url: str | None = setting(http_url, None)
@@ -136,7 +172,9 @@ class Settings:
     database_url: str = setting(database_url, "sqlite:///twinlens.sqlite3", secret=True)
     image_ttl_seconds: int = setting(whole(1, 10 * 365 * 86400), 3600)
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
-    model_aliases: Mapping[str, str] = setting(pairs, {})
+    served_models: tuple[str, ...] = setting(served_models, ())
+    follow_successors: bool = setting(switch, True)
+    model_aliases: Mapping[str, str] = setting(aliases, {})
     upstream_models: Mapping[str, str] = setting(pairs, {})
     models_file: ModelsFile = setting(models_file, ModelsFile())  # noqa: RUF009
     upstream_gzip: bool = setting(switch, False)
@@ -152,8 +190,8 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Reads and checks all variables; an empty one counts as not set. Raises SettingsError."""
-        values = {}
+        """Reads and checks all variables; an empty one counts as not set. Raises SettingsError: a line for each."""
+        values, wrong = {}, []
         for column in fields(cls):
             name = column.name.upper()
             if column.metadata and (value := environ.get(name, "").strip()):
@@ -161,8 +199,12 @@ class Settings:
                     values[column.name] = column.metadata["read"](value)
                 except ValueError as error:
                     shown = " has a password in it" if "@" in value else f" is '{value}'" if column.repr else ""
-                    raise SettingsError(f"{name}{shown}: {error}") from None
+                    wrong.append(f"{name}{shown}: {error}")
+        if wrong:
+            raise SettingsError("\n".join(wrong))
         settings = cls(**values)
+        if settings.served_models and settings.models_file.only:
+            raise SettingsError("SERVED_MODELS: MODELS_FILE has only = true, which serves no built-in model")
         no_names: dict[str, Any] = {"model_aliases": {}, "upstream_models": {}}
         for name in no_names:  # one at a time, so that the error names the right one
             try:
@@ -174,7 +216,8 @@ class Settings:
     def catalogue(self) -> ModelCatalogue:
         """The models that are served."""
         file = self.models_file
-        return ModelCatalogue(self.model_aliases, self.upstream_models, file.rows, only_own=file.only)
+        built_in = self.served_models or (() if file.only else (SERVED_BY_DEFAULT,))
+        return ModelCatalogue(self.model_aliases, self.upstream_models, file.rows, built_in=built_in)
 
     def server_of(self, row: ImageModel) -> tuple[Api, str]:
         """The API and the base URL, with its version, of the server that draws for a row."""

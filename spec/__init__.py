@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,13 @@ Document = dict[str, Any]
 
 NAMES = ("openai_images", "gemini_content")
 KEPT = ("name", "in", "description")  # of a parameter that only one of two APIs reads
+PARAMETER = re.compile(r"\{(\w+)\}")  # of a path
+PARAMETERS: Document = {  # that only further paths have
+    "deployment": {
+        "description": "The model's name. It wins over `model` in the body.",
+        "schema": {"type": "string", "minLength": 1},
+    }
+}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 INFO = {
     "title": "Twinlens",
@@ -61,8 +69,18 @@ def path_items(document: Document) -> Iterator[tuple[str, Document]]:
         for other_path, operation_id in item.get("x-also-at", {}).items():
             yield (
                 other_path,
-                {method: {**operation, "operationId": operation_id} for method, operation in operations.items()},
+                {
+                    method: {**operation, "operationId": operation_id, **more_parameters(path, other_path, operation)}
+                    for method, operation in operations.items()
+                },
             )
+
+
+def more_parameters(path: str, other_path: str, operation: Document) -> Document:
+    """The parameters of an operation at another path that has more of them: Azure's deployment."""
+    names = [name for name in PARAMETER.findall(other_path) if name not in PARAMETER.findall(path)]
+    added = [{"name": name, "in": "path", "required": True, **PARAMETERS[name]} for name in names]
+    return {"parameters": [*operation.get("parameters", []), *added]} if added else {}
 
 
 def add_components(known: Document, more: Mapping[str, Any]) -> None:

@@ -30,9 +30,9 @@ those, not this page. Both are also served as one OpenAPI document at `/openapi.
 [README](../README.md#what-happens-to-a-parameter) says what happens to each parameter of OpenAI's;
 [errors.md](errors.md) lists all errors; [operations.md](operations.md) describes the endpoints for operators.
 
-The path decides which API a request belongs to. `/v1/images/...` and `/v1beta/openai/...` are OpenAI's. A path that
-ends in `:method`, and all other paths below `/v1beta`, are Google's. On `/v1/models` the key decides: with
-`x-goog-api-key` or `?key=` the request is Google's, otherwise OpenAI's.
+The path decides which API a request belongs to. `/v1/images/...`, `/v1beta/openai/...` and `/openai/...` are OpenAI's.
+A path that ends in `:method`, and all other paths below `/v1beta` and `/v1alpha`, are Google's. On `/v1/models` the
+key decides: with `x-goog-api-key` or `?key=` the request is Google's, otherwise OpenAI's.
 
 In a request null is the same as absent, and so is an empty value of a form. "Refused" names values that are refused
 although their type is right."""
@@ -79,7 +79,8 @@ def operation(method: str, path: str, item: Document, document: Document) -> Ite
     """One operation: its parameters, its body and its answer."""
     found = item[method]
     yield f"### {method.upper()} {path}"
-    also = "".join(f" Also at `{other}`." for other in item.get("x-also-at", {}))
+    others = ", ".join(f"`{other}`" for other in item.get("x-also-at", {}))
+    also = f" Also at {others}." if others else ""
     yield f"{found['summary']}.{also} {found.get('description', '')}".rstrip()
     if parameters := [resolve(one, document) for one in found.get("parameters", [])]:
         yield table(

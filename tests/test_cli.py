@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from proxy.state.migrate import migrate
+from tests.support.pictures import error
 from tests.support.proxy_server import ProxyServer
-from tests.support.upstream import upstream_that
+from tests.support.upstream import Answer, Call, knows_only, upstream_that
 
 PROJECT = Path(__file__).resolve().parents[1]
+MODEL, SUCCESSOR = "gemini-2.5-flash-image", "gemini-nano-banana-2.1"
 SECRET = "AIza-a-key-that-must-not-be-shown"
 
 
@@ -141,7 +145,7 @@ def test_without_a_key_it_says_where_one_goes(tmp_path: Path):
 def test_the_models_are_listed_with_their_names(tmp_path: Path):
     done = run(tmp_path, "models", MODEL_ALIASES="our-model=gemini-2.5-flash-image")
     assert done.returncode == 0
-    for word in ("gemini-2.5-flash-image", "16:9 1344x768", "our-model", "2026-10-02"):
+    for word in (MODEL, "16:9 1344x768", "our-model", "2026-10-02 (has passed)", f"then     {SUCCESSOR}"):
         assert word in done.stdout
 
 
@@ -152,6 +156,98 @@ def test_check_says_what_is_wrong_and_does_not_show_the_key(tmp_path: Path):
     assert SECRET not in done.stdout + done.stderr
     well = run(tmp_path, "check", "--key", "sandbox", SANDBOX="1")
     assert "key       ok" in well.stdout
+
+
+def google_that(answers: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+    """Google, which lists its models for any key."""
+    listed = {"models": [{"name": f"models/{name}"} for name in (MODEL, SUCCESSOR)]}
+    return lambda call: Answer(listed) if call.method == "GET" else answers(call)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a database that is ready for use."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('database')}/twinlens.sqlite3"
+    migrate(url)
+    return url
+
+
+def test_check_asks_each_server_for_its_list_and_each_model_what_it_counts(tmp_path: Path, database: str):
+    with upstream_that(google_that(lambda _: Answer({"totalTokens": 1}))) as google:
+        variables = {"GEMINI_BASE_URL": google.url, "SERVED_MODELS": "all", "DATABASE_URL": database}
+        done = run(tmp_path, "check", "--key", SECRET, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = [(call.method, call.target) for call in google.calls]
+    assert calls[:2] == [("GET", "/v1beta/models?pageSize=1000"), ("POST", f"/v1beta/models/{MODEL}:countTokens")]
+    assert len(calls) == 6
+    assert {call.headers["x-goog-api-key"] for call in google.calls} == {SECRET}
+    lines = done.stdout.splitlines()
+    assert {"settings  ok", "store     ok", "database  ok", "key       ok"} <= set(lines)
+    assert f"model     {MODEL} (its announced end, 2026-10-02, has passed) ok" in lines
+    assert "model     gemini-3.1-flash-image ok" in lines
+
+
+def test_check_goes_on_after_a_failure_and_prints_messages_not_json(tmp_path: Path):
+    """A store that is no folder, a key that Google refuses, a server of the operator's that is away."""
+    (tmp_path / "images").write_text("a file")
+    rows = (
+        f'[[model]]\nname = "away"\nupstream = "openai"\nbase_url = "http://127.0.0.1:9/v1"\npixels = "{MODEL}"\n'
+        f'[[model]]\nname = "here"\nupstream = "openai"\nbase_url = "{{}}/v1"\nkey = "none"\npixels = "{MODEL}"\n'
+    )
+    with upstream_that(knows_only("another", Answer({}))) as google, upstream_that(Answer({"data": []})) as own:
+        own.answers(Answer({"data": [{"id": "painter"}]}))
+        (tmp_path / "models.toml").write_text(rows.format(own.url))
+        variables = {"GEMINI_BASE_URL": google.url, "MODELS_FILE": "models.toml"}
+        done = run(tmp_path, "check", "--key", SECRET, **variables)
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("store     IMAGE_STORE_URL")
+    assert "key       API key not valid. Please pass a valid API key." in lines
+    assert "upstream  http://127.0.0.1:9/v1 cannot be reached. Look at the network, or a proxy." in lines
+    assert "model     here: the server has painter" in lines
+    assert not any(mark in done.stdout for mark in ("{", SECRET))
+
+
+@pytest.mark.parametrize("follows", ["1", "0"])
+def test_check_says_that_a_model_has_ended_and_what_draws_instead(tmp_path: Path, database: str, follows: str):
+    def only_the_successor(call: Call) -> Answer:
+        gone = error(404, "NOT_FOUND", f"This model models/{MODEL} is no longer\navailable.")
+        return Answer(gone, status=404) if f"{MODEL}:" in call.target else Answer({"totalTokens": 1})
+
+    with upstream_that(google_that(only_the_successor)) as google:
+        variables = {"GEMINI_BASE_URL": google.url, "FOLLOW_SUCCESSORS": follows, "DATABASE_URL": database}
+        done = run(tmp_path, "check", "--key", SECRET, **variables)
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("model ")]
+    start = f"model     {MODEL} (its announced end, 2026-10-02, has passed)"
+    if follows == "1":
+        assert (done.returncode, line) == (0, f"{start} is not there: its successor {SUCCESSOR} draws")
+    else:
+        assert done.returncode == 1
+        assert line.startswith(f"{start}: This model models/{MODEL} is no longer available.")
+        assert line.endswith(f"Set UPSTREAM_MODELS={MODEL}={SUCCESSOR}.")
+
+
+def test_check_says_where_a_list_of_models_is_not(tmp_path: Path):
+    with upstream_that(Answer(b"<h1>welcome</h1>", content_type="text/html")) as google:
+        done = run(tmp_path, "check", "--key", SECRET, GEMINI_BASE_URL=google.url)
+    assert (
+        f"GET {google.url}/v1beta/models does not answer with a list of models: is the base URL right?" in done.stdout
+    )
+    assert done.returncode == 1
+
+
+def test_check_prints_every_wrong_setting(tmp_path: Path):
+    done = run(tmp_path, "check", PORT="many", GEMINI_BASE_URL="https://google.test/v1beta")
+    assert (done.returncode, done.stderr) == (1, "")
+    port, base = done.stdout.splitlines()
+    assert port.startswith("settings  PORT is 'many'")
+    assert base.endswith("write GEMINI_BASE_URL=https://google.test")
+
+
+def test_a_successor_draws_for_the_command_too(tmp_path: Path):
+    done = run(tmp_path, "generate", "[[successor]] a cat", "-o", "cat.png", "--key", "sandbox", SANDBOX="1")
+    assert (done.returncode, "its successor" in done.stderr) == (0, True)
+    assert Image.open(tmp_path / "cat.png").format == "PNG"
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path):

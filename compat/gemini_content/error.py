@@ -118,6 +118,7 @@ GEMINI = Dialect(
     ),
     key_headers=("x-goog-api-key",),
     key_parameters=("key",),
+    other_key_headers=("x-api-key",),
 )
 
 # What the HTTP status of an upstream error means; `kind_of` has the exceptions.
@@ -217,6 +218,11 @@ def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
         if PER_DAY.search(str(violation.get("quotaId", ""))) or str(violation.get("quotaValue")) == "0":
             return True
     return bool(LIMIT_ZERO.search(message) or SPENT.search(message))
+
+
+def names_model(message: str, name: str) -> bool:
+    """Whether a message speaks of the model of this name, and not of one whose name only contains it."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", message) is not None
 
 
 def retry_delay(message: str, details: list[dict[str, Any]]) -> float | None:

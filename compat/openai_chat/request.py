@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from compat.conversation import Turn, current_request, pictures_of, texts_of
@@ -16,6 +17,7 @@ from compat.openai_chat.messages import Conversation, Messages, Picture, StoredP
 from compat.openai_fields import (
     FIELDS,
     check,
+    ignored_sampling,
     ignores_compression,
     read_aspect_ratio,
     read_google,
@@ -93,6 +95,7 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False  # whether a stream ends with the usage
     ignored: tuple[str, ...] = ()  # fields that cannot be met, by name
+    drawn_by: Callable[[ServedModel], ChatRequest] = field(compare=False, repr=False, kw_only=True)  # another model
 
 
 def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> ChatRequest:
@@ -103,7 +106,17 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
     checked = check(ChatSchema, body)
     model = catalogue.resolve(checked.get("model"))
     conversation = read_messages(checked["messages"], stored)
-    names = take_shape(checked)
+    return read_for(checked, conversation, take_shape(checked), stored, model)
+
+
+def read_for(
+    checked: Mapping[str, Any],
+    conversation: Conversation,
+    names: Mapping[str, str],
+    stored: StoredPictures,
+    model: ServedModel,
+) -> ChatRequest:
+    """The request of validated fields and messages for a model. `names` are those of the shape."""
     output = read_output(checked)
     aspect_ratio = read_aspect_ratio(checked, model, names["aspect_ratio"])
     image_request = ImageRequest(
@@ -125,6 +138,7 @@ def parse_chat(body: Any, catalogue: ModelCatalogue, stored: StoredPictures) -> 
         stream=checked.get("stream", False),
         include_usage=wants_usage(checked),
         ignored=names_for_header([*ignored_names(checked, names, model), *conversation.ignored]),
+        drawn_by=partial(read_for, checked, conversation, names, stored),
     )
 
 
@@ -209,6 +223,7 @@ def ignored_names(checked: Mapping[str, Any], names: Mapping[str, str], model: S
             yield f"image_config.{name}"
     if checked.get("image_size") and not model.upstream.tiers:
         yield names["image_size"]
+    yield from ignored_sampling(checked, model)
     if model.upstream.openai and checked.get("google"):
         yield "google"
     if ignores_compression(checked):

@@ -28,6 +28,7 @@ OPENAI = Dialect(
         "gemini": ("google",),
     },
     missing_key=MISSING_KEY,
+    other_key_headers=("api-key",),  # Azure's
 )
 
 # What the error of a server that speaks OpenAI's API means: first by its code, then by its status.

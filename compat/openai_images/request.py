@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -17,6 +18,7 @@ from compat.input_images import MOST_IMAGES, read_input_image
 from compat.openai_fields import (
     FIELDS,
     check,
+    ignored_sampling,
     ignores_compression,
     read_aspect_ratio,
     read_google,
@@ -121,6 +123,7 @@ class OpenAIRequest:
     stream: bool = False
     ignored: tuple[str, ...] = ()  # names of fields that have no effect
     advisories: tuple[str, ...] = ()  # names of fields whose effect may not be the expected one
+    drawn_by: Callable[[ServedModel], OpenAIRequest] = field(compare=False, repr=False, kw_only=True)  # another model
 
 
 def parse_generation(body: Any, catalogue: ModelCatalogue, default_format: str) -> OpenAIRequest:
@@ -179,6 +182,20 @@ def read_request(
 ) -> OpenAIRequest:
     """The request that validated fields and pictures make together."""
     model = catalogue.resolve(checked.get("model"))
+    if schema is JsonSchema:  # the base64 of its pictures is not kept twice
+        checked = {name: value for name, value in checked.items() if name not in PICTURES}
+    return read_for(checked, schema, images, mask, default_format, model)
+
+
+def read_for(
+    checked: Mapping[str, Any],
+    schema: type[Schema],
+    images: tuple[InputImage, ...],
+    mask: InputImage | None,
+    default_format: str,
+    model: ServedModel,
+) -> OpenAIRequest:
+    """The same request for a model. `checked` has none of the pictures."""
     if not model.upstream.openai:  # whose server gets fields that we do not know as they are
         refuse_other_images(checked, schema)
     output = read_output(checked)
@@ -202,6 +219,7 @@ def read_request(
         stream=checked.get("stream", False),
         ignored=ignored_names(checked, schema, model),
         advisories=advisories(checked, mask, model),
+        drawn_by=partial(read_for, checked, schema, images, mask, default_format),
     )
 
 
@@ -254,6 +272,7 @@ def ignored_names(checked: Mapping[str, Any], schema: type[Schema], model: Serve
         names.remove("background")
     if checked.get("image_size") and not model.upstream.tiers:
         names.append("image_size")
+    names += ignored_sampling(checked, model)
     if checked.get("partial_images") and checked.get("stream"):
         names.append("partial_images")
     if ignores_compression(checked):

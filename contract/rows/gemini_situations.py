@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -118,7 +119,9 @@ def tried(trial: Trial, name: str, operation: str) -> None:
     trial.claim(
         f"the same as from the upstream: {expected.get('raised', 'an answer')}", not found, "; ".join(found[:6])
     )
-    trial.upstream_calls(1)
+    trial.upstream_calls(
+        None if situation.status == HTTPStatus.NOT_FOUND else 1
+    )  # for a 404 another model may be asked
 
 
 def outcome_of(situation: Situation) -> str:

@@ -108,3 +108,9 @@ def count_whole_request(trial: Trial) -> None:
     answer = trial.post_method("countTokens", json=body)
     trial.equal("status 200", 200, answer.status_code)
     trial.claim("`totalTokens`", answer.ok and answer.json().get("totalTokens"))
+
+
+@row(GROUP, GEMINI, HTTP, "`/v1alpha` is served too, as SDKs can ask for it", operation=OPERATION)
+def alpha_version(trial: Trial) -> None:
+    path = f"/v1alpha/models/{trial.model}:{OPERATION}"
+    has_picture(trial, trial.http("POST", path, "x-goog-api-key", json=contents(trial, role="user")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import openai
@@ -101,7 +102,9 @@ def refused(trial: Trial, situation: Situation) -> None:
         trial.claim("the message does not repeat the key", trial.server.key not in str(error))
     for reason in reasons_in(situation):
         trial.claim(f"the message says {reason}", reason in str(error), error)
-    trial.upstream_calls(1)
+    trial.upstream_calls(
+        None if situation.status == HTTPStatus.NOT_FOUND else 1
+    )  # for a 404 another model may be asked
 
 
 def status_of(error: Exception) -> int | None:

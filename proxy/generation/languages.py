@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compat.dialect import Dialect
 from compat.errors import ApiError
@@ -29,9 +29,16 @@ class Language:
 
 
 def write_gemini(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[OutgoingRequest]:
-    """A call per picture: Gemini draws one at a time."""
-    call = OutgoingRequest(f"models/{model.upstream_name}:generateContent", gemini_request.write_request(image_request))
-    return [call] * image_request.count
+    """A call per picture: Gemini draws one at a time. With a seed, each has one of its own."""
+    path, count = f"models/{model.upstream_name}:generateContent", image_request.count
+    if not model.upstream.sampling:
+        image_request = replace(image_request, seed=None, temperature=None)
+    seed = image_request.seed
+    if seed is None or count == 1:
+        return [OutgoingRequest(path, gemini_request.write_request(image_request))] * count
+    seeds = ((seed + index + 2**31) % 2**32 - 2**31 for index in range(count))  # of 32 bits
+    requests = (replace(image_request, seed=one) for one in seeds)
+    return [OutgoingRequest(path, gemini_request.write_request(request)) for request in requests]
 
 
 def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bool) -> list[OutgoingRequest]:

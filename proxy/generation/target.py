@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from compat.dialect import Dialect
 from compat.errors import ApiError, ErrorKind
+from compat.gemini_content.error import names_model
 from compat.image_models import SUCCESSOR, Api, ServedModel
 from compat.images import Event, Failure, OutgoingRequest
 from proxy.caller import without_key
@@ -28,7 +29,12 @@ class Target:
     key: str | None  # that the server gets; None for none
     dialect: Dialect  # the caller's, in whose names errors speak of fields
     is_operators_key: bool = False  # whether the key is that of the model's row
+    follows: bool = False  # whether the model's successor is asked where the server has ended it
     new_times: Callable[[], UpstreamTimes] = UpstreamTimes  # called once per call
+
+    def drawing(self, model: ServedModel) -> Target:
+        """The same server and key for another model, such as this one's successor."""
+        return self if model is self.model else replace(self, model=model)
 
     @property
     def language(self) -> Language:
@@ -69,6 +75,7 @@ class Target:
     def explain(self, error: ApiError) -> ApiError:
         """An error of the server for the caller: without the key, in the caller's field names, and with advice."""
         message = without_key(error.message, self.key)
+        missing_model = None
         if self.refuses_operators_key(error):
             row = self.model.upstream
             log.error("the server of model %s refuses its row's key = %r: %s", self.model.name, row.key, message)
@@ -77,8 +84,18 @@ class Target:
                 f"The server of '{self.model.name}' refuses this proxy's own key. Its operator has to see to it.",
             )
         if error.kind is ErrorKind.MODEL_NOT_FOUND and self.model.upstream.api is Api.GEMINI:
-            message += (
-                f" If the upstream model '{self.model.upstream_name}' has been retired, the operator of this proxy can "
-                f"set UPSTREAM_MODELS={self.model.name}={SUCCESSOR}."
-            )
-        return replace(error, message=message, param=self.language.dialect.translate(error.param, self.dialect))
+            if names_model(message, self.model.upstream_name):
+                missing_model = self.model.upstream_name
+            message += self.advice()
+        param = self.language.dialect.translate(error.param, self.dialect)
+        return replace(error, message=message, param=param, missing_model=missing_model)
+
+    def advice(self) -> str:
+        """What an operator can do about a model that its server does not have, unless that is done already."""
+        name, successor = self.model.upstream_name, self.model.successor
+        if name == SUCCESSOR or (self.follows and successor):
+            return ""
+        return (
+            f" If the upstream model '{name}' has been retired, the operator of this proxy can set "
+            f"UPSTREAM_MODELS={self.model.name}={successor.name if successor else SUCCESSOR}."
+        )

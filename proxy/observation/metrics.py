@@ -53,6 +53,12 @@ IN_FLIGHT = Gauge("twinlens_in_flight", "Calls that are being answered.", multip
 STORE_PICTURES = Gauge("twinlens_store_pictures", "Pictures in the store.", multiprocess_mode="mostrecent")
 STORE_BYTES = Gauge("twinlens_store_bytes", "Bytes of the pictures in the store.", multiprocess_mode="mostrecent")
 
+FOLLOWED = Counter(
+    "twinlens_followed_successors",
+    "Requests that a successor answered because the upstream said that it does not have the model.",
+    ["model", "successor"],
+)
+
 READY = Gauge(
     "twinlens_ready",
     "Whether the last check of /readyz found this usable.",

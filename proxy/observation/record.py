@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
+from urllib.parse import quote
 
 from compat.image_models import Prices, ServedModel
 from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
+
+PLAIN = re.compile(r"[\x21-\x7e]+")  # what a header can hold
+
+
+@lru_cache(maxsize=64)
+def model_header(name: str) -> dict[str, str]:
+    """The header that names a model; what no header can hold is percent-encoded."""
+    return {"x-twinlens-model": name if PLAIN.fullmatch(name) else quote(name)}
 
 
 @dataclass
@@ -29,6 +40,7 @@ class Observation:
     surface: str = "service"
     operation: str = "unknown"
     model: str | None = None
+    upstream_model: str | None = None  # the one that is asked for, by its server's name
     prices: Prices | None = None
     retires: date | None = None
     key: str | None = None  # the fingerprint of the key
@@ -48,8 +60,13 @@ class Observation:
     def note_model(self, model: ServedModel) -> None:
         """Records the model that was requested, once it is known to be served."""
         self.model = model.name
+        self.upstream_model = model.upstream_name
         self.prices = model.upstream.prices
         self.retires = model.upstream.retires
+
+    def model_header(self) -> dict[str, str]:
+        """The header that says which model is asked, by its server's name, once that is known."""
+        return model_header(self.upstream_model) if self.upstream_model else {}
 
     def call(self) -> UpstreamTimes:
         """Where the times of one more call to the upstream are recorded."""

@@ -250,7 +250,7 @@ function geminiReader(answer, request, onWords) {
       answer.ended = { ...answer.ended, ...pick(candidate, "finishReason", "finishMessage") };
     }
     answer.ended = { ...answer.ended, ...pick(body.promptFeedback ?? {}, "blockReason", "blockReasonMessage") };
-    if (body.usageMetadata) readGoogleUsage(answer, body.usageMetadata, modelNamed(request.model).pricing);
+    if (body.usageMetadata) readGoogleUsage(answer, body.usageMetadata, pricesOf(answer, request));
     onWords(answer.words);
   };
 }
@@ -264,6 +264,10 @@ function readPart(part, answer) {
 function pick(object, ...names) {
   return Object.fromEntries(names.filter((name) => object[name]).map((name) => [name, object[name]]));
 }
+
+/** The prices in the model's row, unless a successor drew. */
+const pricesOf = (answer, request) =>
+  answer.upstream && answer.upstream !== request.upstream ? null : modelNamed(request.model).pricing;
 
 /** Google reports tokens without prices: the prices are those of the model's row. */
 function readGoogleUsage(answer, usage, prices) {

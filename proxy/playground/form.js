@@ -91,6 +91,7 @@ function requestFor(chosen) {
     prompt: fields.prompt.value.trim(),
     key: fields.key.value.trim() || (needsKey(model) ? "" : FREE_KEY),
     model: model.id,
+    upstream: model.upstream_model,
     native: model.native_output_format,
     ratio: chosenRatio(),
     tier: fields.tier.value,

@@ -266,7 +266,7 @@ function factsOf(call) {
     const title = say(cost === null ? "no_cost_hint" : "cost_hint");
     facts.push(["cost", cost === null ? say("no_cost") : formatCost(cost), hints.filter(Boolean).join(", "), title]);
   }
-  if (answer.upstream && answer.upstream !== request.model) facts.push(["drawn_by", answer.upstream, ""]);
+  if (answer.upstream === request.upstream && answer.upstream !== request.model) facts.push(["drawn_by", answer.upstream, ""]);
   return facts.map(([name, value, hint, title]) =>
     make("div", { title, "data-fact": name }, make("dt", {}, say(name)), make("dd", {}, value, hint ? make("small", {}, hint) : "")),
   );
@@ -278,6 +278,7 @@ function notesOf(entry, call) {
   const { answer, request } = call;
   const notes = [];
   if (answer.notes.ignored) notes.push(say("note_ignored", { names: answer.notes.ignored }));
+  if (answer.upstream && answer.upstream !== request.upstream) notes.push(say("note_successor", { model: answer.upstream }));
   if (answer.notes.mask) notes.push(say("note_mask"));
   const lines = notes.map((note) => make("p", { class: "note" }, note));
   const missing = missingOf(call);

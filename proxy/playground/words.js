@@ -63,6 +63,7 @@ const WORDS = {
     request_id: "Request id",
     copy_id: "Copy the request id",
     note_ignored: "Ignored, because the model does not support it: {names}.",
+    note_successor: "Drawn by {model}: its server no longer has the model.",
     note_mask: "The mask was sent as an instruction: the model may not follow it exactly.",
     note_failed: "{failed} of {n} failed. {title}. {message}",
     history: "History",
@@ -241,6 +242,7 @@ const WORDS = {
     request_id: "요청 ID",
     copy_id: "요청 ID 복사",
     note_ignored: "모델이 지원하지 않아 무시한 항목: {names}.",
+    note_successor: "{model} 모델이 생성했습니다. 원래 모델은 더 이상 제공되지 않습니다.",
     note_mask: "마스크는 지시문으로 전달됩니다. 모델이 정확히 지키지 않을 수 있습니다.",
     note_failed: "{n}장 중 {failed}장이 실패했습니다. {title}. {message}",
     history: "기록",
@@ -394,8 +396,8 @@ const PROBLEMS = {
     ko: ["업로드가 너무 느립니다", "더 작은 이미지를 사용하거나 연결 상태를 확인하세요."],
   },
   model: {
-    en: ["The model is not available", "It is not served here, or {server} has retired it. The operator can set its successor with UPSTREAM_MODELS."],
-    ko: ["모델을 사용할 수 없습니다", "여기에서 제공하지 않거나 종료된 모델입니다. 운영자가 UPSTREAM_MODELS로 후속 모델을 지정할 수 있습니다."],
+    en: ["The model is not available", "It is not served here, or {server} has retired it and its successor too. The operator can choose another one with UPSTREAM_MODELS."],
+    ko: ["모델을 사용할 수 없습니다", "여기에서 제공하지 않거나 후속 모델까지 종료되었습니다. 운영자가 UPSTREAM_MODELS로 다른 모델을 지정할 수 있습니다."],
   },
   path: {
     en: ["This address does not exist", "Reload the page. If that does not help, a proxy in between may be changing addresses."],

@@ -17,6 +17,7 @@ EXPOSED = ", ".join(
         "x-twinlens-advisory",
         "x-twinlens-aspect-ratio",
         "x-twinlens-ignored",
+        "x-twinlens-model",
         "x-twinlens-retires",
     )
 )
@@ -38,6 +39,7 @@ def allow_origin(response: Response) -> Response:
     if is_allowed():
         response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
         response.headers["Access-Control-Expose-Headers"] = EXPOSED
+    if the_service().settings.cors_origins:  # or a browser keeps an answer for a page that may not read it
         response.vary.add("Origin")
     return response
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -16,6 +16,7 @@ from compat.json_text import dumps
 from proxy.caller import DIALECTS, key_of, without_key
 from proxy.generation.generation import INTERNAL_MESSAGE
 from proxy.routes import the_caller, the_observation
+from proxy.routes.wrong_paths import address_of, advice
 
 log = logging.getLogger("twinlens")
 
@@ -27,8 +28,6 @@ KINDS: Mapping[int, ErrorKind] = {  # of Werkzeug's errors, by status
     413: ErrorKind.BODY_TOO_LARGE,
     415: ErrorKind.UNSUPPORTED_MEDIA_TYPE,
 }
-DOUBLED_VERSION = re.compile(r"/v1(beta)?/v1(beta)?(/|$)")
-VERTEX = re.compile(r"/v1beta1/|/v1(beta)?/(projects|publishers)/")
 
 
 def register(app: Flask) -> None:
@@ -61,11 +60,13 @@ def render_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return Response(status=status, headers=error.get_headers(request.environ))
+    if status == HTTPStatus.METHOD_NOT_ALLOWED and address_of(request.path, request.method):
+        status = HTTPStatus.NOT_FOUND  # the path of a stored picture is not what was meant
     kind = KINDS.get(status, ErrorKind.INTERNAL if status >= 500 else ErrorKind.INVALID_ARGUMENT)
     response = render(ApiError(kind, message_of(kind, error), status=status))
     headers = dict(error.get_headers(request.environ))
     for name in ("Allow", "Content-Range"):
-        if name in headers:
+        if name in headers and kind is not ErrorKind.NOT_FOUND:
             response.headers[name] = headers[name]
     return response
 
@@ -76,12 +77,7 @@ def message_of(kind: ErrorKind, error: HTTPException) -> str:
         return f"Not allowed: {request.method} {request.path}."
     if kind is not ErrorKind.NOT_FOUND:
         return str(error.description or error.name)
-    message = f"Invalid URL ({request.method} {request.path})."
-    if DOUBLED_VERSION.match(request.path):
-        message += " The base URL already ends in a version, and the SDK adds one: take it off the base URL."
-    elif VERTEX.match(request.path):
-        message += " Vertex AI paths are not served here: use the Gemini API (vertexai=False)."
-    return message
+    return f"Invalid URL ({request.method} {request.path}). {advice(request.path, request.method)}".rstrip()
 
 
 def render_unexpected(error: Exception) -> Response:

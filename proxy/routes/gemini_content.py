@@ -26,17 +26,22 @@ from compat.ignored_names import names_for_header
 from compat.image_models import Api, ServedModel
 from compat.openai_images.request_writer import unsupported_fields
 from proxy.generation.generation import generate
+from proxy.generation.target import Target
 from proxy.pictures.input_pictures import prepare_inputs
 from proxy.purchases.call import Made
-from proxy.routes import the_observation, the_service
+from proxy.routes import the_caller, the_observation, the_service
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, query_without_key, remember_content
 from proxy.routes.caller_watch import stop_watching
+from proxy.routes.catalogue import the_catalogue
+from proxy.routes.following import resume
 from proxy.routes.passthrough import headers_up, pass_answer
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import parse_json, read_body
 from proxy.routes.targets import the_target
+from proxy.upstream.client import UpstreamAnswer
 
+COUNT = "countTokens"
 HEADERS_UP = ("user-agent", "x-goog-api-client", "x-server-timeout")
 
 blueprint = Blueprint("gemini_content", __name__)
@@ -46,10 +51,10 @@ blueprint.after_request(give_places_back)
 blueprint.after_request(stop_watching)
 
 
-@blueprint.post("/<any(v1, v1beta):version>/models/<model_call:target>")
-def call_model(version: str, target: str) -> Response:
+@blueprint.post("/models/<model_call:target>")
+@blueprint.post("/<any(v1, v1alpha, v1beta):version>/models/<model_call:target>")
+def call_model(target: str, version: str | None = None) -> Response:
     """`{model}:generateContent`, `:streamGenerateContent` and `:countTokens`."""
-    service = the_service()
     name, _, method = target.rpartition(":")
     if method not in SCHEMAS:
         raise ApiError(
@@ -57,7 +62,7 @@ def call_model(version: str, target: str) -> Response:
             f"Invalid URL (POST {request.path}). Served are {', '.join(f'{{model}}:{served}' for served in SCHEMAS)}.",
         )
     the_observation().operation = method
-    model = service.catalogue.resolve(name)
+    model = the_catalogue().resolve(name)
     the_observation().note_model(model)
     body = read_body()
     remember_content(body)
@@ -68,29 +73,29 @@ def call_model(version: str, target: str) -> Response:
 
 def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
     """Google's answer to a request that goes up as it came."""
-    service, observation = the_service(), the_observation()
+    service, observation, caller = the_service(), the_observation(), the_caller()
     target = the_target(model)
     query = query_without_key(request.query_string.decode("latin-1"))
     headers = headers_up(HEADERS_UP, gzip=service.settings.upstream_gzip)
 
+    def ask(one: Target) -> UpstreamAnswer:
+        path = f"models/{one.model.upstream_name}:{method}"
+        times = one.new_times()
+        return one.upstream.call(path, body, one.key, query=query, headers=headers, decode=False, times=times)
+
     def make() -> Made:
-        answer = target.upstream.call(
-            f"models/{model.upstream_name}:{method}",
-            body,
-            target.key,
-            query=query,
-            headers=headers,
-            decode=False,
-            times=target.new_times(),
-        )
-        return pass_answer(answer, target, observation)
+        # Counting may be what a model cannot do: that says nothing of its drawing.
+        remember = method != COUNT
+        asked, answer = service.successors.follow_answer(caller.fingerprint, target, ask, remember=remember)
+        observation.note_model(asked.model)
+        return pass_answer(answer, asked, observation)
 
     return buy(make)
 
 
 def translate(method: str, content: dict[str, Any], model: ServedModel) -> Response:
     """The answer of a server that speaks OpenAI's API."""
-    if method == "countTokens":
+    if method == COUNT:
         raise ApiError(
             ErrorKind.METHOD_NOT_ALLOWED,
             f"models/{model.requested_name} is not supported for countTokens: its server cannot count tokens.",
@@ -101,7 +106,8 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
     ignored = names_for_header((*asked.ignored, *map(json_name, unsupported_fields(asked.image_request, model))))
     framing, write = framing_of(method)
     names = {"model_version": model.name, "response_id": secrets.token_urlsafe(16)}
-    headers = {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
+    headers = observation.model_header()
+    headers |= {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
     if ignored:
         headers["x-twinlens-ignored"] = ", ".join(ignored)
     service, target = the_service(), the_target(model)
@@ -119,12 +125,6 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
             return Made(200, headers, iter([frame(refusal, framing)]), bought=error.bought)
 
     return buy(make)
-
-
-def resume(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks again after the first of them was taken."""
-    yield first
-    yield from chunks
 
 
 def framing_of(method: str) -> tuple[Framing, Callable[..., Iterator[bytes]]]:

@@ -12,8 +12,8 @@ from proxy.observation.logs import log_request
 from proxy.observation.record import Observation
 from proxy.routes import the_caller, the_observation
 from proxy.routes.buying import when_over
+from proxy.routes.paths import NO_API
 
-NO_API = ("stored_images", "description", "monitoring", "playground")  # blueprints that belong to neither API
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -33,6 +33,8 @@ def end(response: Response) -> Response:
     observation = the_observation()
     observation.status = response.status_code
     response.headers["x-request-id"] = observation.request_id
+    for name, value in observation.model_header().items():
+        response.headers.setdefault(name, value)  # a replayed answer has that of the model which drew it
     if observation.retires:
         response.headers["x-twinlens-retires"] = observation.retires.isoformat()
     response.headers.setdefault("X-Content-Type-Options", "nosniff")

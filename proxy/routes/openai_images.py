@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.request import sent_aspect_ratio
-from compat.image_models import ModelCatalogue
+from compat.image_models import ModelCatalogue, ServedModel
 from compat.openai_images.form import Form
 from compat.openai_images.request import (
     OpenAIRequest,
@@ -31,6 +32,8 @@ from proxy.routes import the_observation, the_service
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, seconds_to_keep
 from proxy.routes.caller_watch import stop_watching
+from proxy.routes.catalogue import take_deployment, the_catalogue
+from proxy.routes.following import follow
 from proxy.routes.openai_passthrough import pass_form, pass_json
 from proxy.routes.places import give_places_back, take_places
 from proxy.routes.request_body import is_form, parse_json, read_form, read_json_body
@@ -38,9 +41,11 @@ from proxy.routes.stored_images import url_of_image
 from proxy.routes.targets import the_target
 
 NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipart/form-data' requests."
+EDIT_TYPES = ("multipart/form-data", "application/json")
 NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("openai_images", __name__)
+blueprint.url_value_preprocessor(take_deployment)
 blueprint.before_request(take_places)
 blueprint.before_request(require_key)
 blueprint.after_request(give_places_back)
@@ -55,7 +60,7 @@ def generations() -> Response:
     content = parse_json(body)
     default = service.settings.default_response_format
     return pass_json("generations", body, content, default) or answer(
-        parse_generation(content, service.catalogue, default), "image_generation"
+        parse_generation(content, the_catalogue(), default), "image_generation"
     )
 
 
@@ -64,11 +69,9 @@ def edits() -> Response:
     """Draws pictures from pictures and a prompt, as a form or as JSON."""
     if is_form():
         return answer_form("edits", parse_edit_form, "b64_json")
-    body = read_json_body()
+    body = read_json_body(EDIT_TYPES)
     content = parse_json(body)
-    return pass_json("edits", body, content, "b64_json") or answer(
-        parse_edit(content, the_service().catalogue), "image_edit"
-    )
+    return pass_json("edits", body, content, "b64_json") or answer(parse_edit(content, the_catalogue()), "image_edit")
 
 
 @blueprint.post("/images/variations")
@@ -94,22 +97,28 @@ def pass_or_parse(
     The form is released on return: its bytes are not held while pictures are drawn.
     """
     body, form = read_form()
-    return pass_form(operation, body, form, default) or parse(form, the_service().catalogue)
+    return pass_form(operation, body, form, default) or parse(form, the_catalogue())
 
 
 def answer(asked: OpenAIRequest, operation: str) -> Response:
     """The requested pictures, when they are whole. `operation` names the events of a stream."""
-    service, observation, headers = the_service(), the_observation(), headers_of(asked)
+    service, observation = the_service(), the_observation()
     observation.note_model(asked.model)
-    target = the_target(asked.model)
+    target_of = the_target(asked.model).drawing
     take_places(asked.image_request.count)
-    image_request = prepare_inputs(asked.image_request, service.input_threads.run)
+    prepared = prepare_inputs(asked.image_request, service.input_threads.run)
     url_of, seconds = url_of_image() if asked.response_format == "url" else None, seconds_to_keep()
-    created, prices = int(time.time()), asked.model.upstream.prices
+    created = int(time.time())
 
-    def make() -> Made:
+    def make(model: ServedModel) -> Made:
+        order, image_request = asked, prepared
+        if model is not asked.model:
+            order = asked.drawn_by(model)
+            images, mask = prepared.input_images, prepared.mask
+            image_request = replace(order.image_request, input_images=images, mask=mask)
+        headers, prices = headers_of(order), model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(target, image_request, service.memory, silence=silence)
+        events = generate(target_of(model), image_request, service.memory, silence=silence)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)
@@ -119,7 +128,7 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         chunks = write_answer(observation.events(events), created=created, prices=prices)
         return Made(200, {"Content-Type": "application/json", **headers}, chunks)
 
-    return buy(make)
+    return buy(follow(asked.model, make))
 
 
 def headers_of(asked: OpenAIRequest) -> dict[str, str]:

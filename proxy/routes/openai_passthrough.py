@@ -23,6 +23,7 @@ from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
 from proxy.routes import the_observation, the_service
 from proxy.routes.buying import buy, seconds_to_keep
+from proxy.routes.catalogue import the_catalogue
 from proxy.routes.passthrough import headers_up, pass_answer
 from proxy.routes.stored_images import url_of_image
 from proxy.routes.targets import the_target
@@ -57,7 +58,7 @@ def fitting_model(operation: str, fields: Mapping[str, Any], default_format: str
     service, name = the_service(), fields.get("model")
     if not service.has_openai_servers or not isinstance(name, str | None) or len(name or "") > LONGEST_MODEL:
         return None
-    model = service.catalogue.resolve(name)
+    model = the_catalogue().resolve(name)
     return model if can_answer(model, operation, fields, default_format) else None
 
 

@@ -46,7 +46,7 @@ def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation
 
     An error loses the key, should it contain it; the delay in its body is added as a header.
     """
-    headers = headers_down(answer, target.key)
+    headers = {**headers_down(answer, target.key), **observation.model_header()}
     if 300 <= answer.status < 400:
         answer.close()
         raise broken(f"The upstream answered with status {answer.status}.")

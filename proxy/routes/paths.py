@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from werkzeug.routing import PathConverter
 
+NO_API = ("stored_images", "description", "monitoring", "playground")  # blueprints that belong to neither API
+
 
 class ModelName(PathConverter):
     """A name, which may have slashes: `google/gemini-2.5-flash-image`."""

@@ -75,6 +75,7 @@ def describe(model: ServedModel, service: Service) -> dict[str, Any]:
     host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     return {
         "title": row.title,
+        "successor": model.successor.name if model.successor else None,
         **build_model(model),
         "api": api.value,
         "server": KNOWN_SERVERS.get(host, "Gemini" if api is Api.GEMINI and not row.base_url else row.title),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -18,6 +19,9 @@ from proxy.limits import MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, seconds_for
 from proxy.routes import the_service
 from proxy.routes.buying import remember_content
 from proxy.routes.caller_watch import watch_caller
+
+# A boundary that is no token, and not in quotes (RFC 2045, 5.1).
+UNQUOTED_BOUNDARY = re.compile(r"boundary\s*=\s*(?!\")[^;]*?([()<>@,:\\/\[\]?=]|\s[^;\s])", re.IGNORECASE)
 
 
 def refuse_constant(name: str) -> None:
@@ -90,12 +94,13 @@ def read_body() -> bytes:
     return b"".join(chunks)
 
 
-def read_json_body() -> bytes:
-    """The body of a request in JSON: of any content type except those of forms."""
+def read_json_body(accepted: tuple[str, ...] = ("application/json",)) -> bytes:
+    """The body of a request in JSON: of any content type except those of forms. An error names the accepted types."""
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        types = " and ".join(f"'{one}'" for one in accepted)
         raise ApiError(
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,
-            f"Unsupported content type: '{request.mimetype}'. This method only accepts 'application/json' requests.",
+            f"Unsupported content type: '{request.mimetype}'. This method only accepts {types} requests.",
         )
     body = read_body()
     remember_content(body)
@@ -115,7 +120,10 @@ def read_form() -> tuple[bytes, Form]:
         form = parse_form(body, boundary)
     except ValueError as error:
         reason = error.args[0] if isinstance(error, MultipartError) else error
-        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"The form cannot be read: {reason}.") from None
+        message = f"The form cannot be read: {reason}."
+        if UNQUOTED_BOUNDARY.search(request.headers.get("content-type", "")):
+            message += ' Its boundary has characters that need quotes: write boundary="..." in the Content-Type.'
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, message) from None
     remember_content(*(piece for part in form.parts for piece in (part.name.encode(), part.data)))
     return body, form
 

@@ -17,7 +17,7 @@ from proxy.settings import Network
 
 log = logging.getLogger("twinlens")
 
-HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
+HOST = re.compile(r"[A-Za-z0-9._\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
 
 blueprint = Blueprint("stored_images", __name__)
 
@@ -67,7 +67,8 @@ def url_of_image() -> Callable[[str], str]:
 
 def requested_base_url(trusted_proxies: tuple[Network, ...]) -> str:
     """Scheme and host as the caller used them. X-Forwarded headers count only from a trusted proxy."""
-    scheme, host = request.scheme, request.host
+    # Werkzeug drops a host with an underscore, which Compose gives to services.
+    scheme, host = request.scheme, request.host or request.headers.get("Host", "")
     if is_trusted(request.remote_addr, trusted_proxies):
         scheme = last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
         host = last(request.headers.get("X-Forwarded-Host")) or host

@@ -10,7 +10,7 @@ from gunicorn.glogging import Logger
 
 from proxy.observation.logs import JsonFormatter
 
-HIDDEN_HEADERS = ("authorization", "x-goog-api-key", "api-key", "cookie", "referer")
+HIDDEN_HEADERS = ("authorization", "x-goog-api-key", "api-key", "x-api-key", "cookie", "referer")
 QUERY = re.compile(r"\?[^\s'\"]*")
 
 

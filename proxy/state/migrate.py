@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from proxy.limits import LONGEST_MIGRATION_SECONDS, MIGRATION_SECONDS
 from proxy.settings import Settings, SettingsError
 from proxy.state.database import Database, DatabaseUnavailable
 
+SCRIPTS = Path(__file__).with_name("migrations")
 LOCK = 0x7477696E6C656E73  # "twinlens": the advisory lock that one migrating process holds
 
 
@@ -25,7 +28,7 @@ def migrate(url: str) -> None:
 
     database = Database(url, wait=MIGRATION_SECONDS, create=True)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(SCRIPTS))
     try:
         with database.write() as connection:
             if not database.is_sqlite:
@@ -34,6 +37,24 @@ def migrate(url: str) -> None:
             command.upgrade(config, "head")
     finally:
         database.close()
+
+
+def is_current(url: str) -> bool:
+    """Whether a SQLite file has the tables of this release: a start then need not load Alembic, which takes a second.
+
+    The file is read as it lies on the disk, without a lock. What is in its WAL alone is not found: then the migration
+    looks again.
+    """
+    import sqlite3
+
+    if not url.startswith("sqlite:///") or not os.access(path := url.removeprefix("sqlite:///"), os.W_OK):
+        return False
+    newest = max(script.stem.partition("_")[0] for script in (SCRIPTS / "versions").glob("*.py"))
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path)}?immutable=1", uri=True)) as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(newest,)]
+    except sqlite3.Error:
+        return False
 
 
 def migrate_in_a_process() -> str | None:
@@ -56,7 +77,9 @@ def migrate_in_a_process() -> str | None:
 def main() -> str | None:
     """Migrates; returns what went wrong."""
     try:
-        migrate(Settings.from_environ(os.environ).database_url)
+        url = Settings.from_environ(os.environ).database_url
+        if not is_current(url):
+            migrate(url)
     except SettingsError as error:
         return str(error)
     except DatabaseUnavailable as error:

@@ -12,10 +12,10 @@ from typing import Any
 from sandbox.call_counter import CallCounter
 from sandbox.gemini_content import errors
 from sandbox.gemini_content.answers import array_answer, count_answer, prepare_answer, sse_answer, whole_answer
-from sandbox.gemini_content.image_models import IMAGE_MODELS, RETIRED, ImageModel
+from sandbox.gemini_content.image_models import IMAGE_MODELS, NEWEST, RETIRED, ImageModel
 from sandbox.gemini_content.pictures import prepare_picture
 from sandbox.gemini_content.request import parse_count, parse_generate
-from sandbox.gemini_content.situations import EVENT_STREAM, JSON_TYPE, replay
+from sandbox.gemini_content.situations import EVENT_STREAM, JSON_TYPE, SUCCESSOR, replay
 from sandbox.situations import indented_json, next_situation, situation_in
 from sandbox.wsgi import Request, Response, complete_response
 
@@ -83,7 +83,11 @@ class GeminiEndpoint:
             raise errors.model_not_found(name, version, method)
         model = _model(name, version, method)
         _check_deadline(request.headers)
-        if situation := next_situation(_latest_prompt(request.body), self._situations):
+        situation = next_situation(_latest_prompt(request.body), self._situations)
+        if situation == SUCCESSOR:
+            if name != NEWEST:
+                raise errors.model_retired(name)
+        elif situation:
             return replay(situation, _OPERATIONS[method], sse=request.sse, key=key).response()
         if method == "countTokens":
             return _json(count_answer(parse_count(request.body, model, version), model))

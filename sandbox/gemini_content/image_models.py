@@ -1,4 +1,4 @@
-"""A row for each model that the sandbox plays, as Google's model list and documentation describe it (2026-09)."""
+"""A row for each model that the sandbox plays, as Google's model list and documentation describe it (2026-11)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class ImageModel:
     tokens_per_picture: Mapping[str, int]  # by image size
     tokens_per_input_picture: int
     thinks: bool
+    samples: bool = True  # whether it takes a seed, a temperature, topP and topK
 
     def pixels(self, aspect_ratio: str | None, image_size: str, input_pixels: Pixels | None) -> Pixels:
         """The pixels of the picture to draw. Without a ratio an input picture decides, then the model's default."""
@@ -155,7 +156,7 @@ _ROWS = (
         display_name="Nano Banana 2 Lite",
         description="Gemini 3.1 Flash Lite Image.",
         input_token_limit=65536,
-        output_token_limit=65536,
+        output_token_limit=4096,
         mime_type="image/jpeg",
         ratios=PIXELS_OF_3_AT_1K,
         tokens_per_picture={"1K": 1120},
@@ -167,14 +168,16 @@ _ROWS = (
         version="2.1",
         display_name="Nano Banana 2.1",
         description="Nano Banana 2.1",
-        input_token_limit=65536,
+        input_token_limit=131072,
         output_token_limit=65536,
         mime_type="image/jpeg",
         ratios={**PIXELS_OF_3_AT_1K, **BANNERS_AT_1K},
-        tokens_per_picture={"1K": 1120, "2K": 1680, "4K": 2520},
+        tokens_per_picture={"1K": 1120, "2K": 1680, "4K": 3780},
         tokens_per_input_picture=1120,
         thinks=True,
+        samples=False,
     ),
 )
 IMAGE_MODELS: Mapping[str, ImageModel] = MappingProxyType({row.name: row for row in _ROWS})
+NEWEST = "gemini-nano-banana-2.1"
 RETIRED = frozenset({"gemini-2.5-flash-image-preview", "gemini-2.0-flash-preview-image-generation"})

@@ -16,6 +16,7 @@ from sandbox.gemini_content.image_models import SCALES, ImageModel
 PROTO = "type.googleapis.com/google.ai.generativelanguage"
 PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
 MODALITIES: Mapping[Any, str] = {"TEXT": "TEXT", "IMAGE": "IMAGE", "AUDIO": "AUDIO", 1: "TEXT", 2: "IMAGE", 3: "AUDIO"}
+SAMPLING = ("seed", "temperature", "topP", "topK")
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 _CAMEL_HUMP = re.compile(r"(?<!^)([A-Z])")
 
@@ -254,6 +255,9 @@ def _check_config(config: Mapping[str, Any], model: ImageModel) -> None:
     count = config.get("candidateCount")
     if isinstance(count, int) and count > 1:
         raise errors.invalid_argument("Multiple candidates is not enabled for this model")
+    refused = [name for name in SAMPLING if config.get(name) is not None]
+    if refused and not model.samples:
+        raise errors.invalid_argument(f"{', '.join(refused)}: not supported by {model.name}.")
     temperature = config.get("temperature")
     if isinstance(temperature, (int, float)) and not 0 <= temperature <= 2:
         raise errors.invalid_argument(

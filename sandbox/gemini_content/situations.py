@@ -24,6 +24,7 @@ FOLDER = FIXTURES / "gemini_content"
 OPERATIONS = ("generate_content", "stream_generate_content", "count_tokens", "models")
 JSON_TYPE = "application/json; charset=UTF-8"
 EVENT_STREAM = "text/event-stream"
+SUCCESSOR = "successor"  # no fixture: every model has been retired but the newest, which draws
 _EVENT_END = re.compile(r"\r\n\r\n|\n\n|\r\r")
 
 
@@ -40,7 +41,7 @@ def replay(situation: str, operation: str, *, sse: bool, key: str) -> Replay:
     """
     known = find_fixture(situation, operation, FOLDER, OPERATIONS)
     if known is None:
-        raise errors.invalid_argument(unknown_situation(situation, known_names()))
+        raise errors.invalid_argument(unknown_situation(situation, [*known_names(), SUCCESSOR]))
     found, fixture = known
     recorded = recorded_answer(fixture, key, JSON_TYPE)
     generating = {found, operation} == {"generate_content", "stream_generate_content"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from math import log
 
 import pytest
@@ -17,6 +18,7 @@ from compat.image_models import (
     SUCCESSOR,
     ImageModel,
     ModelCatalogue,
+    Prices,
     bare_name,
 )
 from tests.compat.errors import error_of
@@ -32,7 +34,7 @@ SPELLINGS = [
     f"/{SERVED}/",
 ]
 NOT_SERVED = [
-    "gpt-4o", "gemini-2.5-flash", f"{SERVED}-preview", SERVED.upper(), "google", "models/", "/", " ", "dall-e-3",
+    "gpt-4o", "gemini-2.5-flash", f"{SERVED}-preview", SERVED.upper(), "google", "models/", "/", " ", "dall-e-4",
 ]  # fmt: skip
 
 
@@ -72,6 +74,62 @@ def test_openai_stands_for_all_of_openais_image_models() -> None:
     catalogue = ModelCatalogue({"openai": SERVED})
     assert {catalogue.resolve(name).name for name in OPENAI_IMAGE_MODELS} == {SERVED}
     assert {"dall-e-3", "gpt-image-1", "gpt-image-2.5-flare", "chatgpt-image-latest"} <= set(OPENAI_IMAGE_MODELS)
+
+
+def test_openais_names_are_drawn_by_the_default_model_unless_they_are_turned_off() -> None:
+    for name in OPENAI_IMAGE_MODELS:
+        model = ModelCatalogue(built_in=["gemini-3-pro-image", SERVED]).resolve(f"models/{name}")
+        assert (model.name, model.requested_name, model.is_openai_alias) == ("gemini-3-pro-image", name, True)
+    error = error_of(ModelCatalogue({"openai": "", "dall-e-2": SERVED}).resolve, "gpt-image-1")
+    assert "turned OpenAI's names off" in error.message
+    assert f"MODEL_ALIASES=gpt-image-1={SERVED}" in error.message
+    assert ModelCatalogue({"openai": "", "dall-e-2": SERVED}).resolve("dall-e-2").name == SERVED
+
+
+def test_an_alias_wins_over_the_default_of_openais_names() -> None:
+    both = ModelCatalogue({"dall-e-3": "gemini-3-pro-image", "openai": SERVED}, built_in=[SERVED, "gemini-3-pro-image"])
+    assert both.resolve("dall-e-3").name == "gemini-3-pro-image"
+    assert both.resolve("gpt-image-1").name == SERVED
+    only_one = ModelCatalogue({"dall-e-3": "gemini-3-pro-image"}, built_in=[SERVED, "gemini-3-pro-image"])
+    assert only_one.resolve("dall-e-3").name == "gemini-3-pro-image"
+    assert only_one.resolve("gpt-image-1").name == SERVED
+
+
+def test_built_in_models_are_served_by_their_own_names() -> None:
+    catalogue = ModelCatalogue(built_in=[model.name for model in MODELS])
+    assert [model.name for model in catalogue.models()] == [model.name for model in MODELS]
+    assert catalogue.resolve("google/gemini-3-pro-image").upstream.prices == Prices(2, 12, 120)
+    assert "SERVED_MODELS" in error_of(ModelCatalogue().resolve, "gemini-3-pro-image").message
+
+
+def test_the_facts_of_the_rows() -> None:
+    rows = {model.name: model for model in MODELS}
+    newest, flash, lite = rows[SUCCESSOR], rows["gemini-3.1-flash-image"], rows["gemini-3.1-flash-lite-image"]
+    assert (newest.prices, newest.input_tokens, newest.sampling) == (Prices(1.5, 7.5, 30), 131072, False)
+    assert (len(newest.pixels), list(newest.tiers)) == (14, ["1K", "2K", "4K"])
+    assert (flash.retires, flash.prices, flash.successor) == (None, Prices(0.5, 3, 60), SUCCESSOR)
+    assert (list(lite.tiers), lite.prices, lite.output_tokens) == (["1K"], Prices(0.25, 1.5, 30), 4096)
+    assert [row.name for row in MODELS if not row.sampling] == [SUCCESSOR]
+    assert rows[SERVED].successor == SUCCESSOR
+    assert rows[SERVED].has_ended(date(2026, 10, 2))
+    assert not rows[SERVED].has_ended(date(2026, 10, 1))
+
+
+def test_a_successor_draws_where_the_model_is_gone() -> None:
+    catalogue = ModelCatalogue()
+    assert catalogue.with_successors(()) is catalogue
+    later = catalogue.with_successors({SERVED}).resolve("gpt-image-1")
+    assert (later.name, later.requested_name, later.upstream_name) == (SERVED, "gpt-image-1", SUCCESSOR)
+    assert later.upstream.tiers
+    assert later.successor is None
+    assert catalogue.resolve(SERVED).upstream_name == SERVED
+    assert ModelCatalogue(None, {SERVED: SERVED}).resolve(SERVED).successor is None  # the operator has chosen
+
+
+def test_one_model_can_be_meant_whatever_name_is_asked_for() -> None:
+    catalogue = ModelCatalogue(built_in=[SERVED, SUCCESSOR]).with_only(SUCCESSOR)
+    assert {catalogue.resolve(name).name for name in (None, SERVED, "nonsense")} == {SUCCESSOR}
+    assert "'my-deployment'" in error_of(catalogue.with_only("my-deployment").resolve, SERVED).message
 
 
 def test_an_alias_is_not_listed_as_a_model() -> None:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from compat.image_models import PIXELS_2_5, Api, ModelCatalogue, OpenAIServer, Prices
+from compat.image_models import PIXELS_2_5, SERVED_BY_DEFAULT, Api, ModelCatalogue, OpenAIServer, Prices
 from compat.models_file import ModelsFile, ModelsFileError, read_models_file
 
 SHORTEST = """
@@ -14,6 +14,16 @@ SHORTEST = """
 name = "own"
 upstream = "openai"
 base_url = "http://10.0.0.5:8080/v1"
+pixels = { "1:1" = "1024x1024" }
+"""
+GONE = """
+[[model]]
+name = "gone"
+upstream = "gemini"
+base_url = "http://10.0.0.6"
+successor = "own"
+sampling = false
+key = "none"
 pixels = { "1:1" = "1024x1024" }
 """
 WHOLE = """
@@ -114,6 +124,16 @@ def test_every_column_is_read():
         ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\nprices = { input = 1 }', "prices.text_output"),
         ('{ "1:1" = "1024x1024" }', '"gemini-2.5-flash-image"\ntiers = { 2K = "x" }', "'tiers'"),
         ('upstream = "openai"', 'upstream = "gemini"\nedits = true', "'edits' is a column for upstream"),
+        ("/v1", "/v1/images/generations", 'write base_url = "http://10.0.0.5:8080/v1"'),
+        ("/v1", "/v1/models/", 'write base_url = "http://10.0.0.5:8080/v1"'),
+        ('upstream = "openai"', 'upstream = "gemini"', 'write base_url = "http://10.0.0.5:8080"'),
+        (
+            'upstream = "openai"',
+            'upstream = "openai"\nsampling = false',
+            "'sampling' is a column for upstream = \"gemini\"",
+        ),
+        ('upstream = "openai"', 'upstream = "openai"\nsuccessor = "x"', "'successor' is a column for upstream"),
+        ("[[model]]", GONE + "[[model]]", "the successor of gone is own, whose server speaks OpenAI's API"),
         ("[[model]]", "[model]", "the file: Invalid type for 'model'"),
         ("[[model]]", "only = 1\n[[model]]", "the file: Invalid type for 'only'"),
         ("[[model]]", "[[models]]", "the file:"),
@@ -133,7 +153,8 @@ def test_the_message_about_a_wrong_file_names_row_and_column(line: str, instead:
 
 def names_of(file: ModelsFile, **renamed: dict[str, str]) -> dict[str, str]:
     """The served models, each with its upstream model."""
-    catalogue = ModelCatalogue(own=file.rows, only_own=file.only, **renamed)
+    built_in = () if file.only else (SERVED_BY_DEFAULT,)
+    catalogue = ModelCatalogue(own=file.rows, built_in=built_in, **renamed)
     return {model.name: model.upstream_name for model in catalogue.models()}
 
 
@@ -143,6 +164,32 @@ def test_own_rows_are_served_beside_the_built_in_model_or_instead_of_it():
         "own": "own",
     }
     assert names_of(read_models_file(WHOLE)) == {"own-painter": "flux-1-schnell", "mirror": "gemini-3-pro-image"}
+
+
+def test_a_successor_is_asked_at_the_same_server_with_the_same_key():
+    file = read_models_file(GONE.replace('"own"', '"gemini-nano-banana-2.1"'))
+    model = ModelCatalogue(own=file.rows).resolve("gone")
+    assert (model.upstream.sampling, model.upstream_name) == (False, "gone")
+    later = model.succeeded()
+    assert (later.name, later.upstream_name, later.upstream.prices) == (
+        "gone",
+        "gemini-nano-banana-2.1",
+        Prices(1.5, 7.5, 30),
+    )
+    assert (later.upstream.base_url, later.upstream.key, later.successor) == ("http://10.0.0.6", "none", None)
+    unknown = read_models_file(GONE.replace('"own"', '"gemini-9"'))
+    assert ModelCatalogue(own=unknown.rows).resolve("gone").succeeded().upstream_name == "gemini-9"
+
+
+def test_a_row_of_a_name_of_openais_is_the_operators():
+    file = read_models_file(SHORTEST.replace('"own"', '"gpt-image-1"'))
+    for aliases in (
+        None,
+        {"openai": ""},
+        {"openai": "gemini-2.5-flash-image", "gpt-image-1": "gemini-2.5-flash-image"},
+    ):
+        model = ModelCatalogue(aliases, own=file.rows).resolve("gpt-image-1")
+        assert (model.name, model.upstream.api) == ("gpt-image-1", Api.OPENAI)
 
 
 def test_a_row_with_the_built_in_models_name_replaces_it():

@@ -1,4 +1,4 @@
-"""Every answer in contract_fixtures/gemini_content, requested from the running proxy through OpenAI's SDK.
+"""Every answer in contract_fixtures/gemini_content, requested from the running proxy as a stream of OpenAI's SDK.
 
 The contract suite does the same for `b64_json`, and through Google's SDK; tests/passthrough compares bytes.
 """
@@ -15,7 +15,6 @@ from typing import Any
 
 import openai
 import pytest
-import requests
 from PIL import Image
 
 from contract.replay import pictures_of
@@ -47,10 +46,6 @@ RAISED: dict[str, tuple[str, str | None, int]] = {
 }
 REJECTED = {409: ("ConflictError", None, 3)}  # any other 4xx keeps its status
 ALL = [*situations(GENERATE), *situations(STREAM)]
-WAYS: dict[str, tuple[str, dict[str, Any]]] = {  # the client, and the parameters
-    "url": ("sync", {"response_format": "url"}),
-    "stream": ("async", {"stream": True}),
-}
 
 
 def name_of(situation: Situation) -> str:
@@ -64,19 +59,17 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
         yield server
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("situation", ALL, ids=name_of)
-def test_openais_sdk_gets_what_the_fixture_expects(proxy: ProxyServer, situation: Situation, way: str) -> None:
-    kind, parameters = WAYS[way]
+def test_openais_sdk_gets_what_the_fixture_expects(proxy: ProxyServer, situation: Situation) -> None:
     prompt = f"please [[{situation.name}]]"
     result, noted = ask_openai(
-        kind,
+        "async",
         f"{proxy.url}/v1",
         KEY,
-        lambda client: client.images.generate(model=MODEL, prompt=prompt, **parameters),
+        lambda client: client.images.generate(model=MODEL, prompt=prompt, stream=True),
     )
     if "error" in situation.expect:
-        check_error(situation, way, result, noted)
+        check_error(situation, result, noted)
     elif isinstance(result, Exception):
         raise result
     else:
@@ -84,13 +77,13 @@ def test_openais_sdk_gets_what_the_fixture_expects(proxy: ProxyServer, situation
         assert noted.attempts == 1
 
 
-def check_error(situation: Situation, way: str, error: Any, noted: Noted) -> None:
+def check_error(situation: Situation, error: Any, noted: Noted) -> None:
     """The exception, its code, and how often and after how long the SDK retried."""
     kind = situation.expect["error"]
     name, code, attempts = RAISED.get(kind) or REJECTED.get(situation.status, ("APIStatusError", None, 1))
     if kind == "UPSTREAM_UNAVAILABLE" and "Deadline expired" in situation.text:
         attempts = 1
-    if way == "stream" and isinstance(error, openai.APIError) and not isinstance(error, openai.APIStatusError):
+    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIStatusError):
         name, attempts = "APIError", 1  # an event of the stream
     assert (type(error).__name__, error.code) == (name, code), error
     assert noted.attempts == attempts
@@ -101,30 +94,17 @@ def check_error(situation: Situation, way: str, error: Any, noted: Noted) -> Non
         assert noted.delays == [seconds] * (attempts - 1)
 
 
-def check_pictures(situation: Situation, answer: Any) -> None:
-    """The bytes, sizes, text and tokens of an answer, which is one body or a list of events."""
-    items = answer if isinstance(answer, list) else answer.data
+def check_pictures(situation: Situation, events: list[Any]) -> None:
+    """The bytes, sizes, text and tokens of the events of an answer."""
     expected = situation.expect["pictures"]
-    pictures = [bytes_of(item) for item in items]
+    pictures = [base64.b64decode(event.b64_json, validate=True) for event in events]
     assert pictures == pictures_of(situation)
     assert [properties_of(picture) for picture in pictures] == expected
-    assert "".join((item.model_extra or {}).get("text", "") for item in items) == situation.expect.get("text", "")
+    assert "".join((event.model_extra or {}).get("text", "") for event in events) == situation.expect.get("text", "")
     pixels = [f"{one['width']}x{one['height']}" for one in expected]
     formats = [one["mime_type"].removeprefix("image/") for one in expected]
-    if isinstance(answer, list):
-        assert [(event.size, event.output_format) for event in answer] == list(zip(pixels, formats, strict=True))
-        usages = [event.usage for event in answer]
-    else:
-        assert [(item.model_extra or {}).get("size", answer.size) for item in items] == pixels
-        assert answer.output_format == formats[0]
-        usages = [answer.usage] if answer.usage else []
-    check_usage(situation, usages)
-
-
-def bytes_of(item: Any) -> bytes:
-    if item.b64_json:
-        return base64.b64decode(item.b64_json, validate=True)
-    return requests.get(item.url, timeout=10).content
+    assert [(event.size, event.output_format) for event in events] == list(zip(pixels, formats, strict=True))
+    check_usage(situation, [event.usage for event in events])
 
 
 def properties_of(picture: bytes) -> dict[str, Any]:

@@ -561,7 +561,7 @@ def test_a_model_lists_its_limits_and_prices(client: openai.OpenAI) -> None:
 
 @pytest.fixture(scope="module")
 def renamed_server(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
-    """A proxy with OpenAI's names for a model that has tiers, drafts and no price."""
+    """A proxy with OpenAI's names for a model that has tiers and drafts."""
     settings = {
         "MODEL_ALIASES": "openai=gemini-2.5-flash-image,painter=gemini-2.5-flash-image",
         "UPSTREAM_MODELS": "gemini-2.5-flash-image=gemini-nano-banana-2.1",
@@ -615,7 +615,8 @@ def test_a_model_with_tiers_is_asked_for_the_nearest_one(
         assert sent.get("imageSize") == tier, parameters
         assert "x-twinlens-ignored" not in answer.headers
         assert "x-twinlens-retires" not in answer.headers
-        assert "cost" not in extras(answer.parse().usage)
+        assert answer.headers["x-twinlens-model"] == "gemini-nano-banana-2.1"
+        assert extras(answer.parse().usage)["cost"] == pytest.approx((9 * 1.5 + 1290 * 30) / 1e6)
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(prompt="a cat", extra_body={"image_size": "8K"})
     assert caught.value.param == "image_size"
@@ -789,7 +790,7 @@ def test_the_same_surface_stands_below_googles_compatibility_path(
         client.images.generate(model=MODEL, prompt="a cat")
     assert caught.value.code == "moderation_blocked"
     with pytest.raises(openai.NotFoundError) as not_found:
-        client.models.retrieve("gpt-image-1.5")
+        client.models.retrieve("gpt-4o")
     assert not_found.value.code == "model_not_found"
 
 

@@ -354,7 +354,7 @@ def test_an_empty_key_is_an_authentication_error_without_a_call_upstream(
 def test_another_model_is_not_found_and_the_message_names_ours(generate: Generate, upstream: ScriptedUpstream) -> None:
     upstream.answers(painted())
     with pytest.raises(openai.NotFoundError) as caught:
-        generate(model="gpt-image-1.5", prompt="a cat")
+        generate(model="gpt-4o", prompt="a cat")
     assert caught.value.code == "model_not_found"
     assert "gemini-2.5-flash-image" in caught.value.message
     assert upstream.calls == []
@@ -390,7 +390,7 @@ def test_the_asynchronous_client_lists_the_models_too(client: openai.OpenAI) -> 
 
 def test_an_unknown_model_cannot_be_retrieved(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        client.models.retrieve("gpt-image-1.5")
+        client.models.retrieve("gpt-4o")
     assert caught.value.code == "model_not_found"
 
 

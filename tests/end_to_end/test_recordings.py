@@ -170,7 +170,7 @@ def test_the_openai_surface_raises_what_the_recording_means(
     assert no_retry == (name in MUST_NOT_BE_RETRIED)
     if exception is openai.BadRequestError and code is None:
         assert RECORDINGS[name].bodies[0]["error"]["message"] in error.message
-    assert len(upstream.calls) == 1
+    assert len(upstream.calls) == 1 or exception is openai.NotFoundError  # for which the successor is asked
 
 
 def test_the_recorded_delay_of_a_rate_limit_is_in_both_headers(

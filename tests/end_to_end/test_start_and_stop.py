@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,29 @@ def test_with_json_every_line_from_start_to_stop_is_json(tmp_path: Path):
     for message in ("Starting gunicorn", "Listening at", "Booting worker", "request refused", "Shutting down: Master"):
         assert message in messages
     assert "a-secret" not in str(lines)
+
+
+def test_a_taken_port_is_one_line_with_the_command_to_write(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        environment = {**ProxyServer(tmp_path, SANDBOX="1").environment, "PORT": str(port)}
+        command = ["make", "--no-print-directory", "run", f"PORT={port}", "HOST=127.0.0.1"]
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    [line] = [line for line in (done.stdout + done.stderr).splitlines() if re.search(r"\bPort\b|\bport\b|in use", line)]
+    assert re.fullmatch(
+        rf"Twinlens did not start. Port {port} is taken by another program. Choose another one: PORT=\d+ make run", line
+    )
+    free = int(re.search(r"PORT=(\d+)", line)[1])
+    with socket.create_server(("127.0.0.1", free)):
+        assert free != port
+
+
+def test_the_banner_says_that_the_announced_end_has_passed(tmp_path: Path):
+    with ProxyServer(tmp_path, SANDBOX="1") as server:
+        pass
+    assert "The announced end of gemini-2.5-flash-image, 2026-10-02, has passed." in server.output()
+    assert "gemini-nano-banana-2.1 draws" in server.output()
 
 
 def test_with_json_a_fault_at_the_start_is_one_line(tmp_path: Path):

@@ -40,6 +40,13 @@ DIALECTS = [
     ("/v1/models", BEARER, {"Key": "k"}, OPENAI),
     ("/v1/models/m", BEARER, {}, OPENAI),
     ("/v1betamodels", BEARER, {}, OPENAI),
+    ("/v1alpha/models", BEARER, {}, GEMINI),
+    ("/models/m:generateContent", BEARER, {}, GEMINI),
+    ("/models", GOOGLE_HEADER, {}, GEMINI),
+    ("/models", BEARER, {}, OPENAI),
+    ("/v1/models", {"x-api-key": "k"}, {}, OPENAI),
+    ("/openai/deployments/m/images/generations", GOOGLE_HEADER, {}, OPENAI),
+    ("/openai/v1/images/generations", {"api-key": "k"}, {}, OPENAI),
     ("/v1/imagesx", GOOGLE_HEADER, {}, GEMINI),
     ("/images/x.png", {}, {}, OPENAI),
     ("/", {}, {}, OPENAI),
@@ -81,7 +88,17 @@ def test_a_bearer_token_is_a_key_of_both_apis(header: str, key: str):
 
 
 def test_an_openai_key_comes_no_other_way():
-    assert key_of(OPENAI, Headers({"x-goog-api-key": "k", "api-key": "k"}), lambda: {"key": "k"}) == ""
+    assert key_of(OPENAI, Headers({"x-goog-api-key": "k", "x-api-key": "k"}), lambda: {"key": "k"}) == ""
+
+
+def test_a_header_of_another_api_has_the_key_if_nothing_else_has():
+    bearer = {"authorization": "Bearer b"}
+    assert key_of(OPENAI, Headers({"api-key": "azure"}), dict) == "azure"
+    assert key_of(OPENAI, Headers({"api-key": "azure", **bearer}), dict) == "b"
+    assert key_of(GEMINI, Headers({"x-api-key": "x"}), dict) == "x"
+    assert key_of(GEMINI, Headers({"x-api-key": "x", "x-goog-api-key": "h"}), dict) == "h"
+    assert key_of(GEMINI, Headers({"x-api-key": "x"}), lambda: {"key": "q"}) == "q"
+    assert key_of(GEMINI, Headers({"x-api-key": "x", **bearer}), dict) == "b"
 
 
 def test_a_gemini_key_is_taken_from_the_header_then_the_query_then_a_bearer_token():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.image_models import Api
+from compat.image_models import MODELS, Api
 from proxy.settings import Settings, SettingsError
 
 DEFAULTS = {
@@ -19,6 +19,8 @@ DEFAULTS = {
     "trusted_proxies": (),
     "image_ttl_seconds": 3600,
     "default_response_format": "url",
+    "served_models": (),
+    "follow_successors": True,
     "model_aliases": {},
     "upstream_models": {},
     "upstream_timeout_seconds": 300,
@@ -58,6 +60,17 @@ GOOD = [
     ("IMAGE_TTL_SECONDS", "1", 1),
     ("DEFAULT_RESPONSE_FORMAT", "b64_json", "b64_json"),
     ("MODEL_ALIASES", "a=gemini-2.5-flash-image", {"a": "gemini-2.5-flash-image"}),
+    ("MODEL_ALIASES", "none", {"openai": ""}),
+    ("MODEL_ALIASES", "a=gemini-2.5-flash-image, none", {"a": "gemini-2.5-flash-image", "openai": ""}),
+    ("MODEL_ALIASES", "openai=none", {"openai": ""}),
+    ("SERVED_MODELS", "gemini-3-pro-image", ("gemini-3-pro-image",)),
+    (
+        "SERVED_MODELS",
+        "google/gemini-nano-banana-2.1, gemini-2.5-flash-image,gemini-2.5-flash-image",
+        ("gemini-nano-banana-2.1", "gemini-2.5-flash-image"),
+    ),
+    ("SERVED_MODELS", "all", tuple(model.name for model in MODELS)),
+    ("FOLLOW_SUCCESSORS", "0", False),
     (
         "MODEL_ALIASES",
         " openai = gemini-2.5-flash-image , b=google/gemini-2.5-flash-image,",
@@ -122,7 +135,13 @@ BAD = [
     ("IMAGE_TTL_SECONDS", "1h"),
     ("DEFAULT_RESPONSE_FORMAT", "base64"),
     ("DEFAULT_RESPONSE_FORMAT", "URL"),
+    ("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com/v1beta"),
+    ("SERVED_MODELS", "gpt-5"),
+    ("SERVED_MODELS", "all,gemini-3-pro-image"),
+    ("SERVED_MODELS", ","),
+    ("FOLLOW_SUCCESSORS", "never"),
     ("MODEL_ALIASES", "dall-e-3"),
+    ("MODEL_ALIASES", "none=none"),
     ("MODEL_ALIASES", "=gemini-2.5-flash-image"),
     ("MODEL_ALIASES", "dall-e-3="),
     ("MODEL_ALIASES", "dall-e-3=gpt-5"),
@@ -186,6 +205,43 @@ def test_a_message_does_not_repeat_a_password():
 
 def test_the_settings_do_not_show_the_address_of_the_database():
     assert "hunter2" not in repr(Settings.from_environ({"DATABASE_URL": "postgresql://u:hunter2@h/n"}))
+
+
+def test_every_wrong_variable_is_named_in_a_line_of_its_own():
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"PORT": "many", "HOST": "x", "MAX_IN_FLIGHT": "0"})
+    assert [line.partition(" ")[0] for line in str(caught.value).splitlines()] == ["PORT", "MAX_IN_FLIGHT"]
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://google.test/v1beta", "https://google.test"),
+        ("https://google.test/v1beta/", "https://google.test"),
+        ("https://google.test/v1", "https://google.test"),
+        ("https://google.test/v1alpha", "https://google.test"),
+        ("https://google.test/v1beta/models", "https://google.test"),
+        ("https://google.test/v1beta/models/gemini-2.5-flash-image:generateContent", "https://google.test"),
+        ("https://google.test/v1beta/openai/", "https://google.test"),
+        ("https://google.test/models", "https://google.test"),
+        ("http://gateway:8080/gemini/v1beta1", "http://gateway:8080/gemini"),
+    ],
+)
+def test_a_base_url_with_a_version_stops_the_start_with_the_line_to_write(url: str, base: str):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"GEMINI_BASE_URL": url})
+    assert str(caught.value).endswith(f"write GEMINI_BASE_URL={base}")
+
+
+@pytest.mark.parametrize("url", ["https://gateway.test/v1/account/google-ai-studio", "http://h/v", "http://v1.test"])
+def test_a_base_url_may_have_a_version_in_its_middle(url: str):
+    assert Settings.from_environ({"GEMINI_BASE_URL": url}).gemini_base_url == url
+
+
+def test_built_in_models_are_not_served_where_the_models_file_is_all_there_is(tmp_path: Path):
+    (tmp_path / "models.toml").write_text("only = true\n" + OWN.replace("env:HOUSE_KEY", "none"))
+    with pytest.raises(SettingsError, match="SERVED_MODELS: MODELS_FILE has only = true"):
+        Settings.from_environ({"MODELS_FILE": str(tmp_path / "models.toml"), "SERVED_MODELS": "all"})
 
 
 def test_settings_do_not_change():

@@ -7,14 +7,26 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
+from proxy.state.migrate import migrate
 from tests.support import processes
 from tests.support.keys import keys_in
 from tests.support.processes import free_port
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
+
+
+@cache
+def migrated() -> bytes:
+    """A database that has its tables: to make them again for every server would take most of its start."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder).absolute() / "twinlens.sqlite3"
+        migrate(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 class ProxyServer:
@@ -34,6 +46,7 @@ class ProxyServer:
         self.pictures = folder / "pictures"
         self.pictures.mkdir(parents=True, exist_ok=True)
         self.log = folder / "server.log"
+        database = folder.absolute() / "twinlens.sqlite3"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -45,9 +58,11 @@ class ProxyServer:
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "1",
             "IMAGE_STORE_URL": str(self.pictures),
-            "DATABASE_URL": f"sqlite:///{folder.absolute()}/twinlens.sqlite3",
+            "DATABASE_URL": f"sqlite:///{database}",
             **environment,
         }
+        if "DATABASE_URL" not in environment and not database.exists():
+            database.write_bytes(migrated())
 
     def __enter__(self) -> Self:
         self.process = processes.start(self.command, self.log, self.is_healthy, self.environment)

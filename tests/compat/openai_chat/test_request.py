@@ -284,7 +284,16 @@ def test_all_that_it_has_words_for() -> None:
         image_output="markdown",
         stream=True,
         include_usage=True,
+        drawn_by=abs,  # which is not compared
     )
+
+
+def test_the_same_chat_can_be_drawn_by_another_model() -> None:
+    asked = asking(size="2048x2048", seed=7, temperature=0.5, stream=True)
+    other = asked.drawn_by(asked.model.succeeded())
+    assert (asked.image_request.image_size, asked.ignored) == (None, ())
+    assert (other.image_request.image_size, other.ignored) == ("2K", ("seed", "temperature"))
+    assert (other.image_request.turns, other.stream) == (asked.image_request.turns, True)
 
 
 def test_without_more_than_messages_words_and_a_picture_are_asked_for() -> None:

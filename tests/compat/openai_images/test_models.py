@@ -41,7 +41,7 @@ def test_an_alias_lists_what_its_upstream_model_can_do() -> None:
     model = build_model(catalogue.resolve("dall-e-3"))
     assert (model["id"], model["upstream_model"]) == ("dall-e-3", "gemini-3.1-flash-image")
     assert model["image_sizes"]["2K"]["16:9"] == "2752x1536"
-    assert model["shutdown_date"] == "2026-10-29"
+    assert model["shutdown_date"] is None
 
 
 def test_unknown_prices_and_retirements_are_absent() -> None:

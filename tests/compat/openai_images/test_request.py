@@ -91,7 +91,18 @@ def refusal(ask: Callable[..., OpenAIRequest], *arguments: Any, **fields: Any) -
 
 
 def test_only_a_prompt_is_needed() -> None:
-    assert generation() == OpenAIRequest(ImageRequest("a red sun"), CATALOGUE.resolve(None), "url", OutputOptions())
+    model = CATALOGUE.resolve(None)
+    assert generation() == OpenAIRequest(ImageRequest("a red sun"), model, "url", OutputOptions(), drawn_by=abs)
+
+
+def test_the_same_request_can_be_drawn_by_another_model() -> None:
+    asked = generation(size="2048x2048", seed=7, temperature=1, image=PNG_TEXT, output_format="webp")
+    assert (asked.image_request.image_size, asked.ignored) == (None, ())
+    other = asked.drawn_by(asked.model.succeeded())
+    assert (other.model.upstream_name, other.image_request.image_size) == ("gemini-nano-banana-2.1", "2K")
+    assert other.ignored == ("seed", "temperature")
+    assert other.image_request.input_images == asked.image_request.input_images
+    assert other.output == asked.output
 
 
 READ: list[tuple[dict[str, Any], Callable[[OpenAIRequest], Any], Any]] = [

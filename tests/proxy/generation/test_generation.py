@@ -17,10 +17,11 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import ModelCatalogue, ServedModel
+from compat.image_models import Api, ModelCatalogue, ServedModel
 from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageRequest, ImageStart, Silence, Text
 from compat.openai_images.error import OPENAI
 from proxy.generation.generation import generate
+from proxy.generation.languages import LANGUAGES
 from proxy.generation.target import Target
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, interrupt_when_gone, run_in_thread, time_limit
 from proxy.limits import MIB
@@ -210,6 +211,22 @@ def test_an_answer_is_closed_however_it_ends(end: str):
 
 
 # Several pictures
+
+
+def seeds_of(upstream_name: str, seed: int | None, count: int) -> list[int | None]:
+    """The seeds of the calls for so many pictures."""
+    model = ModelCatalogue(built_in=[upstream_name]).resolve(None)
+    calls = LANGUAGES[Api.GEMINI].write(ImageRequest("a cat", count=count, seed=seed, temperature=1), model, False)
+    return [json.loads(b"".join(call.body))["generationConfig"].get("seed") for call in calls]
+
+
+def test_every_picture_has_a_seed_of_its_own():
+    assert seeds_of("gemini-2.5-flash-image", 7, 3) == [7, 8, 9]
+    assert seeds_of("gemini-2.5-flash-image", 2**31 - 1, 2) == [2**31 - 1, -(2**31)]
+    assert seeds_of("gemini-2.5-flash-image", -1, 2) == [-1, 0]
+    assert seeds_of("gemini-2.5-flash-image", 7, 1) == [7]
+    assert seeds_of("gemini-2.5-flash-image", None, 2) == [None, None]
+    assert seeds_of("gemini-nano-banana-2.1", 7, 2) == [None, None]
 
 
 def test_several_pictures_are_calls_at_once():

@@ -32,6 +32,13 @@ def test_an_allowed_origin_can_send_requests_and_read_answers(make_app, origins:
     assert "Origin" in answer.headers["Vary"]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/", "/v1/models", "/images/x.png", "/nowhere"])
+def test_every_answer_depends_on_the_origin_where_one_is_allowed(make_app, path: str):
+    with_origins, without = make_app(CORS_ORIGINS="https://app.example").test_client(), make_app().test_client()
+    assert "Origin" in with_origins.get(path).headers["Vary"]
+    assert "Origin" not in without.get(path).headers.get("Vary", "")
+
+
 def test_another_origin_is_not_allowed(make_app):
     client = make_app(CORS_ORIGINS="https://other.example").test_client()
     assert client.options(PATH, headers=ASKS).status_code == 405

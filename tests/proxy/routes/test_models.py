@@ -19,7 +19,10 @@ def test_openais_list(client: FlaskClient, path: str):
 
 @pytest.mark.parametrize(
     ("path", "headers"),
-    [("/v1/models", GOOGLE), ("/v1beta/models", GOOGLE), ("/v1/models?key=k", {}), ("/v1beta/models", BEARER)],
+    [
+        *[("/v1/models", GOOGLE), ("/v1beta/models", GOOGLE), ("/v1/models?key=k", {}), ("/v1beta/models", BEARER)],
+        *[("/v1alpha/models", GOOGLE), ("/v1alpha/models", BEARER), ("/models", GOOGLE), ("/models?key=k", {})],
+    ],
 )
 def test_googles_list(client: FlaskClient, path: str, headers: dict[str, str]):
     body = client.get(path, headers=headers).get_json()

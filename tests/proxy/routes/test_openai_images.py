@@ -132,6 +132,61 @@ def test_text_of_the_answer_is_beside_the_picture(client: FlaskClient, gemini: G
     assert generate(client).get_json()["data"][0]["text"] == "Here you go."
 
 
+def test_openais_names_are_served_unless_they_are_turned_off(make_app: MakeApp, gemini: Gemini):
+    gemini.answers(DRAWN)
+    client = make_app().test_client()
+    assert set(generate(client, model="dall-e-3").get_json()["data"][0]) == {"url"}
+    answer = generate(client, model="gpt-image-1")
+    assert set(answer.get_json()["data"][0]) == {"b64_json"}
+    assert answer.headers["x-twinlens-model"] == MODEL
+    assert client.get("/v1/models/gpt-image-1", headers=WITH_KEY).get_json()["id"] == "gpt-image-1"
+    assert [model["id"] for model in client.get("/v1/models", headers=WITH_KEY).get_json()["data"]] == [MODEL]
+    answer = generate(make_app(MODEL_ALIASES="none").test_client(), model="gpt-image-1")
+    assert f"MODEL_ALIASES=gpt-image-1={MODEL}" in openai_error(answer, 404, "model_not_found")["message"]
+
+
+def test_several_models_are_served_by_their_own_names(make_app: MakeApp, gemini: Gemini):
+    client = make_app(SERVED_MODELS=f"gemini-3-pro-image,{MODEL}").test_client()
+    gemini.mock.add("POST", f"{UPSTREAM}/v1beta/models/gemini-3-pro-image:generateContent", json=DRAWN)
+    gemini.answers(DRAWN)
+    named = [generate(client, **fields).headers["x-twinlens-model"] for fields in ({}, {"model": MODEL})]
+    assert named == ["gemini-3-pro-image", MODEL]
+    listed = client.get("/v1beta/models", headers={"x-goog-api-key": KEY}).get_json()["models"]
+    assert [model["name"] for model in listed] == ["models/gemini-3-pro-image", f"models/{MODEL}"]
+
+
+# Azure's addresses
+
+
+@pytest.mark.parametrize("folder", ["/openai/deployments/dall-e-3", "/openai/v1/deployments/dall-e-3"])
+def test_the_deployment_in_the_path_wins_over_the_model_in_the_body(client: FlaskClient, gemini: Gemini, folder: str):
+    gemini.answers(DRAWN)
+    azure = {"api-key": KEY}
+    for operation in ("generations", "edits"):
+        path = f"{folder}/images/{operation}?api-version=2025-04-01-preview"
+        for model in ({}, {"model": "no such model"}, {"model": None}):
+            fields = {"prompt": "x", "image": PICTURE_BASE64, "response_format": "url", **model}
+            answer = client.post(path, json=fields, headers=azure)
+            assert answer.status_code == 200, answer.get_data()
+    path = folder.replace("dall-e-3", "unknown")
+    answer = client.post(f"{path}/images/generations", json={"prompt": "x", "model": MODEL}, headers=azure)
+    assert "'unknown'" in openai_error(answer, 404, "model_not_found")["message"]
+    assert {call.headers["x-goog-api-key"] for call in gemini.calls} == {KEY}
+    assert not any("api-version" in call.url for call in gemini.calls)
+
+
+@pytest.mark.parametrize("folder", ["/openai", "/openai/v1"])
+def test_azures_addresses_without_a_deployment(client: FlaskClient, gemini: Gemini, folder: str):
+    gemini.answers(DRAWN)
+    fields = {"prompt": "x", "model": "gpt-image-1"}
+    for headers in ({"api-key": KEY}, WITH_KEY):
+        answer = client.post(f"{folder}/images/generations?api-version=preview", json=fields, headers=headers)
+        assert answer.status_code == 200
+        assert client.get(f"{folder}/models", headers=headers).get_json()["data"][0]["id"] == MODEL
+        assert client.get(f"{folder}/models/{MODEL}", headers=headers).get_json()["id"] == MODEL
+    assert client.get(f"{folder}/models").status_code == 401
+
+
 def test_aliases_are_served_with_openais_own_default_formats(make_app: MakeApp, gemini: Gemini):
     client = make_app(MODEL_ALIASES="openai=gemini-2.5-flash-image").test_client()
     gemini.answers(DRAWN)
@@ -590,6 +645,23 @@ def test_a_malformed_form_is_refused(client: FlaskClient, gemini: Gemini, path: 
     response = client.post(path, data=body, content_type="multipart/form-data; boundary=x", headers=WITH_KEY)
     openai_error(response, 400, response.get_json()["error"]["code"])
     assert not gemini.calls
+
+
+@pytest.mark.parametrize("boundary", ["a:b", "a=b", "(x)", "a,b", "a b", "--x=="])
+def test_a_boundary_that_needs_quotes_is_named(client: FlaskClient, gemini: Gemini, boundary: str):
+    part = 'Content-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    body = f"--{boundary}\r\n{part}".encode() + PICTURE + f"\r\n--{boundary}--\r\n".encode()
+    kind = "multipart/form-data; boundary="
+    answer = client.post("/v1/images/edits", data=body, content_type=f"{kind}{boundary}", headers=WITH_KEY)
+    assert 'write boundary="..."' in openai_error(answer, 400, None)["message"]
+    quoted = client.post("/v1/images/edits", data=body, content_type=f'{kind}"{boundary}"', headers=WITH_KEY)
+    assert "'prompt'" in quoted.get_json()["error"]["message"]
+
+
+def test_an_edit_of_another_type_names_forms_first(client: FlaskClient):
+    answer = client.post("/v1/images/edits", data={"prompt": "x"}, headers=WITH_KEY)
+    message = openai_error(answer, 415, "unsupported_media_type")["message"]
+    assert message.endswith("This method only accepts 'multipart/form-data' and 'application/json' requests.")
 
 
 def test_a_form_without_a_boundary_is_refused(client: FlaskClient):

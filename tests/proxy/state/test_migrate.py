@@ -1,8 +1,10 @@
 """Migrations make the tables of the code."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from alembic.script import ScriptDirectory
 from proxy.state import migrate as module
 from proxy.state.database import Database
 from proxy.state.engine import sqlite_module
-from proxy.state.migrate import migrate, migrate_in_a_process
+from proxy.state.migrate import is_current, migrate, migrate_in_a_process
 from proxy.state.tables import REVISION, metadata
 
 MIGRATIONS = Path(module.__file__).with_name("migrations")
@@ -78,6 +80,30 @@ def test_the_command_migrates(database_url: str):
     database = Database(database_url)
     database.check()
     database.close()
+
+
+def test_only_a_file_with_the_newest_tables_is_current(tmp_path: Path):
+    path = tmp_path / "a name%20with&signs.sqlite3"
+    url = f"sqlite:///{path}"
+    assert not is_current(url)
+    migrate(url)
+    assert is_current(url)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    assert not is_current(url)
+    path.write_bytes(b"no database" * 1000)
+    assert not is_current(url)
+    assert not is_current("postgresql://u:a-secret@127.0.0.1:1/x")
+
+
+def test_a_current_file_is_left_alone(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/twinlens.sqlite3"
+    migrate(url)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    program = "import sys; from proxy.state import migrate; migrate.main(); sys.exit('alembic' in sys.modules)"
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
+    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,21 @@ def test_a_retired_model(client: Client) -> None:
     assert "no longer available" in error["message"]
 
 
+def test_every_model_but_the_newest_has_ended_on_request(client: Client) -> None:
+    for name in ("gemini-2.5-flash-image", "gemini-3-pro-image"):
+        assert (
+            f"models/{name} is no longer available"
+            in error_of(client.call(body_of("[[successor]] x"), model=name), 404)["message"]
+        )
+    assert client.call(body_of("[[successor]] x"), model="gemini-nano-banana-2.1").status_code == 200
+
+
+@pytest.mark.parametrize("config", [{"seed": 7}, {"temperature": 1}, {"topP": 0.9}, {"topK": 40}])
+def test_the_newest_model_takes_no_sampling(client: Client, config: dict[str, float]) -> None:
+    body = {**body_of("x"), "generationConfig": config}
+    assert "not supported" in error_of(client.call(body, model="gemini-nano-banana-2.1"), 400)["message"]
+
+
 @pytest.mark.parametrize("path", ["/", "/v2/models", "/v1beta/models/google/gemini-2.5-flash-image"])
 def test_an_unknown_path_is_a_web_page(client: Client, path: str) -> None:
     response = client.get(path)
