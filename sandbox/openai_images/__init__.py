@@ -28,7 +28,7 @@ _STORED = re.compile(r"/sandbox-images/(?P<name>[\w-]+\.(?P<format>png|jpeg|webp
 
 
 def is_openai_request(request: Request) -> bool:
-    """Whether a request is for OpenAI's API. Lists of models, which both have, are, without a credential of Google's."""
+    """Whether a request is for OpenAI's API. A list of models is, without a credential of Google's."""
     if request.path.startswith(("/v1/images/", "/sandbox-images/")):
         return True
     googles = request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer.startswith("ya29.")
