@@ -74,7 +74,7 @@ profile: .venv/test ## show where the time of the service goes, surface by surfa
 	@$(BIN)/python -m bench.profile
 
 soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothing lost, nothing wrong, nothing grows
-	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600)
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600) $(if $(BUDGET),--budget)
 
 yardstick: .venv/test ## compare gateways: install, test and write docs/gateways.md (ONLY=LiteLLM for one)
 	@$(BIN)/python -m contract.yardstick $(if $(ONLY),--only "$(ONLY)")

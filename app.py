@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
+from proxy.access.access import Access
 from proxy.generation.successors import Successors
 from proxy.greenlets import CallerGone, InterruptingLimit, Threads, run_in_thread
 from proxy.limits import (
@@ -20,7 +21,7 @@ from proxy.limits import (
     SWEEP_SECONDS,
 )
 from proxy.observation import metrics
-from proxy.observation.readiness import Readiness
+from proxy.observation.readiness import OPTIONAL, Readiness
 from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import Store, open_store
 from proxy.purchases.purchases import Purchases
@@ -34,7 +35,9 @@ from proxy.routes import (
     models,
     monitoring,
     observing,
+    openai_chat,
     openai_images,
+    own_key,
     playground,
     stored_images,
 )
@@ -79,7 +82,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     store = open_store(settings.image_store_url, settings.image_ttl_seconds, threads.run)
     database, memory = Database(settings.database_url), SpoolMemory(SPOOL_MEMORY)
     purchases = Purchases(database, store, memory, settings.idempotency_seconds)
-    start_sweeping(store, purchases)
+    access = Access(settings, database) if settings.access == "keys" else None
+    start_sweeping(store, purchases, access)
     catalogue = settings.catalogue()
     metrics.note_models(catalogue.models())
     app.extensions[EXTENSION] = Service(
@@ -88,11 +92,17 @@ def create_app(settings: Settings | None = None) -> Flask:
         open_upstreams(settings),
         store,
         Places(settings.max_in_flight),
-        Readiness(store.check, () if settings.sandbox else tuple(settings.servers()), database.trouble),
+        Readiness(
+            store.check,
+            () if settings.sandbox else tuple(settings.servers()),
+            database.trouble,
+            () if access else OPTIONAL,
+        ),
         memory,
         purchases,
         Threads(INPUT_THREADS, INPUT_SECONDS),
         Successors(are_followed=settings.follow_successors),
+        access,
         sandbox_situations(settings),
     )
 
@@ -109,7 +119,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     for name, version in (("azure_deployments", ""), ("azure_v1_deployments", "/v1")):
         prefix = f"/openai{version}/deployments/<model_name:deployment>"
         app.register_blueprint(openai_images.blueprint, url_prefix=prefix, name=name)
+    app.register_blueprint(openai_chat.blueprint, url_prefix="/v1")
+    app.register_blueprint(openai_chat.blueprint, url_prefix="/v1beta/openai", name="google_openai_chat")
     app.register_blueprint(models.blueprint)
+    app.register_blueprint(own_key.blueprint)
     app.register_blueprint(gemini_content.blueprint)
     app.register_blueprint(stored_images.blueprint)
     app.register_blueprint(description.blueprint)
@@ -150,8 +163,11 @@ def sandbox_situations(settings: Settings) -> Mapping[str, Sequence[str]]:
     return situations_of_pictures()
 
 
-def start_sweeping(store: Store, purchases: Purchases) -> None:
-    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS."""
+def start_sweeping(store: Store, purchases: Purchases, access: Access | None) -> None:
+    """Starts a thread that deletes expired pictures and records of purchases now and every SWEEP_SECONDS.
+
+    With keys it also settles what workers that are gone had reserved.
+    """
 
     def sweep() -> None:
         pause = threading.Event()
@@ -162,6 +178,8 @@ def start_sweeping(store: Store, purchases: Purchases) -> None:
             except OSError:
                 errors.log.warning("expired pictures could not be deleted")
             purchases.sweep()
+            if access:
+                access.sweep()
             pause.wait(SWEEP_SECONDS)
 
     threading.Thread(target=sweep, name="sweep", daemon=True).start()

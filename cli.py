@@ -27,6 +27,7 @@ from compat.image_models import CALLERS_KEY, Api, ServedModel, bare_name
 from compat.images import MOST_PICTURES, Event, Failure, ImageData, ImageEnd
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
+from proxy.access import commands as keys
 from proxy.caller import without_key
 from proxy.generation.generation import generate
 from proxy.generation.languages import LANGUAGES
@@ -90,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
         "--url", help="a running server, such as http://127.0.0.1:8000; without it Google is called directly"
     )
     draw.add_argument("--key", help=f"a Google API key (else {' or '.join(KEY_VARIABLES)}); `sandbox` with SANDBOX=1")
+    keys.add_commands(commands)
     images = command("images", None, "stored pictures").add_subparsers(required=True, metavar="clean")
     clean = images.add_parser("clean", help="delete expired pictures", description="Deletes expired pictures now.")
     clean.set_defaults(run=clean_images)
@@ -134,25 +136,32 @@ def check_servers(settings: Settings, key: str | None) -> int:
         served.setdefault((settings.server_of(model.upstream)[1], model.upstream.key), []).append(model)
     for (url, key_name), models in served.items():
         is_callers = key_name == CALLERS_KEY
-        key_up = key if is_callers else settings.keys.get(key_name)
-        upstream = upstreams[url]
-        if upstream.base_for(key_up) != url:  # the sandbox, which is in this process
-            print(f"upstream  {url} is not asked: the key is the sandbox's")
-        elif not can_connect(url):
-            findings.append(report("upstream", f"{url} cannot be reached. Look at the network, or a proxy."))
-            continue
-        else:
-            print(f"upstream  {url} can be reached")
-        if is_callers and not key_up:
-            print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")
-            continue
-        listed, trouble = models_at(upstream, key_up)
-        if key_up or trouble:
-            findings.append(report("key" if key_up else "upstream", trouble))
-        if trouble:
-            continue
-        findings += [check_model(upstream, model, key_up, listed, settings) for model in models]
+        pooled = settings.gemini_api_keys if is_callers else ()  # with ACCESS=keys
+        for number, key_up in enumerate(pooled or (key if is_callers else settings.keys.get(key_name),), 1):
+            name = f"key {number}/{len(pooled)}" if pooled else "key"
+            findings += check_server(upstreams[url], url, key_up, name, models, settings)
+            if not key_up and is_callers:
+                print(f"key       not tried on {url}: give --key or set {KEY_VARIABLES[0]}")
     return max(findings)
+
+
+def check_server(
+    upstream: Upstream, url: str, key: str | None, name: str, models: list[ServedModel], settings: Settings
+) -> list[int]:
+    """Whether a server is there, takes a key, which is called by its name, and has the models."""
+    if upstream.base_for(key) != url:  # the sandbox, which is in this process
+        print(f"upstream  {url} is not asked: the key is the sandbox's")
+    elif not can_connect(url):
+        return [report("upstream", f"{url} cannot be reached. Look at the network, or a proxy.")]
+    else:
+        print(f"upstream  {url} can be reached")
+    if models[0].upstream.key == CALLERS_KEY and not key:
+        return []
+    listed, trouble = models_at(upstream, key)
+    findings = [report(name if key else "upstream", trouble)] if key or trouble else []
+    if not trouble:
+        findings += [check_model(upstream, model, key, listed, settings) for model in models]
+    return findings
 
 
 def models_at(upstream: Upstream, key: str | None) -> tuple[list[str], str]:

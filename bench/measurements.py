@@ -20,6 +20,7 @@ from bench.processes import PeakMemory, Process
 from bench.servers import PLAIN, TUNED, Server
 
 CALLERS = 64
+PAYING = 16  # callers, with a budget and without
 EDITORS = 8  # callers that each send a picture of 4 MB
 PICTURE = 1.4  # MB
 EDITED = 4  # MB
@@ -30,6 +31,8 @@ MILLI = 1000
 WARMING_SECONDS = 1
 SETTLE_SECONDS = 15
 QUIET_SECONDS = 0.3
+CROWD_SECONDS = 30  # longer than it takes to answer all callers of a crowd once
+BEFORE = ", before"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Plan:
     held_callers: int
     held_seconds: int
     with_litellm: bool
+    before: Path | None = None  # another checkout, to be measured in turns with this one
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,20 @@ def cpu_by_round(plan: Plan) -> dict[str, list[Burst]]:
         return by_round(compared, plan)
 
 
+def chat_by_round(plan: Plan) -> dict[str, list[Burst]]:
+    """Chats beside `b64_json` of the same server, in turns: whole, as a stream, and with the picture by its URL."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    requests = (
+        load.generation("b64_json"),
+        load.chat("chat"),
+        load.chat("chat, streamed", stream=True),
+        load.chat("chat, Markdown", image_output="markdown"),
+    )
+    with servers.instant_upstream(plan.folder, answer) as upstream, servers.twinlens(plan.folder, upstream) as ours:
+        check(Contender("chat", ours, load.chat("chat")), pictures.png(PICTURE))
+        return by_round([Contender(request.name, ours, request) for request in requests], plan)
+
+
 def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
     results: dict[str, list[Burst]] = {}
     for number in range(plan.rounds + 1):
@@ -121,6 +139,37 @@ def by_round(ways: list[Contender], plan: Plan) -> dict[str, list[Burst]]:
             if number:
                 results.setdefault(contender.name, []).append(one)
     return results
+
+
+def cpu_of_keys(plan: Plan) -> dict[str, list[Burst]]:
+    """Answers to requests with an idempotency key, and to those without, in turns."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.twinlens(plan.folder, upstream) as ours,
+    ):
+        ways = [Contender(request.name, ours, request) for request in (load.generation("b64_json"), load.keyed())]
+        return by_round(ways, plan)
+
+
+def cpu_before(plan: Plan) -> dict[str, list[Burst]]:
+    """The same of this checkout and of another one, in turns."""
+    assert plan.before
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    form = load.edit(*pictures.edit_form(pictures.png(EDITED, seed=1)))
+    with ExitStack() as stack:
+        instant = stack.enter_context(servers.instant_upstream(plan.folder, answer))
+        reading = stack.enter_context(servers.waiting_upstream(plan.folder, answer, 0))
+        ways: list[Contender] = []
+        for name, project in (("", servers.PROJECT), (BEFORE, plan.before)):
+            plain, reads = (
+                stack.enter_context(servers.twinlens(plan.folder, upstream, project=project))
+                for upstream in (instant, reading)
+            )
+            ways += [Contender(one.name + name, one.server, one.request) for one in surfaces(plain)]
+            ways.append(Contender("edit" + name, reads, form, EDITORS))
+        half = len(ways) // 2
+        return by_round([way for pair in zip(ways[:half], ways[half:], strict=True) for way in pair], plan)
 
 
 def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
@@ -136,6 +185,26 @@ def cpu_through_tls(plan: Plan) -> dict[str, list[Burst]]:
         for contender in surfaces(ours):
             check(contender, pictures.png(PICTURE))
             ways.append(contender)
+        return by_round(ways, plan)
+
+
+def cpu_of_budgets(plan: Plan) -> dict[str, list[Burst]]:
+    """Callers with the upstream's keys, and with keys of ours that have a budget, in turns."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    with (
+        servers.instant_upstream(plan.folder, answer) as upstream,
+        servers.twinlens(plan.folder, upstream) as ours,
+        servers.twinlens_with_keys(plan.folder, upstream) as (with_keys, key),
+    ):
+        ways = []
+        for request, paid in (
+            (load.native(), load.native(key)),
+            (load.generation("b64_json"), load.generation("b64_json", key)),
+        ):
+            ways.append(Contender(request.name, ours, request, PAYING))
+            ways.append(Contender(f"{request.name}, paid", with_keys, paid, PAYING))
+        for contender in ways:
+            check(contender, pictures.png(PICTURE))
         return by_round(ways, plan)
 
 
@@ -185,6 +254,8 @@ def check(contender: Contender, picture: bytes) -> None:
         body = json.load(response)
     if "candidates" in body:
         data = base64.b64decode(body["candidates"][0]["content"]["parts"][0]["inlineData"]["data"])
+    elif "choices" in body:
+        data = base64.b64decode(body["choices"][0]["message"]["images"][0]["image_url"]["url"].partition(",")[2])
     elif body["data"][0].get("url"):
         data = urllib.request.urlopen(body["data"][0]["url"], timeout=30).read()  # noqa: S310
     else:
@@ -259,6 +330,20 @@ def held(plan: Plan) -> dict[str, Held]:
         if plan.with_litellm:
             with servers.litellm(plan.folder, upstream) as other:
                 results["LiteLLM"] = hold(plan, other, load.generation("b64_json", key=servers.LITELLM_KEY))
+    return results
+
+
+def answered_at_once(plan: Plan) -> dict[str, Held]:
+    """Many callers that wait for their answers, which all come at the same moment, again and again."""
+    answer = pictures.write_answer(plan.folder, PICTURE)
+    results = {}
+    callers = plan.held_callers
+    with servers.waiting_upstream(plan.folder, answer, 0, together=callers) as upstream:
+        for request in (load.native(), load.generation("b64_json"), load.generation("url")):
+            with servers.twinlens(plan.folder, upstream) as ours, pictures_removed(plan.folder):
+                with PeakMemory(ours.process) as memory:
+                    done = load.drive(ours.url, request, plan.folder, callers, CROWD_SECONDS)
+                results[request.name] = Held(done, callers, memory.most)
     return results
 
 

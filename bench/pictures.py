@@ -72,9 +72,8 @@ def write_answer(folder: Path, megabytes: float, form: Callable[[bytes], bytes] 
     return path
 
 
-def edit_form(picture: bytes, prompt: str = "make it blue") -> tuple[bytes, str]:
+def edit_form(picture: bytes, prompt: str = "make it blue", boundary: str = "bench-7d41b838504d") -> tuple[bytes, str]:
     """A multipart form that asks for an edit of the picture, and its content type."""
-    boundary = "bench-7d41b838504d"
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n{prompt}\r\n'.encode(),
         (

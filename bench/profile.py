@@ -20,6 +20,7 @@ def main() -> None:
     exit_on_sigterm()
     parser = argparse.ArgumentParser(prog="make profile", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="of load on each surface")
+    parser.add_argument("--only", help="one surface: native, b64_json, 'b64_json, keyed', url or edit")
     parser.add_argument("--lines", action="store_true", help="show lines instead of functions")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
@@ -27,8 +28,8 @@ def main() -> None:
         folder.chmod(0o755)  # nginx reads it as another user
         answer = pictures.write_answer(folder, 1.4)
         form = pictures.edit_form(pictures.png(4))
-        requests = (load.native(), load.generation("b64_json"), load.generation("url"), load.edit(*form))
-        for request in requests:
+        plain = (load.native(), load.generation("b64_json"), load.keyed(), load.generation("url"), load.edit(*form))
+        for request in [one for one in plain if options.only in (None, one.name)]:
             print(f"\n== {request.name}")
             stacks, per_answer = sample(folder, answer, request, options.seconds)
             show(stacks, per_answer, options.lines)

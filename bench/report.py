@@ -10,13 +10,18 @@ from datetime import date
 from importlib.metadata import version
 from statistics import median
 
-from bench.measurements import CALLER_COUNTS, SIZES, Burst, Held, Plan
+from bench.measurements import BEFORE, CALLER_COUNTS, SIZES, Burst, Held, Plan
 from bench.servers import program
 
 MB = 1_000_000
 MIB = 1024 * 1024
 CPU_LIMITS = {"native": 1.8, "b64_json": 2.0, "url": 2.8, "edit": 3.0, "native, by OpenAI": 2.2}  # times nginx
 HELD_LIMITS = {"native": (0.85, 350), "b64_json": (0.80, 400), "url": (0.70, 400)}  # share of answers, MiB at most
+BUDGET_LIMIT = 0.5  # milliseconds of CPU per picture that a key with a budget adds
+KEYED_LIMIT = 1.8  # times an answer without a key
+BEFORE_LIMIT = 1.1  # times the checkout before
+AT_ONCE_LIMIT = 400  # MB, for answers that come at the same moment
+CHAT_LIMITS = {"chat": 1.2, "chat, streamed": 1.2}  # times `b64_json`
 LATENCY_LIMIT = 3.0  # milliseconds that b64_json adds
 STEEPER = 1.3  # times that a further megabyte may cost what an earlier one costs
 MORE_CALLERS = 1.6  # times that an answer at 1,000 callers may cost what it costs at 10
@@ -61,6 +66,76 @@ def print_cpu(
         print(f"{columns}{limit or '':>8}{peak / MIB:8.0f} MiB{exceeded}")
         if limit:
             verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x nginx, at most {limit}", times <= limit))
+    return verdicts
+
+
+def print_keys(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print what an idempotency key costs."""
+    plain, keyed = results["b64_json"], results["b64_json, keyed"]
+    times = ratio(keyed, plain)
+    print(f"\nCPU per picture with an Idempotency-Key, median of {len(plain)} rounds in turns")
+    print(f"{'':20}{'ms':>8}{'times':>8}{'answers/s':>11}{'peak RSS':>12}")
+    for name, bursts in results.items():
+        rate = median(one.load.answers / one.load.seconds for one in bursts)
+        columns = f"{name:20}{median(one.cpu for one in bursts):8.2f}{ratio(bursts, plain):8.2f}{rate:11.0f}"
+        print(f"{columns}{max(one.peak for one in bursts) / MIB:8.0f} MiB")
+    return [Verdict("CPU, keyed", f"{times:.2f} times b64_json, at most {KEYED_LIMIT}", times <= KEYED_LIMIT)]
+
+
+def print_budgets(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print what a budget costs: the median of the differences within each round."""
+    print(f"\nCPU per picture with a budget (ACCESS=keys, SQLite), median of {len(results['native'])} rounds in turns")
+    verdicts = []
+    for name in ("native", "b64_json"):
+        free, paid = results[name], results[f"{name}, paid"]
+        more = median(one.cpu - other.cpu for one, other in zip(paid, free, strict=True))
+        print(f"{name:20}{median(one.cpu for one in free):8.2f} ms, and {more:.2f} ms more with a budget")
+        verdicts.append(Verdict(f"budget, {name}", f"{more:.2f} ms, at most {BUDGET_LIMIT}", more <= BUDGET_LIMIT))
+    return verdicts
+
+
+def print_before(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print what an answer costs beside another checkout."""
+    print(f"\nCPU per picture beside the checkout before, median of {len(results['native'])} rounds in turns")
+    print(f"{'':20}{'ms':>8}{'before':>8}{'times':>8}")
+    verdicts = []
+    for name in [name for name in results if not name.endswith(BEFORE)]:
+        now, before = results[name], results[name + BEFORE]
+        times = ratio(now, before)
+        print(f"{name:20}{median(one.cpu for one in now):8.2f}{median(one.cpu for one in before):8.2f}{times:8.2f}")
+        result = f"{times:.2f} times the checkout before, at most {BEFORE_LIMIT}"
+        verdicts.append(Verdict(f"CPU, {name}", result, times <= BEFORE_LIMIT))
+    return verdicts
+
+
+def print_at_once(results: dict[str, Held], plan: Plan) -> list[Verdict]:
+    """Print what it takes to answer many callers at the same moment."""
+    print(f"\n{plan.held_callers} callers whose answers come at the same moment")
+    print(f"{'':20}{'answers':>10}{'errors':>8}{'peak RSS':>12}")
+    verdicts = []
+    for name, one in results.items():
+        print(f"{name:20}{one.load.answers:10}{one.load.errors:8}{one.peak / MB:9.0f} MB")
+        enough = one.load.answers >= plan.held_callers and not one.load.errors
+        verdicts += [
+            Verdict(f"at once, {name}", f"{one.load.answers} answers, {one.load.errors} errors", enough),
+            Verdict(
+                f"at once, {name}", f"{one.peak / MB:.0f} MB, at most {AT_ONCE_LIMIT}", one.peak <= AT_ONCE_LIMIT * MB
+            ),
+        ]
+    return verdicts
+
+
+def print_chat(results: dict[str, list[Burst]]) -> list[Verdict]:
+    """Print CPU per picture of chats, and its ratio to `b64_json`: the median of the ratios within each round."""
+    base = results["b64_json"]
+    print(f"\nCPU per picture of a chat (whole process tree), median of {len(base)} rounds")
+    print(f"{'':20}{'ms':>8}{'x b64_json':>12}{'limit':>8}")
+    verdicts = []
+    for name, bursts in results.items():
+        times, limit = ratio(bursts, base), CHAT_LIMITS.get(name)
+        print(f"{name:20}{median(one.cpu for one in bursts):8.2f}{times:12.2f}{limit or '':>8}")
+        if limit:
+            verdicts.append(Verdict(f"CPU, {name}", f"{times:.2f} x b64_json, at most {limit}", times <= limit))
     return verdicts
 
 

@@ -146,10 +146,11 @@ def certificate_of(folder: Path) -> Path:
 
 
 @contextmanager
-def waiting_upstream(folder: Path, answer: Path, seconds: float) -> Iterator[Server]:
-    """A Google that reads the whole request and answers after some seconds."""
+def waiting_upstream(folder: Path, answer: Path, seconds: float, together: int = 0) -> Iterator[Server]:
+    """A Google that reads the whole request and answers after some seconds, or when so many requests have come."""
     port = free_port()
     command = [sys.executable, str(PROJECT / "bench" / "waiting_upstream.py"), str(port), str(answer), str(seconds)]
+    command += [str(together)] if together else []
     url = f"http://127.0.0.1:{port}"
     with running(command, folder, f"waiting-{seconds}", url) as process:
         yield Server(process, url)
@@ -167,13 +168,18 @@ def reverse_proxy(folder: Path, upstream: Server, tuning: str = PLAIN) -> Iterat
 
 @contextmanager
 def twinlens(
-    folder: Path, upstream: Server, configuration: str = "gunicorn.conf.py", workers: int = WORKERS, **settings: str
+    folder: Path,
+    upstream: Server,
+    configuration: str = "gunicorn.conf.py",
+    workers: int = WORKERS,
+    project: Path = PROJECT,
+    **settings: str,
 ) -> Iterator[Server]:
-    """Twinlens as an operator starts it."""
+    """Twinlens as an operator starts it, of this checkout or of another one."""
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
-        "PWD": str(PROJECT),
+        "PWD": str(project),
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "HOST": "127.0.0.1",
@@ -188,6 +194,21 @@ def twinlens(
     url = f"http://127.0.0.1:{port}"
     with running(command, folder, f"twinlens-{port}", f"{url}/healthz", environment) as process:
         yield Server(process, url)
+
+
+@contextmanager
+def twinlens_with_keys(folder: Path, upstream: Server) -> Iterator[tuple[Server, str]]:
+    """Twinlens with keys of its own, and one of them, which has a budget."""
+    settings = {
+        "ACCESS": "keys",
+        "GEMINI_API_KEYS": "bench-key",
+        "DATABASE_URL": f"sqlite:///{folder.absolute()}/keys.sqlite3",
+    }
+    command = [sys.executable, "-m", "proxy", "keys", "create", "bench", "--budget", "1000000"]
+    environment = {"PATH": os.environ["PATH"], **settings}
+    made = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=PROJECT)  # noqa: S603
+    with twinlens(folder, upstream, **settings) as server:
+        yield server, made.stdout.splitlines()[0]
 
 
 @contextmanager

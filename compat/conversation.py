@@ -6,7 +6,7 @@ one prompt, gets what `current_request` finds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -49,3 +49,12 @@ def texts_of(turns: Sequence[Turn[P]]) -> list[str]:
 
 def pictures_of(turns: Sequence[Turn[P]]) -> list[P]:
     return [picture for turn in turns for picture in turn.pictures]
+
+
+def with_pictures(turns: Sequence[Turn[P]], pictures: Iterable[P]) -> tuple[Turn[P], ...]:
+    """The turns with other pictures in the places of their own; there are as many."""
+    others = iter(pictures)
+    return tuple(
+        Turn(tuple(part if isinstance(part, str) else next(others) for part in turn.parts), turn.by_model)
+        for turn in turns
+    )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compat.images import Usage
 
 
 class Bought(Enum):
@@ -48,6 +52,7 @@ class ErrorKind(Enum):
     NO_IMAGE = auto()
 
     QUOTA_EXHAUSTED = auto()
+    BUDGET_EXHAUSTED = auto()  # of a key of ours
     RATE_LIMITED = auto()
     OVERLOADED = auto()  # the limit of calls in flight is reached
 
@@ -69,6 +74,7 @@ HOPELESS = frozenset(
         ErrorKind.OPERATOR_KEY_REFUSED,
         ErrorKind.BODY_TOO_SLOW,
         ErrorKind.QUOTA_EXHAUSTED,
+        ErrorKind.BUDGET_EXHAUSTED,
         ErrorKind.IDEMPOTENCY_KEY_REUSED,
     }
 )
@@ -84,6 +90,7 @@ class ApiError(Exception):
     retry_after: float | None = None  # seconds
     bought: Bought = Bought.NO
     status: int | None = None  # the upstream's own, for UPSTREAM_REJECTED
+    usage: Usage | None = None  # what an answer that is refused reports of its tokens
     violations: tuple[tuple[str, str], ...] = ()  # path and description of every wrong field, where there are several
     missing_model: str | None = None  # the name of the model that an upstream says it does not have
 

@@ -55,6 +55,7 @@ class OpenAIServer:
     fields: frozenset[str] = frozenset()  # that it supports beyond OpenAI's: seed, aspect_ratio, ...
 
 
+DEFAULT_TIER = "1K"  # what Google's models draw if the request names no image size
 CALLERS_KEY = "caller"
 NO_KEY = "none"
 
@@ -69,6 +70,8 @@ class ImageModel:
     output_mime_type: str
     tiers: Mapping[str, Mapping[str, Pixels]] = field(default_factory=dict)  # image size -> aspect ratio -> pixels
     prices: Prices | None = None
+    image_tokens: Mapping[str, int] = field(default_factory=dict)  # of an output picture, by image size; "" for others
+    price_per_picture: float | None = None  # USD, at a server that does not report tokens
     input_tokens: int = 32768
     output_tokens: int = 32768
     max_input_images: int = 3  # recommended; more are passed on
@@ -91,6 +94,11 @@ class ImageModel:
     def api(self) -> Api:
         """The API of its server."""
         return Api.OPENAI if self.openai else Api.GEMINI
+
+    def tokens_of_picture(self, image_size: str | None) -> int | None:
+        """The output tokens of a picture of a size, the most of any size if it is not known; None without a figure."""
+        tokens = self.image_tokens
+        return tokens.get(image_size or DEFAULT_TIER, max(tokens.values())) if tokens else None
 
 
 PIXELS_2_5: Mapping[str, Pixels] = {
@@ -146,6 +154,7 @@ MODELS: tuple[ImageModel, ...] = (
         pixels=PIXELS_2_5,
         output_mime_type="image/png",
         prices=Prices(0.30, 2.50, 30),
+        image_tokens={"": 1290},
         retires=date(2026, 10, 2),
         successor=SUCCESSOR,
     ),
@@ -156,6 +165,7 @@ MODELS: tuple[ImageModel, ...] = (
         output_mime_type="image/jpeg",
         tiers=TIERS_3_1,
         prices=Prices(1.50, 7.50, 30),
+        image_tokens={"1K": 1120, "2K": 1680, "4K": 3780},
         input_tokens=131072,
         max_input_images=14,
         sampling=False,  # 400 for seed, temperature, topP and topK (two public reports, 2026-11)
@@ -168,6 +178,7 @@ MODELS: tuple[ImageModel, ...] = (
         output_mime_type="image/jpeg",
         tiers={"512": PIXELS_3_1_512, **TIERS_3_1},
         prices=Prices(0.50, 3, 60),
+        image_tokens={"512": 747, "1K": 1120, "2K": 1680, "4K": 2520},
         input_tokens=65536,
         max_input_images=14,
         successor=SUCCESSOR,
@@ -180,6 +191,7 @@ MODELS: tuple[ImageModel, ...] = (
         output_mime_type="image/jpeg",
         tiers={"1K": PIXELS_3_1},
         prices=Prices(0.25, 1.50, 30),
+        image_tokens={"1K": 1120},
         input_tokens=65536,
         output_tokens=4096,
         max_input_images=14,
@@ -192,6 +204,7 @@ MODELS: tuple[ImageModel, ...] = (
         output_mime_type="image/jpeg",
         tiers=TIERS_3,
         prices=Prices(2.00, 12, 120),
+        image_tokens={"1K": 1120, "2K": 1120, "4K": 2000},
         input_tokens=131072,
         max_input_images=14,
         draws_drafts=True,

@@ -18,6 +18,7 @@ from compat.sizes import parse_pixels
 from compat.validation import Array, Boolean, Choice, Integer, JsonField, Number, Object, String, invalid, problems
 
 MOST_ROWS = 1000
+MOST_IMAGE_TOKENS = 1_000_000
 ENVIRONMENT = "env:"  # before the name of the variable that holds a key
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}", re.ASCII)  # no colon: a method follows one in Google's paths
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -94,6 +95,18 @@ class Tiers(JsonField):
         return {tier: PixelTable().read(table) for tier, table in value.items()}
 
 
+class ImageTokens(JsonField):
+    """Tokens of an output picture: one number, or a table by image size."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> dict[str, int]:
+        table = value if isinstance(value, dict) else {"": value}
+        if not table or not all(type(tokens) is int and 0 < tokens < MOST_IMAGE_TOKENS for tokens in table.values()):
+            raise invalid(
+                ErrorKind.INVALID_TYPE, "'{param}' must be a number such as 1290, or a table such as { 1K = 1120 }."
+            )
+        return dict(table)
+
+
 class Day(JsonField):
     """A TOML date."""
 
@@ -125,6 +138,8 @@ class RowSchema(Schema):
     tiers = Tiers()
     output_format = Choice(*(known.name for known in OUTPUTS))
     prices = Object({"input": AMOUNT, "text_output": AMOUNT, "image_output": AMOUNT})
+    image_tokens = ImageTokens()
+    price_per_picture = Number(minimum=0)
     input_tokens = Integer(minimum=1)
     output_tokens = Integer(minimum=1)
     max_input_images = Integer(minimum=0, maximum=16)
@@ -205,6 +220,10 @@ def read_row(row: Mapping[str, Any], place: int) -> ImageModel:
         raise ModelsFileError(f"{where}: {what} is added to 'base_url': write base_url = \"{base}\"")
     name = bare_name(columns["name"])
     prices = columns.get("prices")
+    if prices and "price_per_picture" in columns:
+        raise ModelsFileError(f"{where}: give either 'prices' or 'price_per_picture'.")
+    if "image_tokens" in columns and not prices:
+        raise ModelsFileError(f"{where}: 'image_tokens' counts together with 'prices' only.")
     return ImageModel(
         name=name,
         title=columns.get("title", name),
@@ -221,7 +240,10 @@ def read_row(row: Mapping[str, Any], place: int) -> ImageModel:
         successor=bare_name(columns["successor"]) if "successor" in columns else None,
         **{
             column: columns[column]
-            for column in ("input_tokens", "output_tokens", "max_input_images", "retires", "sampling", "draws_drafts")
+            for column in (
+                *("image_tokens", "price_per_picture", "input_tokens", "output_tokens", "max_input_images"),
+                *("retires", "sampling", "draws_drafts"),
+            )
             if column in columns
         },
     )

@@ -37,6 +37,7 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str, str | None]] = {  # kind -> HTTP s
     ErrorKind.CONTENT_BLOCKED: (400, "image_generation_user_error", "moderation_blocked"),
     ErrorKind.NO_IMAGE: (400, "image_generation_user_error", "no_image_generated"),
     ErrorKind.QUOTA_EXHAUSTED: (429, "insufficient_quota", "insufficient_quota"),
+    ErrorKind.BUDGET_EXHAUSTED: (429, "insufficient_quota", "insufficient_quota"),
     ErrorKind.RATE_LIMITED: (429, "rate_limit_error", "rate_limit_exceeded"),
     ErrorKind.OVERLOADED: (503, "service_unavailable_error", "server_is_overloaded"),
     ErrorKind.UPSTREAM_REJECTED: (400, INVALID, None),

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from contract.scrubbing import SHORTEST_KEY
+from contract.suite.row import APIS
 from contract.suite.server import SANDBOX_KEY
 
 MODEL = "gemini-2.5-flash-image"
@@ -43,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--api-key", metavar="KEY", help=f"default: the environment variable {KEY_VARIABLE}; never printed or written"
     )
-    parser.add_argument("--only", choices=("openai", "gemini"), help="test one of the two APIs")
+    parser.add_argument("--only", choices=APIS, help="test one of the APIs")
     parser.add_argument("--model", default=MODEL, help="default: %(default)s")
     parser.add_argument(
         "--rows",

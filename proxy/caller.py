@@ -13,12 +13,15 @@ from werkzeug.datastructures import Headers
 
 from compat.dialect import Dialect
 from compat.gemini_content.error import GEMINI
+from compat.openai_chat.error import CHAT
 from compat.openai_images.error import OPENAI
 
 Query = Callable[[], Mapping[str, str]]  # called only if it matters: most requests have none
 
 PATHS: tuple[tuple[str, Dialect], ...] = (  # a folder, and the API of all paths in it; the first that fits
     ("/v1/images", OPENAI),
+    ("/v1/chat", CHAT),
+    ("/v1beta/openai/chat", CHAT),
     ("/v1beta/openai", OPENAI),
     ("/v1beta", GEMINI),
     ("/v1alpha", GEMINI),
@@ -31,12 +34,26 @@ SHORTEST_KEY = 6  # characters
 
 
 @dataclass(frozen=True)
+class AccessKey:
+    """A key of ours (ACCESS=keys), and what it may do."""
+
+    id: str  # stays when the key is rotated
+    name: str
+    per: str = "month"  # the time that the budget is for: month, day or total
+    budget_micros: int | None = None  # millionths of a USD; None for no limit
+    models: frozenset[str] | None = None  # public names; None for all
+    requests_per_minute: int | None = None
+    expires_at: float | None = None  # seconds since 1970
+
+
+@dataclass(frozen=True)
 class Caller:
     """The sender of one request, made once per request. Without a key `key` and `fingerprint` are empty."""
 
     key: str
     fingerprint: str  # a salted hash: the same for all requests with one key, and useless as a key
     dialect: Dialect
+    access: AccessKey | None = None  # whose key it is; None where keys are not ours, and until it has been looked up
 
 
 def identify(path: str, headers: Headers, query: Query, salt: str) -> Caller:

@@ -115,6 +115,14 @@ def interrupt_when_gone(caller: socket.socket) -> Callable[[], None]:
     return stop
 
 
+def was_refused(caller: socket.socket) -> bool:
+    """Whether a reset came back for what was sent: the caller had closed its connection and has not got all of it."""
+    try:
+        return caller.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+    except OSError:
+        return True
+
+
 def reset_when_closed(connection: socket.socket) -> None:
     """Makes close() send a reset, which no caller takes for the end of its answer; unsent bytes are dropped."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -163,6 +171,26 @@ class InterruptingLimit(WaitLimit):
             self.timer.stop()
             self.timer.close()
             self.timer = None
+
+
+def uninterrupted(function: Callable[[], Result], undo: Callable[[Result], object] = lambda _: None) -> Result:
+    """What the function returns, which runs to its end even if its caller goes away meanwhile; then it is undone."""
+    task = gevent.spawn(outcome, function, ())
+    try:
+        done, error = task.get()
+    except BaseException:
+        Task(lambda: undo_result(task, undo))
+        raise
+    if error:
+        raise error
+    result: Result = done
+    return result
+
+
+def undo_result(task: gevent.Greenlet, undo: Callable[[Any], object]) -> None:
+    done, error = task.get()
+    if not error:
+        undo(done)
 
 
 Stopped = gevent.GreenletExit  # what a task is ended with

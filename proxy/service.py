@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from compat.errors import ApiError, ErrorKind
-from compat.image_models import Api, ModelCatalogue, ServedModel
+from compat.image_models import CALLERS_KEY, Api, ModelCatalogue, ServedModel
+from proxy.access.access import Access
 from proxy.caller import Caller
 from proxy.generation.successors import Successors
 from proxy.generation.target import Target
@@ -61,11 +62,14 @@ class Service:
     purchases: Purchases
     input_threads: Threads  # for input pictures that have to be converted
     successors: Successors
+    access: Access | None = None  # with ACCESS=keys
     situations: Mapping[str, Sequence[str]] = field(default_factory=dict)  # that the sandbox plays, by API
 
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
         """The server that draws a model for a caller; the options are further fields of Target."""
         upstream = self.upstreams[self.settings.server_of(model.upstream)[1]]
+        if self.access and caller.access and model.upstream.key == CALLERS_KEY:
+            return Target(upstream, model, None, caller.dialect, pool=self.access.pool, **options)
         key = self.settings.key_of(model.upstream, caller.key)
         is_operators = self.settings.has_key_of_its_own(model.upstream, caller.key)
         follows = self.successors.are_followed

@@ -141,6 +141,14 @@ def networks(value: str) -> tuple[Network, ...]:
     return tuple(ip_network(one.strip(), strict=False) for one in value.split(",") if one.strip())
 
 
+def secrets(value: str) -> tuple[str, ...]:
+    """`key,key`: several keys of one service."""
+    found = tuple(one.strip() for one in value.split(",") if one.strip())
+    if not found or len(set(found)) < len(found) or any(not one.isprintable() or " " in one for one in found):
+        raise ValueError("it must be one key, or several with commas between them, each once")
+    return found
+
+
 def models_file(value: str) -> ModelsFile:
     """The models of the file at a path."""
     try:
@@ -172,6 +180,7 @@ class Settings:
     database_url: str = setting(database_url, "sqlite:///twinlens.sqlite3", secret=True)
     image_ttl_seconds: int = setting(whole(1, 10 * 365 * 86400), 3600)
     default_response_format: str = setting(one_of("url", "b64_json"), "url")
+    chat_images: str = setting(one_of("images", "markdown"), "images")
     served_models: tuple[str, ...] = setting(served_models, ())
     follow_successors: bool = setting(switch, True)
     model_aliases: Mapping[str, str] = setting(aliases, {})
@@ -180,6 +189,8 @@ class Settings:
     upstream_gzip: bool = setting(switch, False)
     upstream_timeout_seconds: int = setting(whole(1, 3600), 300)
     idempotency_seconds: int = setting(whole(60, 30 * 86400), 86400)
+    access: str = setting(one_of("passthrough", "keys"), "passthrough")
+    gemini_api_keys: tuple[str, ...] = setting(secrets, (), secret=True)
     cors_origins: tuple[str, ...] = setting(origins, ())
     log_format: str = setting(one_of("text", "json"), "text")
     log_salt: str = setting(text, "")
@@ -211,7 +222,26 @@ class Settings:
                 replace(settings, **{**no_names, name: getattr(settings, name)}).catalogue()
             except ValueError as error:
                 raise SettingsError(f"{name.upper()}: {error}") from None
+        settings.check_access()
         return replace(settings, keys=dict(read_keys(settings.models_file, environ)))
+
+    def check_access(self) -> None:
+        """Raises SettingsError if callers with keys of ours could not be served, or would give them away."""
+        if self.access != "keys":
+            if self.gemini_api_keys:
+                raise SettingsError("GEMINI_API_KEYS: these keys are used with ACCESS=keys only")
+            return
+        with_callers_key = [model for model in self.catalogue().models() if model.upstream.key == CALLERS_KEY]
+        for model in with_callers_key:
+            if model.upstream.openai:
+                raise SettingsError(
+                    f"MODELS_FILE: with ACCESS=keys the row {model.name} would give the keys of this service to "
+                    'another server: set its key to "none" or "env:NAME"'
+                )
+        if with_callers_key and not self.gemini_api_keys:
+            raise SettingsError(
+                "GEMINI_API_KEYS: ACCESS=keys needs at least one Google API key (or, with SANDBOX=1, the word sandbox)"
+            )
 
     def catalogue(self) -> ModelCatalogue:
         """The models that are served."""

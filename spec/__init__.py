@@ -1,4 +1,4 @@
-"""The two APIs as OpenAPI documents, and both merged into the one that is served."""
+"""The APIs as OpenAPI documents, and all of them merged into the one that is served."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 Document = dict[str, Any]
 
-NAMES = ("openai_images", "gemini_content")
+NAMES = ("openai_images", "openai_chat", "gemini_content")
 KEPT = ("name", "in", "description")  # of a parameter that only one of two APIs reads
 PARAMETER = re.compile(r"\{(\w+)\}")  # of a path
 PARAMETERS: Document = {  # that only further paths have
@@ -25,29 +25,55 @@ INFO = {
     "title": "Twinlens",
     "version": "1",
     "summary": "One image model behind two APIs.",
-    "description": "OpenAI's Images API and Google's Gemini API, as their SDKs use them. The path of a request decides "
-    "which API it belongs to. On a path that both have, a request with its key in `x-goog-api-key` or `key` is "
-    "Google's, any other is OpenAI's. `x-may-refuse` says when a value is refused although its schema allows it; "
-    "`x-known-values` lists the known values of an open enum.",
+    "description": "OpenAI's Images API and chat completions, and Google's Gemini API, as their SDKs use them. "
+    "The path of a request decides which API it belongs to. On a path that both have, a request with its key in "
+    "`x-goog-api-key` or `key` is Google's, any other is OpenAI's. `x-may-refuse` says when a value is refused "
+    "although its schema allows it; `x-known-values` lists the known values of an open enum.",
 }
 
 
 @cache
 def load(name: str) -> Document:
-    """One of the two documents, by its name. It is read once and shared: do not change it."""
+    """One of the documents, by its name. It is read once and shared: do not change it.
+
+    It has the components of its `x-components-of`, another document, as far as it refers to them.
+    """
     document: Document = json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
+    if other := document.pop("x-components-of", None):
+        take_components(document, load(other)["components"])
     return document
+
+
+def take_components(document: Document, known: Mapping[str, Any]) -> None:
+    """Adds the known components that a document refers to, and those that they refer to."""
+    components = document["components"]
+    components["securitySchemes"] = known["securitySchemes"]
+    left = list(references(document))
+    while left:
+        _, _, kind, name = left.pop().split("/")
+        if name not in components.setdefault(kind, {}):
+            components[kind][name] = known[kind][name]
+            left += references(known[kind][name])
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every `$ref` in a value."""
+    if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+        yield value["$ref"]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from references(one)
 
 
 @cache
 def openapi() -> Document:
-    """Both documents as one, in which every path is an entry. It is built once and shared: do not change it."""
+    """All documents as one, in which every path is an entry. It is built once and shared: do not change it."""
     documents = [load(name) for name in NAMES]
     merged: Document = {
         "openapi": documents[0]["openapi"],
         "info": INFO,
         "x-sources": [source for document in documents for source in document["x-sources"]],
-        "tags": [tag for document in documents for tag in document["tags"]],
+        "tags": list({tag["name"]: tag for document in documents for tag in document["tags"]}.values()),
         "paths": {},
         "components": {},
     }
@@ -87,7 +113,7 @@ def add_components(known: Document, more: Mapping[str, Any]) -> None:
     """Adds components. Raises ValueError if two have the same name and differ."""
     for name, component in more.items():
         if known.setdefault(name, component) != component:
-            raise ValueError(f"both documents have a component {name}, and they differ")
+            raise ValueError(f"two documents have a component {name}, and they differ")
 
 
 def either_item(first: Document, second: Document, document: Document) -> Document:

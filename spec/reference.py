@@ -1,4 +1,4 @@
-"""`python -m spec.reference`: writes `docs/api.md`, the reference of both APIs, from the two documents."""
+"""`python -m spec.reference`: writes `docs/api.md`, the reference of the APIs, from their documents."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import Any
 from spec import METHODS, Document, load, resolve
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
-TITLES = {"openai_images": "OpenAI's surface", "gemini_content": "Google's surface"}
+TITLES = {
+    "openai_images": "OpenAI's surface",
+    "openai_chat": "Chats on OpenAI's surface",
+    "gemini_content": "Google's surface",
+}
 ERRORS = {"openai_images": "OpenAI's error statuses", "gemini_content": "Google's error statuses"}
 HEADERS = {"openai_images": "Headers on OpenAI's surface", "gemini_content": "Headers on Google's surface"}
-OBJECTS = {"openai_images": "OpenAI's objects", "gemini_content": "Google's objects"}
+OBJECTS = {"openai_images": "OpenAI's objects", "openai_chat": "Objects of chats", "gemini_content": "Google's objects"}
 SCHEMAS = "#/components/schemas/"
 LONGEST_EXAMPLE = 40  # characters of a value that stands in a table
 LONGEST_TEXT = 60  # characters of a text in an example
@@ -25,14 +29,14 @@ CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 INTRODUCTION = """# API reference
 
-This page is written by `python -m spec.reference` from the two documents in [`spec/`](../spec/README.md); change
-those, not this page. Both are also served as one OpenAPI document at `/openapi.json`. The
+This page is written by `python -m spec.reference` from the documents in [`spec/`](../spec/README.md); change
+those, not this page. All are also served as one OpenAPI document at `/openapi.json`. The
 [README](../README.md#what-happens-to-a-parameter) says what happens to each parameter of OpenAI's;
 [errors.md](errors.md) lists all errors; [operations.md](operations.md) describes the endpoints for operators.
 
-The path decides which API a request belongs to. `/v1/images/...`, `/v1beta/openai/...` and `/openai/...` are OpenAI's.
-A path that ends in `:method`, and all other paths below `/v1beta` and `/v1alpha`, are Google's. On `/v1/models` the
-key decides: with `x-goog-api-key` or `?key=` the request is Google's, otherwise OpenAI's.
+The path decides which API a request belongs to. `/v1/images/...`, `/v1/chat/...`, `/v1beta/openai/...` and
+`/openai/...` are OpenAI's. A path that ends in `:method`, and all other paths below `/v1beta` and `/v1alpha`, are
+Google's. On `/v1/models` the key decides: with `x-goog-api-key` or `?key=` the request is Google's, otherwise OpenAI's.
 
 In a request null is the same as absent, and so is an empty value of a form. "Refused" names values that are refused
 although their type is right."""
@@ -54,14 +58,16 @@ def surface(name: str) -> Iterator[str]:
         for method in METHODS:
             if method in item:
                 yield from operation(method, path, item, document)
-    yield f"## {ERRORS[name]}"
-    yield errors(document)
-    yield f"## {HEADERS[name]}"
-    yield headers(document)
+    if name in ERRORS:
+        yield f"## {ERRORS[name]}"
+        yield errors(document)
+        yield f"## {HEADERS[name]}"
+        yield headers(document)
     yield f"## {OBJECTS[name]}"
     requested = request_schemas(document)
+    elsewhere = {} if name in ERRORS else load("openai_images")["components"]["schemas"]
     for title, schema in document["components"]["schemas"].items():
-        if is_object(schema):
+        if is_object(schema) and title not in elsewhere:
             yield from described(title, schema, document, requested)
 
 

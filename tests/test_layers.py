@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("proxy.service",),
     ("proxy.server", "proxy.playground"),
     ("proxy.generation",),
+    ("proxy.access",),
     ("proxy.purchases",),
     ("proxy.pictures",),
     ("proxy.state",),

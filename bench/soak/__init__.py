@@ -8,6 +8,9 @@ that neither the fault nor a disruption explains is a finding.
     faults       how an answer can break, and what a caller may get then
     upstream     draws the pictures, and breaks answers as the prompt says
     callers      send every kind of request
+    returning    callers that lose patience and come back, as SDKs do and with an idempotency key
+    ledger       what became of every picture that was sold: no call is sold one twice
+    errors       what an error means
     connection   one caller's HTTP connection
     disruptions  kills, reloads, and an upstream that is down
     outcomes     whether the outcome of a call is explained

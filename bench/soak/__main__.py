@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import servers, soak
 from bench.processes import exit_on_sigterm, tree
 from bench.servers import Server
+from bench.soak.budget import SETTINGS, Budget
 from bench.soak.callers import TTL, WAYS, Caller, SharedState
 from bench.soak.disruptions import Disruptor
 from bench.soak.faults import HARMFUL
@@ -23,6 +24,7 @@ CALLERS = 24
 SPARED = (60.0, 0.2)  # seconds, or part of the time, after which nothing is reloaded and one worker is spared
 SETTLED = (120.0, 0.4)  # after which nothing may grow
 PAUSE = (10.0, 0.04)  # between two disruptions; twice as long once a worker is spared
+CONFIGURATION = str(Path(__file__).with_name("short_leases_gunicorn.conf.py"))
 SAMPLE_SECONDS = 1.0
 REPORT_SECONDS = 30.0
 SETTLE_SECONDS = 15  # within which everything that belongs to callers ends
@@ -34,6 +36,9 @@ MUST_HAPPEN = (
     "times without an upstream",
     "pictures fetched again after a disruption",
     "callers that hung up",
+    "callers that left for good",
+    "answers replayed to a key",
+    "promises taken up at the end",
 )
 
 
@@ -101,9 +106,10 @@ class Soak:
         found += [f"{name} ended without being killed" for name, pid in self.lasting() if not self.lasted(pid)]
         if self.most_overdue:
             found.append(f"{self.most_overdue} pictures were still there {SWEPT_AFTER} s after they expired")
+        found += self.left_behind()
+        found += self.shared.ledger.close(Caller(CALLERS, self.shared))
         counts = self.shared.tally.snapshot()
-        found += [f"the soak had no {what}" for what in MUST_HAPPEN if not counts[what]]
-        return found + self.left_behind()
+        return found + [f"the soak had no {what}" for what in MUST_HAPPEN if not counts[what]]
 
     def lasting(self) -> tuple[tuple[str, int], ...]:
         """The processes that must not end."""
@@ -157,17 +163,24 @@ def main() -> int:
     exit_on_sigterm()
     parser = argparse.ArgumentParser(prog="make soak", description=soak.__doc__)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--budget", action="store_true", help="callers have keys of ours, with a budget (ACCESS=keys)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="twinlens-soak-") as name, SoakUpstream() as upstream:
         folder = Path(name)
         settings = {"IMAGE_TTL_SECONDS": str(TTL), "UPSTREAM_TIMEOUT_SECONDS": "5"}
-        with servers.twinlens(folder, upstream, **settings) as server:  # type: ignore[arg-type]
+        settings["DATABASE_URL"] = f"sqlite:///{folder}/soak.sqlite3"
+        budget = Budget(settings["DATABASE_URL"]) if options.budget else None
+        settings |= SETTINGS if budget else {}
+        with servers.twinlens(folder, upstream, CONFIGURATION, **settings) as server:  # type: ignore[arg-type]
             run = Soak(server, upstream, folder, options.seconds)
             run.run()
             found = run.verdict()
+            found += budget.findings(upstream.sales) if budget else []
             errors = logged_errors(server.process, run.disruptor.killed)
         found += [f"the server logged: {line}" for line in errors[:10]]
     print("\n".join(f"{count:8}  {what}" for what, count in sorted(run.shared.tally.counts.items()) if count))
+    print(f"{upstream.sales:8}  pictures sold")
+    print("\n".join(f"{count:8}  {fate}" for fate, count in sorted(run.shared.ledger.fates.items())))
     print("\n".join(["", *map(str, run.changes()), "", *found, "SOAK: " + ("FAILED" if found else "passed")]))
     return 1 if found else 0
 

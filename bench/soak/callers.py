@@ -18,29 +18,22 @@ from typing import Any
 
 from bench.load import EDITS, GENERATIONS, JSON, MODEL, NATIVE
 from bench.pictures import edit_form, png
-from bench.soak.connection import TIMEOUT, BrokenOff, Connection, Received
+from bench.soak import returning
+from bench.soak.connection import BEARER, GOOGLE_KEY, TIMEOUT, BrokenOff, Connection, Received
+from bench.soak.errors import end_of, failure_of
 from bench.soak.faults import HARMFUL, Delivery, End
-from bench.soak.outcomes import UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
+from bench.soak.ledger import Ledger
+from bench.soak.outcomes import RETURNING, UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
 from bench.soak.upstream import BASE, SoakUpstream, picture_of, reply_to
 from tests.support.upstream_faults import NONE
 
 STREAM = f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse"
-KEY = "soak-key"
-BEARER = {"Authorization": f"Bearer {KEY}"}
+TAKES = 0.3  # seconds that a picture takes for a caller that leaves and comes back
 FAULTY, HANGS_UP = 0.1, 0.05  # of all calls
 TTL = 30  # seconds that pictures are stored
 MARGIN = 5  # seconds before a picture expires in which it is not fetched
 TRIES = 5
 
-ERRORS = {  # by status and code, or Google's reason
-    (502, "upstream_error"): End.BROKEN,
-    (504, "upstream_timeout"): End.LATE,
-    (429, "rate_limit_exceeded"): End.QUOTA,
-    (400, "moderation_blocked"): End.REFUSED,
-    (502, "UPSTREAM_BROKEN"): End.BROKEN,
-    (504, "UPSTREAM_TIMEOUT"): End.LATE,
-}
-CODES = {code: end for (_, code), end in ERRORS.items()}
 GET = Call("GET", Delivery.HELD)
 Answer = tuple[str, int, tuple[str, ...]]  # its end, the number of right pictures, the failures that it reports
 
@@ -93,6 +86,7 @@ class SharedState:
         self.tally = Tally()
         self.disruptions: list[Disruption] = []
         self.stored: deque[StoredPicture] = deque(maxlen=200)
+        self.ledger = Ledger(upstream, self.disruptions)
 
     def fetch(self, connection: Connection, path: str) -> bytes:
         """A stored picture. A transfer cut by a disruption is repeated. Raises Unexplained if there is no picture."""
@@ -139,7 +133,7 @@ class Caller:
                 break
             name = f"{self.number}-{turn}"
             if self.dice.random() < HANGS_UP:
-                self.hang_up(Call(f"left-{name}", Delivery.STREAMED))
+                self.hang_up(Call(f"left-{name}", Delivery.HELD))
             else:
                 self.call(name, self.dice.choice(WAYS))
         self.connection.close()
@@ -148,20 +142,28 @@ class Caller:
         """Make one call and count its outcome."""
         tally = self.shared.tally
         fault, hit = NONE, way.count
-        if self.dice.random() < FAULTY:
+        if way.is_returning:
+            name += f" takes={TAKES}"
+        elif self.dice.random() < FAULTY:
             fault, hit = self.dice.choice(HARMFUL), self.dice.randint(1, way.count)
         call = Call(f"{way.name}-{name}", way.delivery, fault, way.count, hit)
-        finding = ""
+        finding, began = "", time.monotonic()
+        outcome = Outcome(End.DROPPED, began, began)
         try:
             outcome = self.outcome_of(call, way)
             tally.count(f"{way.delivery}: {explain(call, outcome, self.shared.disruptions)}")
             tally.count(f"right answers to {way.name}", outcome.pictures)
             tally.count(f"calls with fault {fault}")
+        except returning.LeftForGood as left:
+            self.shared.ledger.promise(call, left.request, began)
+            tally.count("callers that left for good")
+            return
         except Unexplained as unexplained:
             finding = str(unexplained)
-        calls, account = self.shared.upstream.forget(call.prompt)
-        if calls > call.count:
-            finding += f" asked {calls} times upstream"
+        account = self.shared.upstream.forget(call.prompt)
+        finding += self.shared.ledger.enter(call, outcome, account.sold)
+        if account.calls > call.count and not way.is_returning:
+            finding += f" asked {account.calls} times upstream"
         if finding:
             disruption = self.shared.disruptions[-1] if self.shared.disruptions else "no disruption yet"
             tally.complain(f"{call.prompt}: {finding}; {account}, {disruption}")
@@ -187,7 +189,7 @@ class Caller:
 
     def passthrough(self, call: Call, path: str) -> Answer:
         body = json.dumps({"contents": [{"parts": [{"text": call.prompt}]}]}).encode()
-        received = self.connection.ask("POST", path, body, {**JSON, "x-goog-api-key": KEY})
+        received = self.connection.ask("POST", path, body, {**JSON, **GOOGLE_KEY})
         sent = reply_to(path, call.prompt)
         if received == Received(sent.status, sent.content_type, sent.promised):
             return End.UNCHANGED, 1, ()
@@ -249,7 +251,8 @@ class Caller:
 
     def compare(self, call: Call, pictures: Sequence[bytes], own: bytes = b"") -> None:
         """Raises Unexplained for a picture that was not drawn for the call, and for one that arrives twice."""
-        drawn = [hashlib.sha256(picture_of(call.prompt, number, own)).digest() for number in range(1, call.count + 1)]
+        most = max(call.count, self.shared.upstream.calls[call.prompt])
+        drawn = [hashlib.sha256(picture_of(call.prompt, number, own)).digest() for number in range(1, most + 1)]
         for picture in pictures:
             digest = hashlib.sha256(picture).digest()
             if digest not in drawn:
@@ -271,7 +274,7 @@ class Caller:
             time.sleep(0.02)
             if received:
                 connection.getresponse().read(received)
-        self.shared.upstream.forget(call.prompt)
+        self.shared.ledger.leave(call.prompt)
         self.shared.tally.count("callers that hung up")
 
 
@@ -284,32 +287,26 @@ class Way:
     delivery: Delivery
     count: int = 1
 
+    @property
+    def is_returning(self) -> bool:
+        """Whether its callers leave and come back."""
+        return self.delivery in RETURNING
+
 
 WAYS = (
     Way("native", Caller.native, Delivery.PASSTHROUGH),
     Way("native stream", Caller.native_stream, Delivery.PASSTHROUGH),
-    Way("b64_json", Caller.base64, Delivery.STREAMED),
-    Way("edit", Caller.edit, Delivery.STREAMED),
+    Way("b64_json", Caller.base64, Delivery.HELD),
+    Way("edit", Caller.edit, Delivery.HELD),
     Way("url", Caller.url, Delivery.HELD),
     Way("two", Caller.two, Delivery.HELD, 2),
     Way("two urls", Caller.two_urls, Delivery.HELD, 2),
     Way("two streamed", Caller.two_streamed, Delivery.HELD, 2),
+    Way("tries that are counted", returning.generation, Delivery.COUNTED),
+    Way("tries of an edit", returning.edit, Delivery.COUNTED),
+    Way("a key", returning.keyed, Delivery.KEYED),
+    Way("a key of the native surface", returning.keyed_native, Delivery.KEYED),
 )
-
-
-def end_of(received: Received) -> str:
-    """The end that an error means; its text if it is none that may occur."""
-    try:
-        error = json.loads(received.body)["error"]
-        word = error["code"] if "type" in error else error["details"][0]["reason"]
-    except (ValueError, LookupError, TypeError):
-        word = None
-    return ERRORS.get((received.status, word)) or f"{received.status} {received.content_type} {received.body[:200]!r}"
-
-
-def failure_of(error: Mapping[str, Any]) -> str:
-    """The end that a failure beside pictures means."""
-    return CODES.get(error["code"]) or str(error)
 
 
 def read_events(body: bytes) -> Iterator[dict[str, Any]]:

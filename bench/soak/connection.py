@@ -5,15 +5,24 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.soak.faults import End
 from bench.soak.outcomes import Outcome
 
+KEY = "soak-key"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+GOOGLE_KEY = {"x-goog-api-key": KEY}
 TIMEOUT = 30  # seconds; longer than the proxy waits for its upstream
 CALLS_PER_CONNECTION = 20
 NO_HEADERS: Mapping[str, str] = {}
 CLOSE = {"Connection": "close"}
+
+
+def use_key(key: str) -> None:
+    """All callers send this key from now on."""
+    BEARER["Authorization"] = f"Bearer {key}"
+    GOOGLE_KEY["x-goog-api-key"] = key
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,7 @@ class Received:
     status: int
     content_type: str
     body: bytes
+    may_repeat: bool = field(default=True, compare=False)  # as OpenAI's SDKs read it
 
 
 class BrokenOff(Exception):
@@ -36,8 +46,8 @@ class BrokenOff(Exception):
 class Connection:
     """A caller's connection: kept alive for some calls, or opened for each."""
 
-    def __init__(self, port: int, keeps: bool):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+    def __init__(self, port: int, keeps: bool, timeout: float = TIMEOUT):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self.keeps = keeps
         self.calls = 0
         self.last_asked = 0.0
@@ -54,7 +64,9 @@ class Connection:
             self.connection.request(method, path, body, {**headers, **({} if self.keeps else CLOSE)})
             response = self.connection.getresponse()
             end = End.CUT
-            received = Received(response.status, response.headers.get("content-type", ""), response.read())
+            may_repeat = response.headers.get("x-should-retry") != "false"
+            content_type = response.headers.get("content-type", "")
+            received = Received(response.status, content_type, response.read(), may_repeat)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             end = f"nothing for {TIMEOUT} s" if isinstance(error, TimeoutError) else end

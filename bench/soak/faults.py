@@ -17,6 +17,7 @@ class End(StrEnum):
     LATE = "an error: the upstream is too late"
     QUOTA = "an error: quota"
     REFUSED = "an error: refused"
+    UNKNOWN = "an error: the outcome is unknown"
     CUT = "cut off"  # in the body
     DROPPED = "dropped"  # before a status
 
@@ -25,48 +26,43 @@ class Delivery(StrEnum):
     """When an answer is sent, which decides whether a fault can still become an error."""
 
     HELD = "held"  # when it is complete
-    STREAMED = "streamed"  # from the start of the picture
     PASSTHROUGH = "passthrough"  # as it arrives
+    COUNTED = "to a caller that counts its tries"  # held, for a caller that leaves and comes back
+    KEYED = "to a key"  # the same for a caller with an idempotency key
 
 
 @dataclass(frozen=True)
 class Ends:
     """How a call may end, by delivery."""
 
-    held: frozenset[End]
-    streamed: frozenset[End]
-    passthrough: frozenset[End]
+    held: End
+    passthrough: End
 
     def of(self, delivery: Delivery) -> frozenset[End]:
         """How a call with this delivery may end."""
-        ends: frozenset[End] = getattr(self, delivery.value)
-        return ends
+        return frozenset((self.passthrough if delivery is Delivery.PASSTHROUGH else self.held,))
 
 
-def ends(held: End, streamed: End | tuple[End, ...], passthrough: End) -> Ends:
-    streamed_ends = frozenset(streamed if isinstance(streamed, tuple) else (streamed,))
-    return Ends(frozenset((held,)), streamed_ends, frozenset((passthrough,)))
-
-
-ENDS = {  # held, streamed, passthrough
-    NONE: ends(End.PICTURES, End.PICTURES, End.UNCHANGED),
-    "slow": ends(End.PICTURES, End.PICTURES, End.UNCHANGED),
-    "mislabelled": ends(End.PICTURES, End.PICTURES, End.UNCHANGED),
-    "quota": ends(End.QUOTA, End.QUOTA, End.UNCHANGED),
-    "html": ends(End.BROKEN, End.BROKEN, End.UNCHANGED),
-    "refusal": ends(End.REFUSED, End.REFUSED, End.UNCHANGED),
-    "empty": ends(End.BROKEN, End.BROKEN, End.UNCHANGED),
-    "not-a-picture": ends(End.BROKEN, End.BROKEN, End.UNCHANGED),
-    "truncated": ends(End.BROKEN, End.CUT, End.UNCHANGED),
-    "short-length": ends(End.BROKEN, End.CUT, End.UNCHANGED),
-    "broken-gzip": ends(End.BROKEN, (End.BROKEN, End.CUT), End.UNCHANGED),
-    "silence": ends(End.LATE, End.LATE, End.LATE),
-    "reset": ends(End.BROKEN, End.BROKEN, End.BROKEN),
-    "reset-after-head": ends(End.BROKEN, End.BROKEN, End.BROKEN),
-    "reset-in-picture": ends(End.BROKEN, End.CUT, End.CUT),
-    "cut": ends(End.BROKEN, End.CUT, End.CUT),
-    "stall": ends(End.LATE, End.CUT, End.CUT),
-    "drip": ends(End.LATE, End.CUT, End.CUT),
-    "broken-chunk": ends(End.BROKEN, End.CUT, End.CUT),
+ENDS = {  # held, passthrough
+    NONE: Ends(End.PICTURES, End.UNCHANGED),
+    "slow": Ends(End.PICTURES, End.UNCHANGED),
+    "mislabelled": Ends(End.PICTURES, End.UNCHANGED),
+    "quota": Ends(End.QUOTA, End.UNCHANGED),
+    "html": Ends(End.BROKEN, End.UNCHANGED),
+    "refusal": Ends(End.REFUSED, End.UNCHANGED),
+    "empty": Ends(End.BROKEN, End.UNCHANGED),
+    "not-a-picture": Ends(End.BROKEN, End.UNCHANGED),
+    "truncated": Ends(End.BROKEN, End.UNCHANGED),
+    "short-length": Ends(End.BROKEN, End.UNCHANGED),
+    "broken-gzip": Ends(End.BROKEN, End.UNCHANGED),
+    "silence": Ends(End.LATE, End.LATE),
+    "reset": Ends(End.BROKEN, End.BROKEN),
+    "reset-after-head": Ends(End.BROKEN, End.BROKEN),
+    "reset-in-picture": Ends(End.BROKEN, End.CUT),
+    "cut": Ends(End.BROKEN, End.CUT),
+    "stall": Ends(End.LATE, End.CUT),
+    "drip": Ends(End.LATE, End.CUT),
+    "broken-chunk": Ends(End.BROKEN, End.CUT),
 }
 HARMFUL = tuple(name for name in ENDS if name != NONE)
+SOLD = (NONE, "slow", "mislabelled")  # a whole picture is sent, which is what the upstream counts as a sale

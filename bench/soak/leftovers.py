@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import Process
+from proxy.limits import DATABASE_CONNECTIONS
 
 LISTEN, TIME_WAIT = "0A", "06"  # states of sockets without a call
-MORE_FILES = 4  # files of the metrics, opened with the first call
+MORE_FILES = 4 + 3 * DATABASE_CONNECTIONS  # of the metrics, and of SQLite's connections, opened with the first calls
 SWEPT_AFTER = 75  # seconds after a picture expires: the sweep runs once a minute
 TRACEBACK = re.compile(r"^Traceback .*\n(?:[ \t].*\n|\n)*.*", re.MULTILINE)
 SEVERE = re.compile(r"^.* \[?(?:ERROR|CRITICAL)\]? .*", re.MULTILINE)

@@ -46,11 +46,16 @@ class Outcome:
 PossibleEnds = Mapping[Delivery, frozenset[End]]
 
 # The ends that a disruption can lead to. A reload closes idle connections only: a call that has begun is answered.
-KILL: PossibleEnds = dict.fromkeys(Delivery, frozenset((End.CUT, End.DROPPED)))
-RELOAD: PossibleEnds = dict.fromkeys(Delivery, frozenset((End.DROPPED,)))
+# Who comes back gets its answer after all, unless nobody knows it any more: neither a key nor a count buys again then.
+RETURNING = (Delivery.COUNTED, Delivery.KEYED)
+KILL: PossibleEnds = {
+    **dict.fromkeys(Delivery, frozenset((End.CUT, End.DROPPED))),
+    **dict.fromkeys(RETURNING, frozenset((End.UNKNOWN,))),
+}
+RELOAD: PossibleEnds = {**dict.fromkeys(Delivery, frozenset((End.DROPPED,))), **dict.fromkeys(RETURNING, frozenset())}
 UPSTREAM_DOWN: PossibleEnds = {
-    **dict.fromkeys(Delivery, frozenset((End.CUT, End.BROKEN))),
-    Delivery.HELD: frozenset((End.BROKEN,)),
+    **dict.fromkeys(Delivery, frozenset((End.BROKEN,))),
+    Delivery.PASSTHROUGH: frozenset((End.CUT, End.BROKEN)),
 }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 from bench.pictures import google_answer, png
+from bench.soak.faults import SOLD
 from tests.support.upstream import Answer
 from tests.support.upstream_faults import FAULTS, NONE
 
@@ -51,6 +52,24 @@ def fault_of(prompt: str, number: int) -> str:
     return name if number <= int(hit) else NONE
 
 
+def seconds_of(prompt: str) -> float:
+    """How long the answer to a prompt that contains `takes=SECONDS` takes."""
+    return float(prompt.partition(" takes=")[2].partition(" ")[0] or QUICK)
+
+
+def is_closed_within(connection: socket.socket, seconds: float) -> bool:
+    """Waits, unless the other side hangs up."""
+    connection.settimeout(seconds)
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(None)
+
+
 @dataclass(frozen=True)
 class Request:
     """A request to the upstream."""
@@ -60,12 +79,27 @@ class Request:
     start_from: bytes
 
 
+@dataclass(frozen=True)
+class Account:
+    """The calls for one prompt, the pictures that were sold, and how long the last call took."""
+
+    calls: int
+    sold: int
+    took: float | None
+
+    def __str__(self) -> str:
+        took = "never answered" if self.took is None else f"answered after {self.took:.2f} s"
+        return f"upstream {self.calls} calls, {self.sold} sold, {took}"
+
+
 class SoakUpstream:
     """`with SoakUpstream() as upstream:` listens at `upstream.url`, a thread for each connection."""
 
     def __enter__(self) -> SoakUpstream:
         self.open: set[socket.socket] = set()
         self.calls: Counter[str] = Counter()  # by prompt
+        self.sold: Counter[str] = Counter()  # whole pictures, sent to somebody who is still there; by prompt
+        self.sales = 0  # all of them
         self.took: dict[str, float] = {}  # seconds, by prompt
         self.at_once = self.most_at_once = 0  # calls
         self.lock = threading.Lock()
@@ -93,11 +127,10 @@ class SoakUpstream:
         time.sleep(seconds)
         self.listen(self.port)
 
-    def forget(self, prompt: str) -> tuple[int, str]:
-        """How many calls there were for a prompt, and how long the last one took, in words."""
+    def forget(self, prompt: str) -> Account:
+        """What there was for a prompt."""
         with self.lock:
-            calls, took = self.calls.pop(prompt, 0), self.took.pop(prompt, None)
-        return calls, "it was never answered upstream" if took is None else f"upstream it took {took:.2f} s"
+            return Account(self.calls.pop(prompt, 0), self.sold.pop(prompt, 0), self.took.pop(prompt, None))
 
     def accept(self, listener: socket.socket) -> None:
         while True:
@@ -131,7 +164,12 @@ class SoakUpstream:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            time.sleep(QUICK)
+            if is_closed_within(connection, seconds_of(request.prompt)):
+                return False
+            if fault_of(request.prompt, number) in SOLD:
+                with self.lock:
+                    self.sold[request.prompt] += 1
+                    self.sales += 1
             reply = reply_to(request.path, request.prompt, number, request.start_from)
             wire = FAULTS[fault_of(request.prompt, number)].send(reply)
             for piece in wire.pieces:

@@ -43,6 +43,7 @@ ENVELOPES: Mapping[ErrorKind, tuple[int, str]] = {  # kind -> HTTP status, error
     ErrorKind.CONTENT_BLOCKED: (400, "INVALID_ARGUMENT"),
     ErrorKind.NO_IMAGE: (400, "INVALID_ARGUMENT"),
     ErrorKind.QUOTA_EXHAUSTED: (429, "RESOURCE_EXHAUSTED"),
+    ErrorKind.BUDGET_EXHAUSTED: (402, "RESOURCE_EXHAUSTED"),  # as Google's for used-up credit, which no SDK repeats
     ErrorKind.RATE_LIMITED: (429, "RESOURCE_EXHAUSTED"),
     ErrorKind.OVERLOADED: (503, "UNAVAILABLE"),
     ErrorKind.UPSTREAM_REJECTED: (400, "INVALID_ARGUMENT"),
@@ -218,6 +219,11 @@ def is_spent(message: str, details: list[dict[str, Any]]) -> bool:
         if PER_DAY.search(str(violation.get("quotaId", ""))) or str(violation.get("quotaValue")) == "0":
             return True
     return bool(LIMIT_ZERO.search(message) or SPENT.search(message))
+
+
+def is_out_of_credit(status: int, message: str) -> bool:
+    """Whether an error says that there is no money left, which concerns all models of a key."""
+    return status == HTTPStatus.PAYMENT_REQUIRED or bool(SPENT.search(message))
 
 
 def names_model(message: str, name: str) -> bool:

@@ -185,6 +185,7 @@ class AnswerReader:
             ErrorKind.CONTENT_BLOCKED if blocked_by else ErrorKind.NO_IMAGE,
             f"{message} {text[:LONGEST_TEXT]}".rstrip(),
             bought=Bought.YES,
+            usage=self.usage,
         )
 
 

@@ -61,10 +61,11 @@ class Content(JsonField):
 class AnsweredPicture(JsonField):
     """A member of `images`, which is an answer's way to have pictures."""
 
+    text = String(required=True, not_empty=True)
     wrapped = Object({"image_url": PictureUrl(required=True)})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
-        return value if isinstance(value, str) and value else self.wrapped.deserialize(value)
+        return (self.text if isinstance(value, str) else self.wrapped).deserialize(value)
 
 
 class Message(JsonField):

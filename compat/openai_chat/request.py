@@ -34,7 +34,6 @@ from compat.validation import (
     String,
     instance_of,
     invalid,
-    wrong_type,
 )
 
 IMAGE_OUTPUTS = ("images", "markdown")
@@ -62,8 +61,6 @@ class ToolChoice(JsonField):
     """Which tools are called: the model has none, so that a call cannot be demanded."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        if not isinstance(value, str | dict):
-            raise wrong_type("a string", value)
         if value not in ("auto", "none"):
             raise invalid(ErrorKind.INVALID_VALUE, "Invalid '{param}': this model draws, and calls no tools.")
         return str(value)
@@ -177,7 +174,7 @@ def wants_usage(checked: Mapping[str, Any]) -> bool:
 
 def read_conversation(conversation: Conversation, model: ServedModel, stored: StoredPictures) -> dict[str, Any]:
     """The fields of an ImageRequest that say what to draw: all turns, or the one request that they come to."""
-    if not conversation.turns:
+    if all(turn.by_model for turn in conversation.turns):
         raise ApiError(ErrorKind.MISSING_PARAMETER, "'messages' has neither words nor pictures of a user.", "messages")
     if not model.upstream.openai:
         turns = tuple(read_turn(turn, stored) for turn in conversation.turns)

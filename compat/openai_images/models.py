@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compat.formats import BY_MIME_TYPE, OUTPUTS, Pixels
-from compat.image_models import ServedModel
+from compat.image_models import ImageModel, ServedModel
 from compat.images import MOST_PICTURES
 from compat.input_images import MOST_IMAGES
 from compat.openai_images.request import LONGEST_PROMPT
@@ -29,6 +29,7 @@ def build_model(model: ServedModel) -> dict[str, Any]:
         "owned_by": upstream.owner,
         "shutdown_date": upstream.retires.isoformat() if upstream.retires else None,
         "upstream_model": model.upstream_name,
+        "architecture": build_architecture(upstream),
         "aspect_ratios": write_pixels(upstream.pixels),
         "image_sizes": {tier: write_pixels(pixels) for tier, pixels in upstream.tiers.items()},
         "output_formats": [known.name for known in OUTPUTS],
@@ -50,6 +51,17 @@ def build_model(model: ServedModel) -> dict[str, Any]:
             "image_output": upstream.prices.image_output,
         }
     return body
+
+
+def build_architecture(upstream: ImageModel) -> dict[str, Any]:
+    """What goes in and what comes out, as OpenRouter lists it (openapi.yaml of 2026-08-22): chat clients read it."""
+    inputs = ["text", "image"] if not upstream.openai or upstream.openai.edits else ["text"]
+    outputs = ["image"] if upstream.openai else ["text", "image"]
+    return {
+        "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
+        "input_modalities": inputs,
+        "output_modalities": outputs,
+    }
 
 
 def write_pixels(pixels: Mapping[str, Pixels]) -> dict[str, str]:

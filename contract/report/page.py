@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 STATES = ("fail", "unsupported", "skipped", "pass")
 WORDS = {"pass": "passed", "fail": "failed", "unsupported": "unsupported", "skipped": "skipped"}
 MARKS = {"pass": "✓", "fail": "✗", "unsupported": "∅", "skipped": "–", "absent": "·", "same": "=", "differs": "≠"}
-APIS = {"openai": "OpenAI's Images API", "gemini": "Google's Gemini API"}
+APIS = {"openai": "OpenAI's Images API", "chat": "OpenAI's chat completions", "gemini": "Google's Gemini API"}
 
 
 def report_page(record: Record) -> str:

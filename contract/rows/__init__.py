@@ -17,6 +17,8 @@ MODULES = (  # in the order in which the report shows them
     "openai_mistakes",
     "openai_repetition",
     "openai_situations",
+    "idempotency",
+    "openai_chat",
     "gemini_generate",
     "gemini_pictures",
     "gemini_streams",

@@ -57,12 +57,15 @@ def explanation(server: Server, answers: Sequence[FirstAnswer]) -> str:
 
 
 def first_requests(server: Server, only: str | None, prompt: str) -> list[tuple[str, object, str]]:
-    """URL, body and credential of a request on each API that is tested and offered."""
+    """URL, body and credential of a request on each API that is tested and offered; on chats if they alone are."""
     found: list[tuple[str, object, str]] = []
-    if only != "gemini" and not server.lacks("images/generations"):
-        body = {"model": server.model, "prompt": prompt}
+    if only in (None, "openai") and not server.lacks("images/generations"):
+        body: dict[str, object] = {"model": server.model, "prompt": prompt}
         found.append((f"{server.openai_url}/images/generations", body, "bearer"))
-    if only != "openai" and not server.lacks("generateContent"):
+    if only == "chat" and not server.lacks("chat/completions"):
+        body = {"model": server.model, "messages": [{"role": "user", "content": prompt}]}
+        found.append((f"{server.openai_url}/chat/completions", body, "bearer"))
+    if only in (None, "gemini") and not server.lacks("generateContent"):
         url = f"{server.gemini_root}/{server.gemini_version}/models/{server.model}:generateContent"
         found.append((url, {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}, "x-goog-api-key"))
     return found

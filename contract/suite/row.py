@@ -9,7 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-OPENAI, GEMINI = "openai", "gemini"
+OPENAI, CHAT, GEMINI = APIS = ("openai", "chat", "gemini")
 OPENAI_SDK, OPENAI_ASYNC = "openai", "openai async"
 GOOGLE_SDK, GOOGLE_ASYNC = "google-genai", "google-genai async"
 HTTP = "http"

@@ -23,7 +23,9 @@ OPENAI_OPERATIONS: Mapping[str, tuple[str, str]] = {
     "images/edits": ("POST", "/v1/images/edits"),
     "images/variations": ("POST", "/v1/images/variations"),
     "models": ("GET", "/v1/models"),
+    "chat/completions": ("POST", "/v1/chat/completions"),
     "v1beta/openai": ("POST", "/v1beta/openai/images/generations"),
+    "v1beta/openai/chat": ("POST", "/v1beta/openai/chat/completions"),
 }
 GEMINI_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
@@ -70,7 +72,7 @@ class Server:
     def probe(self, only: str | None) -> None:
         """Find out which operations exist, without asking for a picture. Raises requests.RequestException."""
         asked = dict(OPENAI_OPERATIONS) if only != "gemini" else {}
-        if only != "openai":
+        if only in (None, "gemini"):
             asked |= self._gemini_operations()
         with ThreadPoolExecutor(8) as pool:
             answers = pool.map(lambda operation: self._answer_if_missing(*operation), asked.values())

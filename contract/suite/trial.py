@@ -17,7 +17,7 @@ from requests import Response
 from contract.replay import Call
 from contract.suite.clients import SECONDS, counted_attempts
 from contract.suite.pictures import Picture, from_base64, read_picture
-from contract.suite.row import GOOGLE_ASYNC, OPENAI, OPENAI_ASYNC, Row
+from contract.suite.row import GEMINI, GOOGLE_ASYNC, OPENAI_ASYNC, Row
 from contract.suite.server import Server
 from contract.suite.summary import call_line, line, short_text
 
@@ -77,7 +77,7 @@ class Trial:
     @property
     def client(self) -> Any:
         """The row's client: OpenAI's, or Google's."""
-        if self.row.api == OPENAI:
+        if self.row.api != GEMINI:
             make: Callable[..., Any] = self.server.clients.openai
             if self.row.sdk == OPENAI_ASYNC:
                 make = self.server.clients.openai_async
@@ -140,7 +140,7 @@ class Trial:
         """Send a request without an SDK. The credential is `bearer`, `x-goog-api-key`, `key` (a query) or None."""
         self.requests.append(call_line(f"{verb} {path}", arguments))
         headers = {**self.server.headers(credential), **arguments.pop("headers", {})}
-        root = self.server.root if self.row.api == OPENAI else self.server.gemini_root
+        root = self.server.gemini_root if self.row.api == GEMINI else self.server.root
         if credential == "key":
             arguments["params"] = {**arguments.get("params", {}), "key": self.server.key}
         answer = requests.request(verb, root + path, headers=headers, timeout=SECONDS, **arguments)

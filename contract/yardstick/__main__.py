@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for gateway in GATEWAYS:
         if not options.page and options.only in (None, gateway.name):
             print(f"== {gateway.title}", flush=True)
-            results["gateways"][gateway.name] = tested(gateway)
+            stored = results["gateways"].get(gateway.name, {}).get("states", {}) if options.rows else {}
+            found = tested(gateway, options.rows)
+            results["gateways"][gateway.name] = {**found, "states": {**stored, **found["states"]}}
     if options.bench:
         results["bench"] = json.loads(options.bench.read_text(encoding="utf-8"))
     RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -41,6 +43,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m contract.yardstick", description=__doc__)
     parser.add_argument("--only", choices=[gateway.name for gateway in GATEWAYS], help="test this gateway only")
+    parser.add_argument(
+        "--rows",
+        default="",
+        metavar="PATTERNS",
+        help="test these rows only, as of the suite; the others keep their results",
+    )
     parser.add_argument("--page", action="store_true", help="write the page from the stored results")
     parser.add_argument(
         "--bench", type=Path, metavar="FILE", help="include the results of `python -m bench --json FILE`"
@@ -48,11 +56,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def tested(gateway: Gateway) -> dict[str, Any]:
+def tested(gateway: Gateway, rows: str) -> dict[str, Any]:
     """What is stored of a run: version, date, SDKs, and the state of each row."""
     with TemporaryDirectory() as name, running(gateway, installed(gateway)):
         command = [sys.executable, "-m", "contract", "--base-url", f"http://127.0.0.1:{PORT}", "--out", name]
-        command += ["--upstream-port", str(UPSTREAM_PORT)]
+        command += ["--upstream-port", str(UPSTREAM_PORT), "--rows", rows]
         if gateway.gemini_path:
             command += ["--gemini-base-url", f"http://127.0.0.1:{PORT}{gateway.gemini_path}"]
         environment = {**os.environ, "CONTRACT_API_KEY": gateway.key}

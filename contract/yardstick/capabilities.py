@@ -23,20 +23,27 @@ class Capability:
 
 
 OWN = "Promises of Twinlens alone"  # beyond both APIs; other gateways are not counted by them
-PICTURES, SIZES, EDITS, REFUSALS, MONEY, GOOGLE = (
+PICTURES, SIZES, EDITS, REFUSALS, MONEY, CHATS, GOOGLE = (
     "Pictures",
     "Sizes",
     "Edits",
     "Refusals and errors",
     "Limits and money",
+    "Chats",
     "Google's API",
 )
 CAPABILITIES: Sequence[Capability] = (
     Capability(
         OWN,
+        "a request that is sent again with its `Idempotency-Key` is not bought again",
+        ("openai: Idempotency keys", "gemini: Idempotency keys"),
+    ),
+    Capability(
+        OWN,
         "Google's options in `extra_body`, model names with a prefix, Google's path for OpenAI clients, `text`",
         ("openai: Google's extras", "*/*_with_a_prefix/*"),
     ),
+    Capability(OWN, "chats: pictures as Markdown, Google's path, models by what they draw", ("chat: Extras",)),
     Capability(
         OWN,
         "forms, keys and members that neither API promises",
@@ -128,6 +135,10 @@ CAPABILITIES: Sequence[Capability] = (
     Capability(EDITS, "forms and JSON as other clients send them", ("openai: Forms of other clients",)),
     Capability(EDITS, "variations", ("openai: Variations",)),
     Capability(EDITS, "input pictures on Google's API", ("gemini: Input pictures",)),
+    Capability(CHATS, "a chat draws: pictures in `message.images`, words beside them", ("chat: Drawing",)),
+    Capability(CHATS, "what was drawn is changed in the next turn, however a client sends it back", ("chat: Turns",)),
+    Capability(CHATS, "a stream has each picture whole, in a chunk of its own", ("chat: Streams",)),
+    Capability(CHATS, "refusals and errors are raised, and name their place", ("chat: Refusals and errors",)),
     Capability(
         GOOGLE,
         "Google's SDK gets what Google answers: pictures, refusals, errors",
@@ -137,7 +148,7 @@ CAPABILITIES: Sequence[Capability] = (
     Capability(GOOGLE, "clients other than Google's SDK", ("gemini: Other clients of Google's API",)),
     Capability(GOOGLE, "the list of models", ("gemini: Models",)),
 )
-SUBJECTS = (PICTURES, SIZES, EDITS, REFUSALS, MONEY, GOOGLE, OWN)
+SUBJECTS = (PICTURES, SIZES, EDITS, REFUSALS, MONEY, CHATS, GOOGLE, OWN)
 
 
 def by_capability(rows: Sequence[Row]) -> Mapping[Capability, list[Row]]:

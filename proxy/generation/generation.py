@@ -35,9 +35,10 @@ def generate(
         calls = target.language.write(image_request, target.model, silence is not None)
     except ApiError as error:
         raise target.explain(error) from None
+    ask = partial(target.ask, text_suffices="TEXT" in image_request.modalities)
     if len(calls) == 1 and silence is None:
-        return ask_alone(partial(target.ask, calls[0]), memory)
-    return ask_at_once([partial(target.ask, call) for call in calls], silence, memory)
+        return ask_alone(partial(ask, calls[0]), memory)
+    return ask_at_once([partial(ask, call) for call in calls], silence, memory)
 
 
 def ask_alone(ask: Ask, memory: SpoolMemory) -> Iterator[Event]:

@@ -22,7 +22,7 @@ class Language:
 
     dialect: Dialect  # whose field names the errors of `write`, `read` and `read_error` have
     write: Callable[[ImageRequest, ServedModel, bool], list[OutgoingRequest]]  # if the last is true, a call per picture
-    read: Callable[[Iterable[bytes], str], Iterator[Event]]
+    read: Callable[[Iterable[bytes], str, bool], Iterator[Event]]  # chunks, content type, whether words alone suffice
     read_error: Callable[[int, bytes, Mapping[str, str]], ApiError]  # status, body, headers
     find_usage: Callable[[bytes], Usage | None]  # in the last bytes of an answer
     delay_of: Callable[[bytes], float | None]  # seconds to wait, from the body of an error
@@ -52,11 +52,21 @@ def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bo
     return [request_writer.write_request(part, model, stream=server.streams) for part in parts]
 
 
+def read_gemini(chunks: Iterable[bytes], content_type: str, text_suffices: bool) -> Iterator[Event]:
+    """The events of an answer, which may be words alone where these suffice."""
+    return gemini_response.read_answer(chunks, content_type, text_suffices=text_suffices)
+
+
+def read_openai(chunks: Iterable[bytes], content_type: str, text_suffices: bool) -> Iterator[Event]:
+    """The events of an answer, which always has pictures."""
+    return response_reader.read_answer(chunks, content_type)
+
+
 LANGUAGES: Mapping[Api, Language] = {
     Api.GEMINI: Language(
         gemini_error.GEMINI,
         write_gemini,
-        gemini_response.read_answer,
+        read_gemini,
         gemini_error.parse_error,
         gemini_response.find_usage,
         gemini_error.retry_delay_of,
@@ -64,7 +74,7 @@ LANGUAGES: Mapping[Api, Language] = {
     Api.OPENAI: Language(
         openai_error.OPENAI,
         write_openai,
-        response_reader.read_answer,
+        read_openai,
         openai_error.parse_error,
         response_reader.find_usage,
         lambda _: None,  # it is in a header, which passes

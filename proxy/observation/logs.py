@@ -52,8 +52,10 @@ def fields_of(observation: Observation) -> dict[str, Any]:
         "input_tokens": usage.input_text_tokens + usage.input_image_tokens if usage else None,
         "output_tokens": usage.output_text_tokens + usage.output_image_tokens if usage else None,
         "cost": observation.cost,
+        "charged": observation.charged,
         observation.delivery or "bought": True if observation.delivery else None,
         "key": observation.key,
+        "key_name": observation.key_name,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

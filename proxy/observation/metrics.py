@@ -46,6 +46,29 @@ SAVED_USD = Counter("twinlens_saved_usd", "What those would have cost again, in 
 RECORDS = Gauge(
     "twinlens_purchase_records", "Purchases in the database, by state.", ["state"], multiprocess_mode="mostrecent"
 )
+KEY_REQUESTS = Counter("twinlens_key_requests", "Requests of a caller's key, by its name.", ["key", "status"])
+KEY_CHARGED = Counter("twinlens_key_charged_usd", "What a caller's key has paid, in USD.", ["key", "model"])
+KEY_BUDGET = Gauge(
+    "twinlens_key_budget_usd", "The budget of a caller's key, in USD.", ["key", "per"], multiprocess_mode="mostrecent"
+)
+KEY_SPENT = Gauge(
+    "twinlens_key_spent_usd",
+    "What a key with a budget has spent in its present period, in USD.",
+    ["key", "per"],
+    multiprocess_mode="mostrecent",
+)
+KEY_IN_FLIGHT = Gauge(
+    "twinlens_upstream_key_in_flight", "Calls with a key of GEMINI_API_KEYS.", ["key"], multiprocess_mode="livesum"
+)
+KEY_RESTS_UNTIL = Gauge(
+    "twinlens_upstream_key_rests_until_timestamp_seconds",
+    "Until when a key of GEMINI_API_KEYS is left alone, for a model or, without one, for all.",
+    ["key", "model"],
+    multiprocess_mode="livemax",
+)
+KEY_REFUSED = Counter(
+    "twinlens_upstream_key_refused", "Calls that a key of GEMINI_API_KEYS was refused for.", ["key", "status"]
+)
 UNKNOWN_USAGE = Counter("twinlens_unknown_usage", "Answers whose usage could not be read.", ["surface", "model"])
 BYTES_IN = Counter("twinlens_bytes_in", "Bytes of request bodies.", ["surface"])
 BYTES_OUT = Counter("twinlens_bytes_out", "Bytes of answers.", ["surface"])
@@ -111,6 +134,10 @@ def count(observation: Observation) -> None:
                 series(TOKENS, surface, model, direction, modality).inc(tokens)
     if observation.cost:
         series(COST, surface, model).inc(observation.cost)
+    if observation.key_name:
+        series(KEY_REQUESTS, observation.key_name, str(observation.status)).inc()
+        if observation.charged:
+            series(KEY_CHARGED, observation.key_name, model).inc(observation.charged)
 
 
 def note_store(size: tuple[int, int] | None) -> None:
@@ -124,6 +151,18 @@ def note_records(states: Mapping[str, int]) -> None:
     """Sets how many records of purchases there are in each state."""
     for state in ("running", "done", "unknown", "lost", "released"):
         RECORDS.labels(state).set(states.get(state, 0))
+
+
+def note_budget(key: str, per: str, budget: float, spent: float) -> None:
+    """Sets what a key may spend, and has spent, in USD."""
+    KEY_BUDGET.labels(key, per).set(budget)
+    KEY_SPENT.labels(key, per).set(spent)
+
+
+def note_resting_key(fingerprint: str, model: str, status: int, until: float) -> None:
+    """A key of the upstream was refused, and rests until then (seconds since 1970)."""
+    series(KEY_REFUSED, fingerprint, str(status)).inc()
+    KEY_RESTS_UNTIL.labels(fingerprint, model).set(until)
 
 
 def note_ready(troubles: Collection[str]) -> None:

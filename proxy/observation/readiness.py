@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from proxy.limits import PROBE_SECONDS, REACH_SECONDS, READINESS_SECONDS
 
-OPTIONAL = {"database"}  # what most requests do without
+OPTIONAL = frozenset({"database"})  # what most requests do without, unless callers have keys of ours
 
 
 class Probe:
@@ -47,8 +47,10 @@ class Readiness:
         check_store: Callable[[], None],
         upstreams: Collection[str],
         check_database: Callable[[], str | None] = lambda: None,
+        optional: Collection[str] = OPTIONAL,
     ):
         """`check_store` raises OSError; `upstreams` are base URLs, none where the sandbox may answer instead."""
+        self.optional = optional
         self.upstreams = upstreams
         self.probes = {"store": Probe(lambda: trouble_of(check_store)), "database": Probe(check_database)}
         self.checked_at = float("-inf")

@@ -10,6 +10,7 @@ from datetime import date
 from functools import lru_cache
 from urllib.parse import quote
 
+from compat.errors import ApiError
 from compat.image_models import Prices, ServedModel
 from compat.images import Event, Finish, ImageEnd, StoredImage, Usage
 from proxy.limits import TAIL
@@ -25,10 +26,11 @@ def model_header(name: str) -> dict[str, str]:
 
 @dataclass
 class UpstreamTimes:
-    """Seconds that one call waited for the upstream: until its first byte, and in total."""
+    """Seconds that one call waited for the upstream: until its first byte, and in total; and how it failed."""
 
     first_byte: float | None = None
     total: float | None = None
+    failure: ApiError | None = None
 
 
 @dataclass
@@ -42,8 +44,11 @@ class Observation:
     model: str | None = None
     upstream_model: str | None = None  # the one that is asked for, by its server's name
     prices: Prices | None = None
+    price_per_picture: float | None = None
     retires: date | None = None
     key: str | None = None  # the fingerprint of the key
+    key_name: str | None = None  # the name of a key of ours
+    charged: float | None = None  # USD that the key has paid in the end, an unknown outcome included
     started: float = field(default_factory=time.monotonic)
     first_byte: float | None = None  # seconds from the start
     status: int = 0
@@ -62,6 +67,7 @@ class Observation:
         self.model = model.name
         self.upstream_model = model.upstream_name
         self.prices = model.upstream.prices
+        self.price_per_picture = model.upstream.price_per_picture
         self.retires = model.upstream.retires
 
     def model_header(self) -> dict[str, str]:
@@ -109,8 +115,14 @@ class Observation:
 
     @property
     def cost(self) -> float | None:
-        """In USD; None unless both tokens and prices are known."""
-        return self.prices.cost(self.usage) if self.prices and self.usage else None
+        """In USD, with the tokens of answers that were refused; None unless both tokens and prices are known."""
+        if self.price_per_picture is not None:
+            return round(self.price_per_picture * self.pictures, 9) if self.pictures else None
+        usage = self.usage
+        for times in self.upstream:
+            if times.failure and times.failure.usage:
+                usage = usage + times.failure.usage if usage else times.failure.usage
+        return self.prices.cost(usage) if self.prices and usage else None
 
     def upstream_first_byte(self) -> float | None:
         """Seconds until the first answer of the upstream began."""

@@ -19,10 +19,8 @@ class HeldImage:
     def events(self) -> Iterator[Event]:
         """Its events again, once: its pieces are let go of afterwards."""
         yield self.start
-        for piece in self.data:
-            yield ImageData(piece)
+        yield from map(ImageData, self.data.drain())
         yield ImageEnd()
-        self.data.close()
 
 
 def hold_pictures(events: Iterable[Event], held: list[Event | HeldImage], memory: SpoolMemory) -> None:

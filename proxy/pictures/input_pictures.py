@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, ImageChops, ImageOps
 
 from compat.base64_stream import decode_whole, encode
+from compat.conversation import with_pictures
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_MIME_TYPE, BY_NAME, FORMATS, PictureFormat
 from compat.images import ImageRequest, InputImage
@@ -42,7 +43,13 @@ def prepare_inputs(image_request: ImageRequest, run_in_thread: Callable[..., Any
             "The server is busy with other pictures that have to be converted.",
             retry_after=OVERLOADED_RETRY_SECONDS,
         ) from None
-    return replace(image_request, input_images=images, mask=mask)
+    turns = with_pictures(image_request.turns, images)
+    return replace(image_request, input_images=images, mask=mask, turns=turns)
+
+
+def with_inputs_of(image_request: ImageRequest, prepared: ImageRequest) -> ImageRequest:
+    """The request with the input pictures of the same order, which were prepared for another model."""
+    return replace(image_request, input_images=prepared.input_images, mask=prepared.mask, turns=prepared.turns)
 
 
 def prepare(

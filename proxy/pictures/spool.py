@@ -72,12 +72,17 @@ class Spool:
             yield data
             offset, length = offset + len(data), length - len(data)
 
-    def __iter__(self) -> Iterator[bytes]:
-        """All pieces, also those that are appended while it is read."""
-        index = 0
-        while index < len(self.pieces):
-            yield from self.read(index)
-            index += 1
+    def drain(self) -> Iterator[bytes]:
+        """All pieces, each let go of as it is taken: whoever holds it next counts it again."""
+        for index, piece in enumerate(self.pieces):
+            if isinstance(piece, bytes):
+                self.pieces[index] = b""
+                self.memory.used -= len(piece)
+                self.in_memory -= len(piece)
+                yield piece
+            else:
+                yield from self.read(index)
+        self.close()
 
     def close(self) -> None:
         """Lets go of everything."""

@@ -54,6 +54,10 @@ class Picture:
     size: int = 0
     chunks: Iterable[bytes] = ()
 
+    def content(self) -> bytes:
+        """All its bytes. Raises OSError, and FileNotFoundError if it was deleted meanwhile."""
+        return self.path.read_bytes() if self.path else b"".join(self.chunks)
+
 
 class Store(Protocol):
     """Where pictures are stored."""

@@ -6,15 +6,19 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from compat.errors import ApiError, Bought
-from proxy.greenlets import Task, sleep
+from compat.errors import ApiError, Bought, ErrorKind
+from proxy.greenlets import Task, sleep, uninterrupted
 from proxy.limits import ABANDONED_SECONDS, KEPT_SECONDS, LOOK_SECONDS, RETRY_LOOK_SECONDS
-from proxy.purchases.call import Call
+from proxy.purchases.call import Call, running
 from proxy.purchases.keeping import Keeping
 from proxy.purchases.keyed_calls import micros
 from proxy.purchases.orders import Delivery, Order
 from proxy.state.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from proxy.purchases.records import Record  # which imports SQLAlchemy: only at its first use
 
 log = logging.getLogger("twinlens")
 
@@ -26,7 +30,10 @@ class Abandoned:
     call: Call
     order: Order
     id: str | None = None  # of its record; None where the database is away: then only this worker knows of it
-    taken: bool = False  # whether somebody has come for it
+    taken: bool = False  # whether somebody has come for it, and has not gone away again
+    runs_on: bool = False  # whether anybody ever came for it: then it runs to its end
+    is_watched: bool = False  # whether a greenlet waits for its end
+    is_kept: bool = False  # whether its answer is in the store
 
 
 class AbandonedCalls:
@@ -64,7 +71,7 @@ class AbandonedCalls:
             with suppress(ValueError):
                 self.here.remove(taken)
             if taken.id:
-                self.keeping.forget(taken.id)
+                Task(self.keeping.forget, taken.id)  # the caller does not wait for the database
 
     def leave(self, call: Call, order: Order, taken: Abandoned | None) -> None:
         """The caller went away before it had its answer: the call waits for its retry."""
@@ -74,15 +81,26 @@ class AbandonedCalls:
 
     def wait_for_retry(self, left: Abandoned) -> None:
         """Lets the call go on for ABANDONED_SECONDS, or to its end if somebody comes for it; then keeps its answer."""
-        self.record(left)
+        running.add(left)
+        try:
+            self.record(left)
+            if not left.is_watched:  # since an earlier caller left
+                left.is_watched = True
+                self.watch(left)
+                left.is_watched = False
+        finally:
+            running.discard(left)
+            if left.id and not left.is_watched:
+                self.keeping.leased.discard(left.id)
+
+    def watch(self, left: Abandoned) -> None:
         over = left.call.over
         over.wait(ABANDONED_SECONDS)
-        if not over.is_set() and not left.taken:
-            if self.is_wanted(left):
-                over.wait()  # another worker's caller waits for it
-            elif not left.taken:
-                self.here.remove(left)
-                left.call.stop()
+        if not over.is_set() and not left.runs_on and not self.is_wanted(left) and not left.runs_on:
+            self.here.remove(left)
+            left.call.stop()
+            return
+        over.wait()
         if not left.taken and left in self.here:
             self.keep(left)
 
@@ -103,7 +121,7 @@ class AbandonedCalls:
             self.keeping.forget(id)
         else:
             left.id = id
-            self.keeping.lease(id, left.call)
+            self.keeping.hold(id)
 
     def is_wanted(self, left: Abandoned) -> bool:
         """Whether a caller of another worker has taken the call; if nobody has, its record is gone now."""
@@ -118,11 +136,15 @@ class AbandonedCalls:
         id, call = left.id, left.call
         if id is None:
             if call.bought is not Bought.NO:
+                running.discard(left)  # a worker that stops would keep it for nobody
                 sleep(KEPT_SECONDS)
-        elif call.bought is not Bought.NO or self.is_wanted(left):
+        elif not left.is_kept and (call.bought is not Bought.NO or self.is_wanted(left)):
             answer, body = self.keeping.keep(call, left.order, KEPT_SECONDS)
             cost, records = micros(left.order.cost()), self.keeping.records
-            if not self.keeping.insist(lambda: records.keep(id, answer.status, answer.headers, body, cost)):
+            left.is_kept = bool(
+                self.keeping.insist(lambda: records.keep(id, answer.status, answer.headers, body, cost))
+            )
+            if not left.is_kept:
                 self.keeping.drop(body)
         with suppress(ValueError):
             self.here.remove(left)
@@ -149,26 +171,41 @@ class AbandonedCalls:
         """Takes an abandoned call of this worker, unless a caller of another worker was faster."""
         left.taken = True
         if left.id is not None:
-            id = left.id
-            left.taken = self.keeping.insist(lambda: self.keeping.records.take_by_id(id)) is not False
+            try:
+                left.taken = self.keeping.records.take_by_id(left.id)
+            except DatabaseUnavailable as error:
+                log.warning("an abandoned call is taken without its record: %s", error)
+        left.runs_on = left.runs_on or left.taken
         return left.taken
 
     def take_elsewhere(self, order: Order) -> Delivery | None:
         """Takes an abandoned call, or what was kept of one, by its record."""
+        records = self.keeping.records
+
+        def undo(taken: Record | None) -> None:
+            if taken:
+                self.put_back(taken.id)
+
         try:
-            record = self.keeping.records.take(order.scope, order.fingerprint)
+            record = uninterrupted(lambda: records.take(order.scope, order.fingerprint), undo)
         except DatabaseUnavailable:
             return None
         if record is None:
             return None
         for left in self.here:
             if left.id == record.id:
-                left.taken = True
+                left.taken = left.runs_on = True
                 return self.follow(left.call, order, left)
         try:
             return self.keeping.wait_for(record.id, order)
-        except ApiError:
+        except ApiError as error:
+            if error.kind is ErrorKind.STATE_UNAVAILABLE:
+                self.put_back(record.id)
             raise
         except BaseException:  # the caller went away again
-            self.keeping.insist(lambda: self.keeping.records.put_back(record.id))
+            self.put_back(record.id)
             raise
+
+    def put_back(self, id: str) -> None:
+        """The next retry may take it."""
+        Task(self.keeping.insist, lambda: self.keeping.records.put_back(id))

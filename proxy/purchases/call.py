@@ -28,7 +28,7 @@ class Made:
     bought: Bought = Bought.YES
 
 
-running: set[Call] = set()  # of this worker: it does not stop before they are over
+running: set[object] = set()  # calls, and those who wait to keep their answers: before, no worker stops
 
 
 class Call:

@@ -59,8 +59,12 @@ class Keeping:
 
     def lease(self, id: str, call: Call) -> None:
         """From now on the lease of the call's record is renewed, until the call is over and recorded."""
-        self.leased.add(id)
+        self.hold(id)
         call.when_over(lambda: self.leased.discard(id))
+
+    def hold(self, id: str) -> None:
+        """From now on the lease of a record is renewed, as long as its id is among the leased."""
+        self.leased.add(id)
         if self.heart is None:
             self.heart = Task(self.beat)
 
@@ -68,7 +72,7 @@ class Keeping:
         while self.leased:
             sleep(HEARTBEAT_SECONDS)
             try:
-                self.records.renew()
+                self.records.renew(self.leased)
             except DatabaseUnavailable as error:
                 log.warning("leases of running purchases cannot be renewed: %s", error)
         self.heart = None
@@ -146,7 +150,9 @@ class Keeping:
         try:
             return self.records.find(id)
         except DatabaseUnavailable as error:
-            raise unavailable(f"The answer to this request cannot be read now: {error}") from None
+            raise unavailable(
+                f"The answer to this request cannot be read now: {error} It is not bought again."
+            ) from None
 
     def replay(self, record: Record, order: Order, how: str) -> Delivery:
         """A kept answer, byte for byte; one to a caller without a key is handed out once."""
@@ -154,16 +160,16 @@ class Keeping:
             chunks = self.bodies.read_kept(record.body) if record.body else None
         except OSError as error:
             log.warning("a kept answer cannot be read: %s", error.strerror)
-            raise unavailable("The kept answer to this request cannot be read now.") from None
+            raise unavailable("The kept answer to this request cannot be read now. It is not bought again.") from None
         if chunks is None or record.status is None or record.headers is None:
             raise order.not_kept()
         saved = record.cost_micros / 1_000_000 if record.cost_micros else None
 
         def close(is_whole: bool) -> None:
-            if is_whole and not order.key:
-                self.forget(record.id)
+            if not order.key and is_whole:
+                Task(self.forget, record.id)  # the caller does not wait for the database
             elif not order.key:
-                self.insist(lambda: self.records.put_back(record.id))
+                Task(self.insist, lambda: self.records.put_back(record.id))
 
         return Delivery(record.status, record.headers, chunks, how=how, saved=lambda: saved, on_close=close)
 
@@ -174,4 +180,4 @@ class Keeping:
 
 def unavailable(message: str) -> ApiError:
     """The database or the store cannot be used, and the request needs it: it buys nothing."""
-    return ApiError(ErrorKind.STATE_UNAVAILABLE, f"{message} Nothing was bought.", bought=Bought.NO)
+    return ApiError(ErrorKind.STATE_UNAVAILABLE, message, bought=Bought.NO)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from compat.errors import ApiError, Bought, ErrorKind
+from proxy.greenlets import uninterrupted
 from proxy.pictures.spool import SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.keeping import Keeping, unavailable
 from proxy.purchases.orders import Delivery, Order
 from proxy.state.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from proxy.purchases.records import Record  # which imports SQLAlchemy: only at its first use
 
 REUSED = (
     "This Idempotency-Key was used for another request before. Send that request again unchanged, or use a new key."
@@ -27,22 +32,29 @@ class KeyedCalls:
 
     def buy(self, order: Order, make: Callable[[], Made]) -> Delivery:
         """Claims the key and buys, or gives what the first request with the key gets."""
-        assert order.key
         try:
-            is_first, record = self.keeping.records.claim(order.scope, order.key, order.fingerprint)
+            call, record = uninterrupted(lambda: self.claim(order, make))
         except DatabaseUnavailable as error:
-            raise unavailable(f"An Idempotency-Key cannot be used now: {error}") from None
-        if is_first:
-            call = Call(make, self.memory, partial(self.end, record.id, order))
+            raise unavailable(f"An Idempotency-Key cannot be used now: {error} Nothing was bought.") from None
+        if call:
             order.started(call)
-            self.running[record.id] = call
-            self.keeping.lease(record.id, call)
             return self.follow(call, order)
         if record.fingerprint != order.fingerprint:
             raise ApiError(ErrorKind.IDEMPOTENCY_KEY_REUSED, REUSED, param="Idempotency-Key")
         if call_here := self.running.get(record.id):
             return self.follow(call_here, order, "replayed" if call_here.over.is_set() else "joined")
         return self.keeping.wait_for(record.id, order)
+
+    def claim(self, order: Order, make: Callable[[], Made]) -> tuple[Call | None, Record]:
+        """The record of the key, and the call if it is begun here. Raises DatabaseUnavailable."""
+        assert order.key
+        is_first, record = self.keeping.records.claim(order.scope, order.key, order.fingerprint)
+        if not is_first:
+            return None, record
+        call = Call(make, self.memory, partial(self.end, record.id, order))
+        self.running[record.id] = call
+        self.keeping.lease(record.id, call)
+        return call, record
 
     def follow(self, call: Call, order: Order, how: str | None = None) -> Delivery:
         """The call's answer, as soon as it can be sent."""

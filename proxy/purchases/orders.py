@@ -70,7 +70,7 @@ class Delivery:
     ):
         """`how` is `joined` or `replayed`, None for the caller that bought; `saved` gives the USD not spent again.
 
-        `on_close` hears whether all of the body was taken.
+        `on_close` hears whether the caller has all of the body, as far as can be known.
         """
         self.status = status
         self.headers = headers
@@ -85,8 +85,8 @@ class Delivery:
         yield from chunks
         self.is_whole = True
 
-    def close(self) -> None:
-        """The response is over."""
+    def close(self, has_arrived: bool = True) -> None:
+        """The response is over. `has_arrived` is false if the caller refused what was sent."""
         on_close, self.on_close = self.on_close, None
         if on_close:
-            on_close(self.is_whole)
+            on_close(self.is_whole and has_arrived)

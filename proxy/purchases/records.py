@@ -1,19 +1,20 @@
 """The records of purchases in the database: who claims one, who joins it, what is kept of it.
 
-Every function is one short transaction. A record is `running` while its owner, a worker, renews its lease; `done` when
-its answer is kept; `unknown` when its owner is gone and nobody can say whether a picture was bought; `lost` when its
-answer could not be kept; `released` when nothing was bought and only those who waited may read the answer.
+Every function is one short transaction, of which a claim alone has to survive a power cut: without it its key would buy
+again. A record is `running` while its owner, a worker, renews its lease; `done` when its answer is kept; `unknown` when
+its owner is gone and nobody can say whether a picture was bought; `lost` when its answer could not be kept; `released`
+when nothing was bought and only those who waited may read the answer.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from compat.errors import Bought
 from proxy.limits import KEPT_SECONDS, LEASE_SECONDS
@@ -21,6 +22,7 @@ from proxy.state.database import Database
 from proxy.state.tables import purchases as table
 
 RUNNING, DONE, UNKNOWN, LOST, RELEASED = "running", "done", "unknown", "lost", "released"
+PUT_BACK = -1  # in the place of the number of callers that have joined
 
 
 @dataclass(frozen=True)
@@ -46,30 +48,56 @@ class Records:
         self.database = database
         self.owner = owner
         self.keep_seconds = keep_seconds
+        # The two statements of each keyed call are built once, which costs as much as running them.
+        now = database.now()
+        self.claiming = (
+            database.insert(table)
+            .values(
+                id=bindparam("new_id"),
+                scope=bindparam("new_scope"),
+                idempotency_key=bindparam("new_key"),
+                fingerprint=bindparam("new_fingerprint"),
+                state=RUNNING,
+                owner=owner,
+                lease_until=now + LEASE_SECONDS,
+                joined=0,
+                created_at=now,
+                expires_at=now + keep_seconds,
+            )
+            .on_conflict_do_nothing()
+            .returning(table.c.id)  # psycopg does not count rows here
+        )
+        self.finishing = (
+            table.update()
+            .where(table.c.id == bindparam("its_id"))
+            .values(
+                state=bindparam("new_state"),
+                status=bindparam("new_status"),
+                headers=bindparam("new_headers"),
+                body=bindparam("new_body"),
+                bought=bindparam("new_bought"),
+                cost_micros=bindparam("new_cost"),
+                expires_at=now + keep_seconds,
+            )
+        )
 
     def claim(self, scope: str, key: str, fingerprint: str) -> tuple[bool, Record]:
         """The record of an idempotency key, and whether it was made now, for the caller of this function to buy.
 
         Raises DatabaseUnavailable.
         """
-        now, id = self.database.now(), secrets.token_hex(16)
+        ours = Record(secrets.token_hex(16), RUNNING, self.owner, fingerprint, True)
+        values = {"new_id": ours.id, "new_scope": scope, "new_key": key, "new_fingerprint": fingerprint}
         with self.database.write() as connection:
-            insert = self.database.insert(table).values(
-                id=id,
-                scope=scope,
-                idempotency_key=key,
-                fingerprint=fingerprint,
-                state=RUNNING,
-                owner=self.owner,
-                lease_until=now + LEASE_SECONDS,
-                joined=0,
-                created_at=now,
-                expires_at=now + self.keep_seconds,
-            )
-            if connection.execute(insert.on_conflict_do_nothing().returning(table.c.id)).scalar():
-                return True, Record(id, RUNNING, self.owner, fingerprint, True)
-            row = self.select(connection, (table.c.scope == scope) & (table.c.idempotency_key == key))
-            assert row  # the insert met it in this very transaction
+            if connection.execute(self.claiming, values).scalar():
+                return True, ours
+            of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
+            # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
+            expired = table.delete().where(of_key, table.c.state != RUNNING, table.c.expires_at < self.database.now())
+            if connection.execute(expired).rowcount and connection.execute(self.claiming, values).scalar():
+                return True, ours
+            row = self.select(connection, of_key)
+            assert row  # an insert met it in this very transaction
             if row.state == RUNNING and not row.is_alive:
                 self.update(connection, row.id, state=UNKNOWN)
                 return False, Record(row.id, UNKNOWN, row.owner, row.fingerprint, False)
@@ -80,7 +108,7 @@ class Records:
     def abandon(self, scope: str, fingerprint: str) -> str:
         """Records a running call whose caller went away, and returns its id. Raises DatabaseUnavailable."""
         now, id = self.database.now(), secrets.token_hex(16)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(
                 table.insert().values(
                     id=id,
@@ -102,15 +130,14 @@ class Records:
             (table.c.scope == scope)
             & (table.c.fingerprint == fingerprint)
             & table.c.idempotency_key.is_(None)
-            & (table.c.joined == 0)
-            & table.c.state.in_((RUNNING, DONE))
-            & (table.c.expires_at > self.database.now())
+            & (table.c.joined <= 0)
+            & ((table.c.state == RUNNING) | ((table.c.state == DONE) & (table.c.expires_at > self.database.now())))
         )
         oldest = select(table.c.id).where(free).order_by(table.c.created_at).limit(1)
         with self.database.read() as connection:
             if connection.execute(oldest).first() is None:
                 return None
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             # The condition stands outside the subquery again: without it PostgreSQL lets two take the same row.
             taken = table.update().where(table.c.id == oldest.scalar_subquery(), free).values(joined=1)
             id = connection.execute(taken.returning(table.c.id)).scalar()
@@ -118,21 +145,21 @@ class Records:
 
     def take_by_id(self, id: str) -> bool:
         """Takes an abandoned call of this worker; False if another worker's caller was faster."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return bool(
                 connection.execute(
-                    table.update().where(table.c.id == id, table.c.joined == 0).values(joined=1)
+                    table.update().where(table.c.id == id, table.c.joined <= 0).values(joined=1)
                 ).rowcount
             )
 
     def put_back(self, id: str) -> None:
-        """The caller that had taken the call went away too."""
-        with self.database.write() as connection:
-            self.update(connection, id, joined=0)
+        """The caller that had taken the call went away too: another may take it, and nobody gives it up."""
+        with self.database.write(relaxed=True) as connection:
+            self.update(connection, id, joined=PUT_BACK)
 
     def give_up(self, id: str) -> bool:
-        """Deletes the record of an abandoned call unless somebody has taken it; whether it was deleted."""
-        with self.database.write() as connection:
+        """Deletes the record of an abandoned call unless somebody has ever taken it; whether it was deleted."""
+        with self.database.write(relaxed=True) as connection:
             return bool(connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount)
 
     def finish(
@@ -145,22 +172,21 @@ class Records:
         cost_micros: int | None,
     ) -> None:
         """Records the kept answer of a keyed call."""
-        with self.database.write() as connection:
-            self.update(
-                connection,
-                id,
-                state=DONE if body is not None else LOST,
-                status=status,
-                headers=json.dumps(dict(headers)),
-                body=body,
-                bought=bought.value,
-                cost_micros=cost_micros,
-                expires_at=self.database.now() + self.keep_seconds,
-            )
+        values = {
+            "its_id": id,
+            "new_state": DONE if body is not None else LOST,
+            "new_status": status,
+            "new_headers": json.dumps(dict(headers)),
+            "new_body": body,
+            "new_bought": bought.value,
+            "new_cost": cost_micros,
+        }
+        with self.database.write(relaxed=True) as connection:
+            connection.execute(self.finishing, values)
 
     def release(self, id: str, status: int, headers: Mapping[str, str], body: str | None) -> None:
         """Nothing was bought: the key is free again, and those who waited elsewhere may read the answer for a while."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             if connection.execute(table.delete().where(table.c.id == id, table.c.joined == 0)).rowcount:
                 return
             self.update(
@@ -176,7 +202,7 @@ class Records:
 
     def keep(self, id: str, status: int, headers: Mapping[str, str], body: str | None, cost_micros: int | None) -> bool:
         """Records the answer of an abandoned call, to be handed out once within KEPT_SECONDS; False if it is gone."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             return self.update(
                 connection,
                 id,
@@ -195,16 +221,16 @@ class Records:
 
     def delete(self, id: str) -> str | None:
         """Deletes the record of an answer that was handed out, and returns the name of its body."""
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             body: str | None = connection.execute(
                 table.delete().where(table.c.id == id).returning(table.c.body)
             ).scalar()
             return body
 
-    def renew(self) -> None:
-        """Renews the leases of all running calls of this worker."""
-        mine = (table.c.owner == self.owner) & (table.c.state == RUNNING)
-        with self.database.write() as connection:
+    def renew(self, ids: Collection[str]) -> None:
+        """Renews the leases of calls that run in this worker. One whose end could not be recorded is not among them."""
+        mine = table.c.id.in_(ids) & (table.c.state == RUNNING)
+        with self.database.write(relaxed=True) as connection:
             connection.execute(table.update().where(mine).values(lease_until=self.database.now() + LEASE_SECONDS))
 
     def sweep(self) -> list[str]:
@@ -212,7 +238,7 @@ class Records:
         now = self.database.now()
         dead = (table.c.state == RUNNING) & (table.c.lease_until < now)
         keyed = table.c.idempotency_key.is_not(None)
-        with self.database.write() as connection:
+        with self.database.write(relaxed=True) as connection:
             connection.execute(
                 table.update()
                 .where(dead, keyed)
@@ -226,7 +252,7 @@ class Records:
     def count(self) -> dict[str, int]:
         """How many records there are in each state."""
         with self.database.read() as connection:
-            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples()
+            rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
             return dict(rows.all())
 
     def select(self, connection: Connection, condition: Any) -> Record | None:

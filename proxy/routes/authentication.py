@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import g, request
 
 from compat.errors import ApiError, ErrorKind
 from proxy.caller import identify
 from proxy.routes import the_caller, the_observation, the_service
+
+NO_KEY_OF_OURS = (
+    "You didn't provide an API key. Give the key that this service's operator handed out: in an Authorization header "
+    "(Authorization: Bearer YOUR_KEY), or as x-goog-api-key."
+)
 
 
 def identify_caller() -> None:
@@ -15,8 +22,15 @@ def identify_caller() -> None:
 
 
 def require_key() -> None:
-    """Before a request that needs a key: raises MISSING_KEY without one."""
-    caller = the_caller()
+    """Before a request that needs a key: raises MISSING_KEY without one, and INVALID_KEY if it has to be ours.
+
+    Nothing else needs to know whose key it is: pages and metrics do without the look-up.
+    """
+    caller, access = the_caller(), the_service().access
     if not caller.key:
-        raise ApiError(ErrorKind.MISSING_KEY, caller.dialect.missing_key)
-    the_observation().key = caller.fingerprint
+        raise ApiError(ErrorKind.MISSING_KEY, NO_KEY_OF_OURS if access else caller.dialect.missing_key)
+    observation = the_observation()
+    observation.key = caller.fingerprint
+    if access and (key := access.recognize(caller)):
+        g.caller = replace(caller, access=key)
+        observation.key_name = key.name

@@ -10,13 +10,16 @@ from urllib.parse import unquote_plus
 from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
+from proxy.access.estimates import Expected
+from proxy.access.payments import Payment
+from proxy.greenlets import was_refused
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
 from proxy.purchases.orders import Order
 from proxy.routes import the_caller, the_observation, the_service
 from proxy.routes.errors import render_error
-from proxy.routes.flow import flow
+from proxy.routes.flow import close, flow
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # as long as Stripe's; visible ASCII
 QUERY_CREDENTIALS = ("key", "access_token", "oauth_token")  # that Google reads from a query
@@ -33,20 +36,28 @@ def remember_content(*parts: bytes) -> None:
         g.fingerprint = fingerprint(request.method, request.path, query, parts)
 
 
-def buy(make: Callable[[], Made]) -> Response:
+def buy(make: Callable[[], Made], expect: Callable[[], Expected]) -> Response:
     """The answer to the current request, whose content is remembered. `make` asks the upstream without its context.
 
+    `expect` says what the request asks for; it is only called if a key of ours has to pay.
     A caller with an idempotency key, or with an SDK that counts its tries, may leave and come back. The answer to any
     other is made here, and its making ends when the caller leaves.
     """
     key, retry_count = idempotency_key(), sdk_retry_count()
+    make = paid(make, expect)
     if key is None and retry_count is None:
         made = make()
         chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
-        return flow(chunks, made.headers, made.status)
+        try:
+            response = flow(chunks, made.headers, made.status)
+        except BaseException:
+            close(made.chunks)
+            raise
+        response.call_on_close(partial(close, made.chunks))
+        return response
     caller, observation = the_caller(), the_observation()
     order = Order(
-        scope=hashed(caller.key),
+        scope=caller.access.id if caller.access else hashed(caller.key),
         fingerprint=g.fingerprint,
         render=partial(render_error, dialect=caller.dialect),
         cost=lambda: observation.cost,
@@ -65,8 +76,17 @@ def buy(make: Callable[[], Made]) -> Response:
     except BaseException:
         delivery.close()
         raise
-    response.call_on_close(delivery.close)
+    connection = request.environ.get("gunicorn.socket")
+    response.call_on_close(lambda: delivery.close(connection is None or not was_refused(connection)))
     return response
+
+
+def paid(make: Callable[[], Made], expect: Callable[[], Expected]) -> Callable[[], Made]:
+    """The same call, paid for by the current request's key if that is one of ours. Raises what `Payments.paid` does."""
+    access, key = the_service().access, the_caller().access
+    if not access or not key:
+        return make
+    return access.payments.paid(Payment(key, expect(), the_observation()), make)
 
 
 def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
@@ -74,8 +94,7 @@ def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
     spool = Spool(memory)
     for chunk in chunks:
         spool.append(chunk)
-    yield from spool
-    spool.close()
+    yield from spool.drain()
 
 
 def idempotency_key() -> str | None:

@@ -25,6 +25,7 @@ from compat.gemini_content.response_writer import (
 from compat.ignored_names import names_for_header
 from compat.image_models import Api, ServedModel
 from compat.openai_images.request_writer import unsupported_fields
+from proxy.access.estimates import Expected, expected_of, expected_of_content
 from proxy.generation.generation import generate
 from proxy.generation.target import Target
 from proxy.pictures.input_pictures import prepare_inputs
@@ -68,10 +69,14 @@ def call_model(target: str, version: str | None = None) -> Response:
     remember_content(body)
     content = parse_json(body)
     check_request(method, content)
-    return translate(method, content, model) if model.upstream.api is Api.OPENAI else pass_request(method, body, model)
+    if model.upstream.api is Api.OPENAI:
+        return translate(method, content, model)
+    if method == COUNT:
+        return pass_request(method, body, model, lambda: Expected(model, pictures=0))
+    return pass_request(method, body, model, lambda: expected_of_content(content, len(body), model))
 
 
-def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
+def pass_request(method: str, body: bytes, model: ServedModel, expect: Callable[[], Expected]) -> Response:
     """Google's answer to a request that goes up as it came."""
     service, observation, caller = the_service(), the_observation(), the_caller()
     target = the_target(model)
@@ -80,8 +85,7 @@ def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
 
     def ask(one: Target) -> UpstreamAnswer:
         path = f"models/{one.model.upstream_name}:{method}"
-        times = one.new_times()
-        return one.upstream.call(path, body, one.key, query=query, headers=headers, decode=False, times=times)
+        return one.call(path, body, query=query, headers=headers, decode=False)
 
     def make() -> Made:
         # Counting may be what a model cannot do: that says nothing of its drawing.
@@ -90,7 +94,7 @@ def pass_request(method: str, body: bytes, model: ServedModel) -> Response:
         observation.note_model(asked.model)
         return pass_answer(answer, asked, observation)
 
-    return buy(make)
+    return buy(make, expect)
 
 
 def translate(method: str, content: dict[str, Any], model: ServedModel) -> Response:
@@ -124,7 +128,7 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
             observation.error = error.kind.name.lower()
             return Made(200, headers, iter([frame(refusal, framing)]), bought=error.bought)
 
-    return buy(make)
+    return buy(make, lambda: expected_of(image_request, model))
 
 
 def framing_of(method: str) -> tuple[Framing, Callable[..., Iterator[bytes]]]:

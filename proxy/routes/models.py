@@ -22,7 +22,7 @@ PAGING: Mapping[Dialect, tuple[str, ...]] = {OPENAI: (), GEMINI: ("pageSize", "p
 T_route = TypeVar("T_route", bound=Callable[..., Response])
 
 blueprint = Blueprint("models", __name__)
-blueprint.before_request(require_key)  # which is not checked: no call goes to an upstream
+blueprint.before_request(require_key)  # one of Google's is not checked: no call goes to an upstream
 
 
 FOLDERS = ("/v1", "/v1beta", "/v1beta/openai", "/v1alpha", "/openai", "/openai/v1")
@@ -41,10 +41,13 @@ def at(path: str) -> Callable[[T_route], T_route]:
 
 @at("/models")
 def list_models() -> Response:
-    """All of them. Google's list comes in pages."""
-    dialect = dialect_of_list()
+    """All that the caller's key may use. Google's list comes in pages."""
+    dialect, access = dialect_of_list(), the_caller().access
     page = (request.args.get(name) for name in PAGING[dialect])
-    return jsonify(WRITERS[dialect].build_models(the_catalogue().models(), *page))
+    models = the_catalogue().models()
+    if access and access.models is not None:
+        models = [model for model in models if model.name in access.models]
+    return jsonify(WRITERS[dialect].build_models(models, *page))
 
 
 @at("/models/<model_name:name>")

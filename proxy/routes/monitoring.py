@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from proxy.observation import metrics
-from proxy.observation.readiness import OPTIONAL
 from proxy.routes import the_service
 
 blueprint = Blueprint("monitoring", __name__)
@@ -20,9 +19,10 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Whether pictures can be made now: 503 names what is missing, and 200 what only some requests need."""
-    troubles = the_service().readiness.troubles()
+    readiness = the_service().readiness
+    troubles = readiness.troubles()
     metrics.note_ready(troubles)
-    is_ready = troubles.keys() <= OPTIONAL
+    is_ready = troubles.keys() <= set(readiness.optional)
     response = jsonify({"status": ("degraded" if troubles else "ok") if is_ready else "not ready", **troubles})
     response.status_code = 200 if is_ready else 503
     return response

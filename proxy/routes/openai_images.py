@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, request
 
 from compat.errors import ApiError, ErrorKind
-from compat.gemini_content.request import sent_aspect_ratio
 from compat.image_models import ModelCatalogue, ServedModel
 from compat.openai_images.form import Form
 from compat.openai_images.request import (
@@ -21,14 +19,16 @@ from compat.openai_images.request import (
     parse_variation_form,
 )
 from compat.openai_images.response import write_answer, write_event_stream
+from proxy.access.estimates import expected_of
 from proxy.generation.generation import generate
 from proxy.greenlets import run_in_thread
 from proxy.limits import SILENCE_SECONDS
-from proxy.pictures.input_pictures import prepare_inputs
+from proxy.pictures.input_pictures import prepare_inputs, with_inputs_of
 from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
 from proxy.routes import the_observation, the_service
+from proxy.routes.answers import EVENT_STREAM, JSON, report_headers
 from proxy.routes.authentication import require_key
 from proxy.routes.buying import buy, seconds_to_keep
 from proxy.routes.caller_watch import stop_watching
@@ -42,7 +42,6 @@ from proxy.routes.targets import the_target
 
 NOT_A_FORM = "Unsupported content type: '{}'. This method only accepts 'multipart/form-data' requests."
 EDIT_TYPES = ("multipart/form-data", "application/json")
-NO_BUFFERING = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("openai_images", __name__)
 blueprint.url_value_preprocessor(take_deployment)
@@ -114,30 +113,18 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         order, image_request = asked, prepared
         if model is not asked.model:
             order = asked.drawn_by(model)
-            images, mask = prepared.input_images, prepared.mask
-            image_request = replace(order.image_request, input_images=images, mask=mask)
-        headers, prices = headers_of(order), model.upstream.prices
+            image_request = with_inputs_of(order.image_request, prepared)
+        headers = report_headers(image_request, order.ignored, order.advisories)
+        prices = model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
         events = generate(target_of(model), image_request, service.memory, silence=silence)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)
-            return Made(200, {"Content-Type": "text/event-stream", **NO_BUFFERING, **headers}, chunks, flows=True)
+            return Made(200, EVENT_STREAM | headers, chunks, flows=True)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)
         chunks = write_answer(observation.events(events), created=created, prices=prices)
-        return Made(200, {"Content-Type": "application/json", **headers}, chunks)
+        return Made(200, JSON | headers, chunks)
 
-    return buy(follow(asked.model, make))
-
-
-def headers_of(asked: OpenAIRequest) -> dict[str, str]:
-    """The headers that describe what became of a request."""
-    headers = {}
-    if ratio := sent_aspect_ratio(asked.image_request):
-        headers["x-twinlens-aspect-ratio"] = ratio
-    if asked.ignored:
-        headers["x-twinlens-ignored"] = ", ".join(asked.ignored)
-    if asked.advisories:
-        headers["x-twinlens-advisory"] = ", ".join(asked.advisories)
-    return headers
+    return buy(follow(asked.model, make), lambda: expected_of(prepared, asked.model))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
+from math import ceil
 from typing import Any
 
 from flask import Response, request
@@ -19,6 +21,7 @@ from compat.openai_images.renaming import Pieces, form_with_model, json_with_mod
 from compat.openai_images.request import wanted_format
 from compat.openai_images.response import write_answer
 from compat.sizes import parse_pixels
+from proxy.access.estimates import Expected
 from proxy.pictures.store import store_pictures
 from proxy.purchases.call import Made
 from proxy.routes import the_observation, the_service
@@ -32,6 +35,7 @@ from proxy.upstream.client import UpstreamAnswer
 OURS = {"aspect_ratio", "image_size", "resize", "google", "extra_body", "image", "image_url"}  # not OpenAI's fields
 HEADERS_UP = ("user-agent", "openai-organization", "openai-project", "x-client-request-id", "x-stainless-retry-count")
 FORMAT_OF_PICTURE = re.compile(rb'"(b64_json|url)"\s*:\s*"')
+LARGEST_N = 10_000
 LOOK_AHEAD = 64 * 1024  # bytes at the start of an answer that are searched for its first picture
 
 
@@ -41,7 +45,9 @@ def pass_json(operation: str, body: bytes, content: Any, default_format: str) ->
     if not (model := fitting_model(operation, fields, default_format)):
         return None
     pieces = json_with_model(body, model.upstream_name)
-    return pass_request(operation, pieces, "application/json", fields, model, default_format)
+    images = fields.get("images")
+    inputs = (len(images) if isinstance(images, list) else 0) + ("mask" in fields)
+    return pass_request(operation, pieces, "application/json", fields, inputs, model, default_format)
 
 
 def pass_form(operation: str, body: bytes, form: Form, default_format: str) -> Response | None:
@@ -50,7 +56,8 @@ def pass_form(operation: str, body: bytes, form: Form, default_format: str) -> R
     if not is_plain(form) or not (model := fitting_model(operation, fields, default_format)):
         return None
     pieces = form_with_model(body, request.mimetype_params["boundary"].encode("ascii"), model.upstream_name)
-    return pass_request(operation, pieces, request.headers["content-type"], fields, model, default_format)
+    inputs = len(form.images) + len(form.masks)
+    return pass_request(operation, pieces, request.headers["content-type"], fields, inputs, model, default_format)
 
 
 def fitting_model(operation: str, fields: Mapping[str, Any], default_format: str) -> ServedModel | None:
@@ -113,10 +120,14 @@ def pass_request(
     body: Pieces,
     content_type: str,
     fields: Mapping[str, Any],
+    inputs: int,
     model: ServedModel,
     default_format: str,
 ) -> Response:
-    """The server's answer. It passes as it came, unless its pictures have the other response_format."""
+    """The server's answer to a request with so many `inputs`, pictures to start from.
+
+    It passes as it came, unless its pictures have the other response_format.
+    """
     service, observation = the_service(), the_observation()
     observation.note_model(model)
     target = the_target(model)
@@ -126,19 +137,29 @@ def pass_request(
     pictures = min(int(n), MOST_PICTURES) if (n := str(fields.get("n"))).isdecimal() else 1
 
     def make() -> Made:
-        path, times = f"images/{operation}", target.new_times()
-        answer = target.upstream.call(path, body, target.key, content_type=content_type, headers=headers, times=times)
+        answer = target.call(f"images/{operation}", body, content_type=content_type, headers=headers)
         is_json = answer.status == 200 and answer.content_type.startswith("application/json")
         if not is_json or look_ahead(answer) in (response_format, None):
             observation.pictures = pictures if answer.status == 200 else 0
-            return pass_answer(answer, target, observation)
+            made = pass_answer(answer, target, observation)
+            return replace(made, flows=made.flows and not is_json)  # half a picture would be bought again
         events = target.read(answer)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)
         chunks = write_answer(observation.events(events), created=int(time.time()), prices=model.upstream.prices)
         return Made(200, {"Content-Type": "application/json"}, chunks)
 
-    return buy(make)
+    words = len(str(fields.get("prompt")).encode("utf-8", "replace"))
+    detailed = "input_fidelity" in fields  # which costs thousands of tokens more
+    return buy(make, lambda: Expected(model, most_pictures(fields.get("n")), None, words, inputs, has_files=detailed))
+
+
+def most_pictures(n: Any) -> int:
+    """How many pictures a server may read the field `n` as: it passes as it came."""
+    try:
+        return max(1, min(ceil(float(n)), LARGEST_N))
+    except (TypeError, ValueError, OverflowError):
+        return 1
 
 
 def look_ahead(answer: UpstreamAnswer) -> str | None:

@@ -46,7 +46,7 @@ def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation
 
     An error loses the key, should it contain it; the delay in its body is added as a header.
     """
-    headers = {**headers_down(answer, target.key), **observation.model_header()}
+    headers = {**headers_down(answer, answer.key), **observation.model_header()}
     if 300 <= answer.status < 400:
         answer.close()
         raise broken(f"The upstream answered with status {answer.status}.")
@@ -55,7 +55,7 @@ def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation
         find_usage = None if "content-encoding" in headers else target.language.find_usage
         return Made(answer.status, headers, observation.native_chunks(chunks, find_usage), flows=True)
     try:
-        body = without_key(answer.read_error().decode("latin-1"), target.key).encode("latin-1")
+        body = without_key(answer.read_error().decode("latin-1"), answer.key).encode("latin-1")
     finally:
         answer.close()
     error = target.language.read_error(answer.status, body, answer.headers)

@@ -65,16 +65,32 @@ def url_of_image() -> Callable[[str], str]:
     return lambda name: f"{base}/images/{name}"
 
 
+def own_base_urls() -> tuple[str, ...]:
+    """What the URLs of stored pictures may begin with: PUBLIC_BASE_URL, or what the caller has for this service."""
+    settings = the_service().settings
+    bases = (settings.public_base_url, base_url_of_request(settings.trusted_proxies))
+    return tuple(f"{base}/images/" for base in bases if base)
+
+
 def requested_base_url(trusted_proxies: tuple[Network, ...]) -> str:
-    """Scheme and host as the caller used them. X-Forwarded headers count only from a trusted proxy."""
+    """Scheme and host as the caller used them. Raises BadRequest if the Host header is not a host name."""
+    base = base_url_of_request(trusted_proxies)
+    if base is None:
+        abort(400, description="The Host header is not a host name.")
+    return base
+
+
+def base_url_of_request(trusted_proxies: tuple[Network, ...]) -> str | None:
+    """Scheme and host as the caller used them; None if the Host header is not a host name.
+
+    X-Forwarded headers count only from a trusted proxy.
+    """
     # Werkzeug drops a host with an underscore, which Compose gives to services.
     scheme, host = request.scheme, request.host or request.headers.get("Host", "")
     if is_trusted(request.remote_addr, trusted_proxies):
         scheme = last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
         host = last(request.headers.get("X-Forwarded-Host")) or host
-    if scheme not in ("http", "https") or not HOST.fullmatch(host):
-        abort(400, description="The Host header is not a host name.")
-    return f"{scheme}://{host}"
+    return f"{scheme}://{host}" if scheme in ("http", "https") and HOST.fullmatch(host) else None
 
 
 def is_trusted(address: str | None, trusted_proxies: tuple[Network, ...]) -> bool:

@@ -19,11 +19,12 @@ FROM_OTHER_PAGES = ("cross-site", "same-site")  # values of Sec-Fetch-Site (Fetc
 def the_target(model: ServedModel) -> Target:
     """The server that draws a model for the current request.
 
-    A row with a key of its own is open to whoever reaches the service. So that the pages of other sites cannot use it
-    through the browser of somebody who does, their requests are refused. Raises PERMISSION_DENIED.
+    Without ACCESS=keys a row with a key of its own is open to whoever reaches the service. So that the pages of other
+    sites cannot use it through the browser of somebody who does, their requests are refused. Raises PERMISSION_DENIED.
     """
-    target = the_service().target(model, the_caller(), new_times=the_observation().call)
-    if target.is_operators_key and is_from_another_page():
+    caller = the_caller()
+    target = the_service().target(model, caller, new_times=the_observation().call)
+    if target.is_operators_key and not caller.access and is_from_another_page():
         raise ApiError(
             ErrorKind.PERMISSION_DENIED,
             f"Pages of other sites may not use '{model.name}', whose key is this server's own. Its operator can add "

@@ -5,13 +5,20 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Double, Engine, QueuePool, create_engine, event, literal_column, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from proxy.limits import DATABASE_CONNECTIONS
@@ -46,11 +53,10 @@ def open_sqlite(url: str, wait: float, create: bool) -> Engine:
     how it is written, which stays in it: with a WAL if this SQLite is sound.
     """
     module = sqlite_module()
+    error_class: type[Exception] = module.Error
     file = f"file:{quote(url.removeprefix('sqlite:///'))}?mode={'rwc' if create else 'rw'}"
-    # A claim that a power cut takes back could be bought again, and a picture takes longer than a disk's flush.
-    pragmas = ["PRAGMA synchronous=FULL"]
-    if create:
-        pragmas.append(f"PRAGMA journal_mode={'WAL' if module.sqlite_version_info >= SOUND_WAL else 'DELETE'}")
+    is_sound = module.sqlite_version_info >= SOUND_WAL
+    pragmas = [f"PRAGMA journal_mode={'WAL' if is_sound else 'DELETE'}"] if create else []
 
     def connect() -> Any:
         connection = module.connect(file, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
@@ -59,23 +65,37 @@ def open_sqlite(url: str, wait: float, create: bool) -> Engine:
         return connection
 
     def begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get("reads")
-        when_unlocked(wait, partial(begin_reading if reads else begin_writing, connection))
+        options = connection.get_execution_options()
+        # Without a WAL, less than FULL can damage the file in a power cut.
+        statements = READING if options.get("reads") else RELAXED if options.get("relaxed") and is_sound else WRITING
+        raw: Any = connection.connection.driver_connection  # SQLAlchemy's own way costs as much as the transaction
+        try:
+            when_unlocked(wait, partial(run_all, raw, statements))
+        except error_class as error:
+            raise OperationalError(statements[-1], None, error) from error
 
     engine = create_engine("sqlite://", module=module, creator=connect, poolclass=QueuePool, **pool_options(wait))
     event.listen(engine, "begin", begin)
     return engine
 
 
-def begin_writing(connection: Connection) -> None:
-    """Takes the lock at the beginning, so that neither a statement nor the commit has to wait for it."""
-    connection.exec_driver_sql("BEGIN EXCLUSIVE")  # which is IMMEDIATE where the file has a WAL
+# The lock is taken at the beginning, so that neither a statement nor the commit has to wait for it. EXCLUSIVE is
+# IMMEDIATE where the file has a WAL. A claim that a power cut takes back could be bought again, and a picture takes
+# longer than a disk's flush; what is relaxed costs no flush.
+WRITING = ("PRAGMA synchronous=FULL", "BEGIN EXCLUSIVE")
+RELAXED = ("PRAGMA synchronous=NORMAL", "BEGIN EXCLUSIVE")
+# The snapshot is taken at the beginning: without a WAL, or after a crash, even a reader may find a lock.
+READING = ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1")
 
 
-def begin_reading(connection: Connection) -> None:
-    """Takes the snapshot at the beginning: without a WAL, or after a crash, even a reader may find a lock."""
-    connection.exec_driver_sql("BEGIN")
-    connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()  # if it fails, SQLAlchemy rolls back
+def run_all(connection: Any, statements: Sequence[str]) -> None:
+    """Runs statements that begin a transaction, on a connection of sqlite3; none is open if one fails."""
+    try:
+        for statement in statements:
+            connection.execute(statement).close()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def when_unlocked(seconds: float, do: Callable[[], Result]) -> Result:

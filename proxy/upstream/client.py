@@ -46,6 +46,7 @@ class UpstreamAnswer:
     chunks: Iterator[bytes]
     response: requests.Response
     limit: WaitLimit
+    key: str | None = None  # that the call was made with
 
     @property
     def content_type(self) -> str:
@@ -121,7 +122,9 @@ class Upstream:
         url = f"{self.base_for(key)}/{path}{'?' if query else ''}{query}"
         length = len(body) if isinstance(body, bytes) else sum(map(len, body))
         described = {"content-type": content_type, "content-length": str(length), **(headers or {})}
-        return self.ask("POST", url, body, {**described, **self.credential(key)}, decode, times)
+        answer = self.ask("POST", url, body, {**described, **self.credential(key)}, decode, times)
+        answer.key = key
+        return answer
 
     def base_for(self, key: str | None) -> str:
         """The base URL for a key: the sandbox's key leads to the sandbox."""

@@ -28,6 +28,8 @@ Case = dict[str, Any]
 
 # What a field needs beside it. The documents say so in `x-may-refuse` only.
 COMPANIONS: Mapping[str, Mapping[str, Any]] = {"resize": {"size": "1024x1024"}}
+# What an array needs beside any of its members: a chat has a user.
+FIRST_MEMBERS: Mapping[str, Any] = {"messages": {"role": "user", "content": "a red bicycle"}}
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # transparent
 )
@@ -62,6 +64,7 @@ class Dialect:
 
 DIALECTS = {
     "openai_images": Dialect(snake_case=False, has_codes=True),
+    "openai_chat": Dialect(snake_case=False, has_codes=True),
     "gemini_content": Dialect(snake_case=True, has_codes=False),
 }
 
@@ -129,6 +132,8 @@ def good_bodies(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from (("an example of the document", example) for example in schema.get("examples", []))
     for name, inner in checked_properties(schema).items():
         for value in good_values(inner):
+            if name in FIRST_MEMBERS:
+                value = [FIRST_MEMBERS[name], *value][: inner["maxItems"]]
             yield f"{name}: {brief(value)}", {**least, **COMPANIONS.get(name, {}), name: value}
     for value in (*OF_EACH_TYPE.values(), [7], {"some": "words"}):
         if ignored := ignored_properties(schema):

@@ -9,17 +9,20 @@ import pytest
 
 from bench.pictures import google_answer
 from bench.processes import Process
-from bench.soak.callers import Caller, SharedState, Way, end_of, read_events
+from bench.soak.callers import Caller, SharedState, Way, read_events
 from bench.soak.connection import Received
+from bench.soak.errors import end_of
 from bench.soak.faults import ENDS, Delivery, End
 from bench.soak.growth import MIB, Sample, changes, lived_through
+from bench.soak.ledger import Fate, Ledger
 from bench.soak.leftovers import SWEPT_AFTER, Held, held_by, logged_errors, overdue
 from bench.soak.outcomes import KILL, RELOAD, UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
+from bench.soak.returning import Request
 from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
 from tests.support.upstream import Answer
 from tests.support.upstream_faults import NONE
 
-HELD, STREAMED, PASSTHROUGH = Delivery.HELD, Delivery.STREAMED, Delivery.PASSTHROUGH
+HELD, PASSTHROUGH, COUNTED, KEYED = Delivery
 
 
 def explained(call: Call, outcome: Outcome, *disruptions: Disruption) -> bool:
@@ -38,14 +41,11 @@ def outcome(end: str, pictures: int = 0, *failures: str, kept: bool = False) -> 
 @pytest.mark.parametrize(
     ("delivery", "fault", "end"),
     [
-        (STREAMED, "cut", End.CUT),
         (HELD, "cut", End.BROKEN),
         (PASSTHROUGH, "stall", End.CUT),
         (HELD, "stall", End.LATE),
         (PASSTHROUGH, "refusal", End.UNCHANGED),
         (HELD, "refusal", End.REFUSED),
-        (STREAMED, "broken-gzip", End.BROKEN),
-        (STREAMED, "broken-gzip", End.CUT),
     ],
 )
 def test_a_fault_explains_what_it_leads_to(delivery: Delivery, fault: str, end: End) -> None:
@@ -55,7 +55,7 @@ def test_a_fault_explains_what_it_leads_to(delivery: Delivery, fault: str, end: 
 @pytest.mark.parametrize(
     ("delivery", "fault", "end"),
     [
-        *((STREAMED, fault, End.CUT) for fault in (NONE, "slow", "quota", "html", "refusal", "empty", "mislabelled")),
+        *((HELD, fault, End.CUT) for fault in ENDS),
         *((delivery, "cut", End.DROPPED) for delivery in Delivery),
         (HELD, "cut", End.CUT),
         (HELD, NONE, End.BROKEN),
@@ -97,18 +97,59 @@ def test_a_reload_ends_idle_connections_alone() -> None:
     reload = Disruption("a reload", RELOAD, 15)
     assert explained(Call("a", HELD), outcome(End.DROPPED, kept=True), reload)
     assert not explained(Call("a", HELD), outcome(End.DROPPED), reload)
-    assert not explained(Call("a", STREAMED), outcome(End.CUT, kept=True), reload)
+    assert not explained(Call("a", HELD), outcome(End.CUT, kept=True), reload)
 
 
 def test_an_upstream_that_is_down_explains_an_error_of_a_held_answer() -> None:
     down = Disruption("no upstream", UPSTREAM_DOWN, 15)
     assert explained(Call("a", HELD), outcome(End.BROKEN), down)
-    assert explained(Call("a", STREAMED), outcome(End.CUT), down)
+    assert explained(Call("a", PASSTHROUGH), outcome(End.CUT), down)
     assert not explained(Call("a", HELD), outcome(End.CUT), down)
     assert not explained(Call("a", HELD), outcome(End.LATE), down)
     assert explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1, End.BROKEN), down)
     assert explained(Call("a", HELD, "quota", count=2, hit=1), outcome(End.QUOTA), down)
     assert not explained(Call("a", HELD, count=2, hit=2), outcome(End.PICTURES, 1), down)
+
+
+def test_who_comes_back_gets_an_answer_and_after_a_kill_perhaps_an_unknown_outcome() -> None:
+    kill = Disruption("a kill", KILL, 15, 16)
+    for delivery in (COUNTED, KEYED):
+        assert explained(Call("a", delivery), outcome(End.PICTURES, 1))
+        assert explained(Call("a", delivery), outcome(End.UNKNOWN), kill)
+        assert not explained(Call("a", delivery), outcome(End.UNKNOWN))
+        assert not explained(Call("a", delivery), outcome(End.DROPPED), kill)
+
+
+def sold(call: Call, outcome: Outcome, times: int, *disruptions: Disruption) -> tuple[str, dict[Fate, int]]:
+    with SoakUpstream() as upstream:
+        ledger = Ledger(upstream, list(disruptions))
+        return ledger.enter(call, outcome, times), {fate: count for fate, count in ledger.fates.items() if count}
+
+
+def test_a_picture_that_is_sold_twice_is_a_finding() -> None:
+    kill = Disruption("a kill", KILL, 15, 16)
+    picture = outcome(End.PICTURES, 1)
+    assert sold(Call("a", COUNTED), picture, 1) == ("", {Fate.HANDED_OUT: 1})
+    assert "SOLD TWICE" in sold(Call("a", COUNTED), picture, 2)[0]
+    assert sold(Call("a", COUNTED), picture, 2, kill) == ("", {Fate.HANDED_OUT: 1, Fate.KILLED: 1})
+    assert "SOLD TWICE" in sold(Call("a", KEYED), picture, 2, kill)[0], "a key is never bought again"
+    assert sold(Call("a", HELD), outcome(End.BROKEN), 1) == ("", {Fate.UNKNOWN: 1})
+    assert sold(Call("a", HELD, count=2), outcome(End.PICTURES, 1, End.BROKEN), 2)[0] == ""
+    assert "1 were sold" in sold(Call("a", HELD, count=2), outcome(End.PICTURES, 2), 1)[0]
+
+
+def test_at_the_end_every_sale_is_accounted_for() -> None:
+    with SoakUpstream() as upstream:
+        shared = SharedState(0, upstream)
+        shared.ledger.leave("left")
+        shared.ledger.promise(Call("p", KEYED), Request("/", lambda: (b"", {}), "key"), 0)
+        shared.disruptions.append(Disruption("a kill", KILL, 0))  # nothing is taken up, since there is no server
+        upstream.sold.update({"left": 1, Call("p", KEYED).prompt: 1})
+        upstream.sales = 2
+        assert list(shared.ledger.close(Caller(1, shared))) == []
+        upstream.sold.update({"twice": 1})
+        upstream.sales = 4
+        assert len(list(shared.ledger.close(Caller(1, shared)))) == 1
 
 
 def samples(memory: list[float], connections: list[int], files: list[int]) -> list[Sample]:
@@ -166,9 +207,9 @@ def test_descriptors_are_counted_by_purpose(tmp_path: Path) -> None:
 def test_a_complete_answer_that_cannot_be_read_is_a_finding(body: bytes) -> None:
     with SoakUpstream() as upstream:
         caller = Caller(1, SharedState(0, upstream))
-        way = Way("short", lambda one, call: one.check(call, Received(200, "application/json", body)), STREAMED)
+        way = Way("short", lambda one, call: one.check(call, Received(200, "application/json", body)), HELD)
         with pytest.raises(Unexplained):
-            caller.outcome_of(Call("a", STREAMED), way)
+            caller.outcome_of(Call("a", HELD), way)
 
 
 def test_a_picture_that_no_sweep_removed_is_overdue(tmp_path: Path) -> None:

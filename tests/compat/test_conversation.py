@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.conversation import Turn, current_request
+from compat.conversation import Turn, current_request, with_pictures
 
 
 def user(*parts: str | int) -> Turn[int]:
@@ -41,3 +41,8 @@ CONVERSATIONS: dict[str, tuple[list[Turn[int]], list[str], list[int]]] = {
 @pytest.mark.parametrize(("turns", "texts", "pictures"), CONVERSATIONS.values(), ids=CONVERSATIONS.keys())
 def test_the_current_request(turns: list[Turn[int]], texts: list[str], pictures: list[int]) -> None:
     assert current_request(turns) == (texts, pictures)
+
+
+def test_pictures_are_replaced_in_their_places() -> None:
+    turns = [user("this", 1), model("Here:", 2, "and", 3), user("red")]
+    assert with_pictures(turns, [10, 20, 30]) == (user("this", 10), model("Here:", 20, "and", 30), user("red"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -210,3 +211,31 @@ def test_aliases_of_a_row_can_be_used_like_its_name():
     assert {catalogue.resolve(name).name for name in ("painter", "gpt-image-1", "models/own-painter", "nice")} == {
         "own-painter"
     }
+
+
+COSTS = "prices = { input = 0, text_output = 0, image_output = 30 }"
+
+
+def test_what_a_picture_costs():
+    row = read_models_file(f"{SHORTEST}{COSTS}\nimage_tokens = 1290").rows[0]
+    assert [row.tokens_of_picture(size) for size in (None, "4K")] == [1290, 1290]
+    row = read_models_file(f"{SHORTEST}{COSTS}\nimage_tokens = {{ 1K = 1120, 2K = 1680 }}").rows[0]
+    assert [row.tokens_of_picture(size) for size in (None, "1K", "2K", "8K")] == [1120, 1120, 1680, 1680]
+    assert read_models_file(SHORTEST).rows[0].tokens_of_picture("1K") is None
+    assert read_models_file(f"{SHORTEST}price_per_picture = 0.02").rows[0].price_per_picture == 0.02
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("image_tokens = 1290", "'image_tokens' counts together with 'prices' only"),
+        (f"{COSTS}\nimage_tokens = 0", "'image_tokens' must be a number"),
+        (f"{COSTS}\nimage_tokens = {{}}", "'image_tokens' must be a number"),
+        (f"{COSTS}\nimage_tokens = true", "'image_tokens' must be a number"),
+        (f"{COSTS}\nprice_per_picture = 0.02", "either 'prices' or 'price_per_picture'"),
+        ("price_per_picture = -1", "price_per_picture"),
+    ],
+)
+def test_a_cost_that_cannot_be_is_refused(columns: str, words: str):
+    with pytest.raises(ModelsFileError, match=re.escape(words)):
+        read_models_file(SHORTEST + columns)

@@ -76,11 +76,11 @@ def load_request(path: Path) -> tuple[str, str]:
 
 
 def credential(path: Path) -> str:
-    return "Authorization" if path.parent.name == "openai_images" else "x-goog-api-key"
+    return "Authorization" if path.parent.name.startswith("openai") else "x-goog-api-key"
 
 
 def bearer(path: Path) -> str:
-    return f"Bearer {KEY}" if path.parent.name == "openai_images" else KEY
+    return f"Bearer {KEY}" if path.parent.name.startswith("openai") else KEY
 
 
 def parts_of(form: dict[str, Any]) -> Iterator[tuple[str, Any]]:

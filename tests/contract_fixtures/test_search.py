@@ -17,14 +17,16 @@ import spec
 from compat.errors import ApiError
 from compat.gemini_content.request import check_request
 from compat.image_models import ModelCatalogue
+from compat.openai_chat.messages import StoredPictures
+from compat.openai_chat.request import parse_chat
 from compat.openai_images.form import Form, FormPart
 from compat.openai_images.request import parse_edit, parse_edit_form, parse_generation, parse_variation_form
-from spec.derive.operations import DIALECTS, Dialect, text_of
+from spec.derive.operations import DIALECTS, FIRST_MEMBERS, Dialect, text_of
 from spec.derive.schemas import Schema, dereferenced, is_file, types_of
 from tests.contract_fixtures.schema_strategies import allowed, forbidden
 from tests.support.pictures import plain_png
 
-OPENAI, GEMINI = (spec.load(name) for name in spec.NAMES)
+OPENAI, CHAT, GEMINI = (spec.load(name) for name in spec.NAMES)
 CATALOGUE = ModelCatalogue()
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a schema as large as Google's
 SEARCH = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -48,6 +50,11 @@ JSON_REQUESTS: dict[str, tuple[Dialect, Schema, Check]] = {
         DIALECTS["openai_images"],
         schema_of(OPENAI, "ImageEditRequest"),
         lambda body: parse_edit(body, CATALOGUE),
+    ),
+    "a chat": (
+        DIALECTS["openai_chat"],
+        schema_of(CHAT, "ChatRequest"),
+        lambda body: parse_chat(body, CATALOGUE, StoredPictures()),
     ),
     **{
         method: (DIALECTS["gemini_content"], schema_of(GEMINI, name), partial(check_request, method))
@@ -80,8 +87,9 @@ def test_what_the_document_allows_is_accepted(name: str) -> None:
 
 
 def with_companions(body: dict[str, Any]) -> dict[str, Any]:
-    """The body with the size that `resize` needs."""
-    return {**body, "size": "1024x1024"} if body.get("resize") else body
+    """The body with the size that `resize` needs, and with the user that a chat needs."""
+    first = {name: [FIRST_MEMBERS[name], *body[name]] for name in FIRST_MEMBERS.keys() & body.keys()}
+    return {**body, **first, **({"size": "1024x1024"} if body.get("resize") else {})}
 
 
 @pytest.mark.parametrize("name", JSON_REQUESTS)

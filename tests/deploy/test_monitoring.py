@@ -15,7 +15,11 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from compat.errors import ErrorKind
+from proxy.access.key_records import KeyRecords
+from proxy.caller import AccessKey
 from proxy.settings import Settings
+from proxy.state.database import Database
+from proxy.state.migrate import migrate
 from tests.support.installed import package
 from tests.support.proxy_server import ProxyServer
 
@@ -39,7 +43,22 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
         shutil.rmtree(server.pictures)
         server.pictures.write_text("no folder")
         wait_until_not_ready(server)
-        return UP | series_of(page_that_counts(server, 'operation="readyz",status="503"'))
+        page = page_that_counts(server, 'operation="readyz",status="503"')
+    return UP | series_of(page + team_page(tmp_path_factory.mktemp("team")))
+
+
+def team_page(folder: Path) -> str:
+    """The metrics of keys: of a service that hands them out, and whose own key is at its limit."""
+    url = f"sqlite:///{folder}/team.sqlite3"
+    migrate(url)
+    key = KeyRecords(Database(url)).create(AccessKey("", "ann", "month", 20_000_000), time.time())
+    team = {"SANDBOX": "1", "ACCESS": "keys", "GEMINI_API_KEYS": "sandbox", "DATABASE_URL": url}
+    with ProxyServer(folder, **team) as server:
+        for prompt in ("a cat", "[[quota_per_minute]]"):
+            body, headers = {"prompt": prompt}, {"Authorization": f"Bearer {key}"}
+            requests.post(server.url + OPENAI_PATH, json=body, headers=headers, timeout=20)
+        page = page_that_counts(server, 'twinlens_key_requests_total{key="ann",status="429"}')
+    return "\n".join(line for line in page.splitlines() if "_key_" in line) + "\n"
 
 
 def contents(prompt: str) -> dict[str, Any]:

@@ -35,17 +35,22 @@ def to_run(language: str) -> list[Block]:
 
 @pytest.mark.parametrize("block", to_run("python"), ids=str)
 def test_python(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
-    python = python_of("langchain-litellm") if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
+    python = python_of(packages_of(block.text)) if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
     script = tmp_path / "block.py"
     script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
     search_path = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
     run([str(python), str(script)], tmp_path, search_path)
 
 
+def packages_of(text: str) -> str:
+    """The environment with the Python packages of a block."""
+    return "chat-clients" if "langchain_openai" in text else "langchain-litellm"
+
+
 @pytest.mark.parametrize("block", to_run("js"), ids=str)
 def test_node(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
     script = (
-        environment("docs-node") / f"block-{uuid.uuid4().hex}.mjs"
+        environment("chat-node" if "@openrouter" in block.text else "docs-node") / f"block-{uuid.uuid4().hex}.mjs"
     )  # beside its packages, or Node would not find them
     script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
     try:

@@ -132,7 +132,8 @@ def test_every_field_of_the_log_is_documented():
 def names_of_fields() -> set[str]:
     """Every field that a line can have."""
     observation = Observation("an-id", "POST", model="a-model", prices=Prices(1, 1, 1), key="a-key", error="cut")
-    observation.first_byte = 1.0
+    observation.first_byte = observation.charged = 1.0
+    observation.key_name = "a-name"
     times = observation.call()
     times.first_byte = times.total = 1.0
     observation.usage = Usage(1, 1, 1, 1)

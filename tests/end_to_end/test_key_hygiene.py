@@ -1,15 +1,23 @@
-"""A caller's key goes to the upstream, as `x-goog-api-key`, and nowhere else."""
+"""A caller's key goes to the upstream, as `x-goog-api-key`, and nowhere else.
+
+With ACCESS=keys it goes nowhere at all, and the operator's key goes where the caller's would.
+"""
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import pytest
 import requests
 
+from proxy.access.key_records import KeyRecords
+from proxy.caller import AccessKey
+from proxy.state.database import Database
 from tests.support import pictures
-from tests.support.keys import keys_in, new_key
+from tests.support.keys import keys_in, new_key, remember_key
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import NO_ANSWER, NO_ANSWER_BUT_A_RESET, Answer, Call, ScriptedUpstream, knows_only
 
@@ -17,8 +25,13 @@ GENERATIONS = "/v1/images/generations"
 GENERATE_CONTENT = "/v1beta/models/gemini-2.5-flash-image:generateContent"
 STREAM = "/v1/models/google/gemini-2.5-flash-image:streamGenerateContent?alt=sse"
 COUNT = "/v1beta/models/gemini-2.5-flash-image:countTokens"
-PATHS = (GENERATIONS, GENERATE_CONTENT, STREAM, COUNT)
-PROMPT = {"prompt": "a cat", "contents": [{"parts": [{"text": "a cat"}]}]}
+CHAT = "/v1/chat/completions"
+PATHS = (GENERATIONS, CHAT, GENERATE_CONTENT, STREAM, COUNT)
+PROMPT = {
+    "prompt": "a cat",
+    "messages": [{"role": "user", "content": "a cat"}],
+    "contents": [{"parts": [{"text": "a cat"}]}],
+}
 
 # Where callers put a key: headers and query, with {0} and {1} for two different keys.
 PLACES: dict[str, tuple[dict[str, str], str]] = {
@@ -81,7 +94,7 @@ def bearer_of(headers: dict[str, str]) -> str | None:
 
 
 def ask(server: ProxyServer, path: str, headers: dict[str, str]) -> requests.Response:
-    """A call whose body suits both surfaces."""
+    """A call whose body suits every surface."""
     return requests.post(server.url + path, json=PROMPT, headers=headers, timeout=10)
 
 
@@ -98,7 +111,7 @@ def test_a_key_is_in_no_response_and_in_no_output(
     answer = ask(chatty_server, addressed(path, query.format(*keys)), filled)
     assert keys_in(everything_in(answer)) == []
     assert keys_in(chatty_server.output()) == []
-    goes_up = bearer_of(filled) if path == GENERATIONS else keys[0]
+    goes_up = bearer_of(filled) if path in (GENERATIONS, CHAT) else keys[0]
     for call in upstream.calls:
         assert call.all("x-goog-api-key") == [goes_up], "one of two keys goes up, alone"
         others = [(name, value) for name, value in call.header_lines if name != "x-goog-api-key"]
@@ -225,6 +238,80 @@ def test_a_key_is_in_no_file_and_on_no_page_of_the_service(
         assert not file.is_file() or keys_in(file.read_bytes().decode(errors="replace")) == []
     for page in ("/", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         assert keys_in(everything_in(requests.get(chatty_server.url + page, timeout=10))) == []
+
+
+@dataclass
+class Team:
+    """A service that hands out keys, with the operator's key and one of a caller's."""
+
+    server: ProxyServer
+    operators: str
+    callers: str
+
+
+@pytest.fixture(scope="module")
+def team(google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    operators = new_key()
+    settings = {"ACCESS": "keys", "GEMINI_API_KEYS": operators, "GEMINI_BASE_URL": google.url, "LOG_FORMAT": "json"}
+    with ProxyServer(tmp_path_factory.mktemp("team"), **settings) as server:
+        records = KeyRecords(Database(server.environment["DATABASE_URL"]))
+        key = records.create(AccessKey("", "ann", "month", 10**9), time.time())
+        yield Team(server, operators, remember_key(key))
+
+
+@pytest.mark.parametrize("outcome", [one for one in OUTCOMES if one != "an echo of the key"])
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("place", ["Bearer", "x-goog-api-key", "query", "query, encoded", "header and query"])
+def test_neither_key_of_a_team_is_in_a_response_or_an_output(
+    team: Team, upstream: ScriptedUpstream, place: str, path: str, outcome: str
+) -> None:
+    upstream.answers(OUTCOMES[outcome])
+    headers, query = PLACES[place]
+    filled = {name: value.format(team.callers, new_key()) for name, value in headers.items()}
+    if path == GENERATIONS:
+        filled, query = {"Authorization": f"Bearer {team.callers}"}, ""
+    answer = ask(team.server, addressed(path, query.format(team.callers, new_key())), filled)
+    assert keys_in(everything_in(answer)) == []
+    assert keys_in(team.server.output()) == []
+    for call in upstream.calls:
+        assert call.all("x-goog-api-key") == [team.operators]
+        assert keys_in(call.target) == []
+        assert team.callers not in call.head.decode("latin-1")
+    assert upstream.calls
+
+
+@pytest.mark.parametrize("key", ["twl_{}", "AIza-wrong-{}"])
+def test_a_wrong_key_is_repeated_nowhere(team: Team, upstream: ScriptedUpstream, key: str) -> None:
+    wrong = remember_key(key.format(new_key()[-24:] * 2))
+    for path in PATHS:
+        answer = ask(team.server, addressed(path, f"key={wrong}"), {"Authorization": f"Bearer {wrong}"})
+        assert answer.status_code in (400, 401)
+        assert keys_in(everything_in(answer)) == []
+    assert keys_in(team.server.output()) == []
+    assert upstream.calls == []
+
+
+def test_no_key_of_a_team_is_in_a_file_its_database_or_on_a_page(team: Team, upstream: ScriptedUpstream) -> None:
+    upstream.answers(OUTCOMES["a picture"])
+    ask(team.server, GENERATIONS, {"Authorization": f"Bearer {team.callers}"})
+    for file in team.server.folder.rglob("*"):
+        assert not file.is_file() or keys_in(file.read_bytes().decode(errors="replace")) == []
+    for page in ("/", "/metrics", "/readyz", "/v1/key"):
+        answer = requests.get(team.server.url + page, headers={"Authorization": f"Bearer {team.callers}"}, timeout=10)
+        assert answer.status_code == 200
+        assert keys_in(everything_in(answer)) == []
+
+
+def test_an_operators_key_that_is_refused_is_named_by_its_fingerprint(team: Team, upstream: ScriptedUpstream) -> None:
+    upstream.answers(echoes_the_key)
+    for path in PATHS:
+        answer = ask(team.server, path, {"Authorization": f"Bearer {team.callers}"})
+        assert answer.status_code == 502
+        assert "refuses all keys" in answer.json()["error"]["message"]
+        assert keys_in(everything_in(answer)) == []
+    assert len(upstream.calls) == 1, "the key rests"
+    assert "api_key:[key]" in team.server.output()
+    assert keys_in(team.server.output()) == []
 
 
 def test_the_search_for_keys_finds_a_key() -> None:

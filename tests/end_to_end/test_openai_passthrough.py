@@ -190,6 +190,16 @@ def test_a_picture_that_breaks_off_is_a_broken_transfer(from_google: genai.Clien
     assert not isinstance(caught.value, AssertionError)
 
 
+def test_half_a_picture_is_an_error_that_no_sdk_repeats(server: ProxyServer, upstream: ScriptedUpstream):
+    body = json.dumps({"created": 1, "data": [{"b64_json": pictures.base64_of(pictures.heavy_png())}]}).encode()
+    upstream.answers(Answer(body, cut_after=600_000))
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="any")
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.images.generate(prompt="a cat", response_format="b64_json")
+    assert caught.value.status_code == 502
+    assert len(upstream.calls) == 1
+
+
 def test_one_of_several_that_fails_costs_no_other(
     server: ProxyServer, from_google: genai.Client, upstream: ScriptedUpstream
 ):

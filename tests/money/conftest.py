@@ -1,10 +1,11 @@
 """A service that several processes make up, and a Google that counts what it sells."""
 
+import os
 import socket
+import subprocess
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,11 @@ import pytest
 import requests
 
 from tests.support import pictures
+from tests.support.installed import missing, program
 from tests.support.keys import new_key
 from tests.support.object_store import BUCKET, object_store
-from tests.support.proxy_server import ProxyServer
+from tests.support.postgres import PostgresServer
+from tests.support.proxy_server import GUNICORN, ProxyServer, Start
 from tests.support.upstream import Call, Reply, ScriptedUpstream, Wire, http
 
 CONFIGURATION = str(Path(__file__).with_name("short_leases_gunicorn.conf.py"))
@@ -70,6 +73,10 @@ class Service:
     servers: list[ProxyServer]
     google: Google
     key: str = field(default_factory=new_key)
+    saved_before: float = 0
+
+    def __post_init__(self) -> None:
+        self.saved_before = self.metric("twinlens_purchases_saved_total")
 
     def url(self, number: int = 0) -> str:
         """The address of a machine; the only one where there is one."""
@@ -101,40 +108,67 @@ class Service:
         lines = [line.rsplit(" ", 1) for line in page.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
         return sum(float(value) for _, value in lines)
 
+    def saved(self) -> float:
+        """How many purchases the first machine has saved in this test."""
+        return self.metric("twinlens_purchases_saved_total") - self.saved_before
 
-@pytest.fixture
-def google() -> Iterator[Google]:
+    @property
+    def database(self) -> str:
+        """The `DATABASE_URL`."""
+        return self.servers[0].environment["DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
+def seller() -> Iterator[ScriptedUpstream]:
     with ScriptedUpstream() as upstream:
-        google = Google(upstream)
-        upstream.answers(google.answer)
-        yield google
+        yield upstream
 
 
 @pytest.fixture
-def one_machine(google: Google, tmp_path: Path) -> Iterator[Service]:
-    """Two workers with a file as their database, as `make run` starts them."""
-    with ProxyServer(tmp_path, CONFIGURATION, GEMINI_BASE_URL=google.upstream.url, WEB_CONCURRENCY="2") as server:
-        yield Service([server], google)
+def google(seller: ScriptedUpstream) -> Google:
+    google = Google(seller)
+    seller.answers(google.answer)
+    return google
 
 
-@pytest.fixture
-def two_machines(google: Google, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
-    """Two services that share a PostgreSQL and a bucket."""
-    postgres = request.getfixturevalue("postgres_server")
-    name = f"money_{time.monotonic_ns()}"
-    postgres.execute(f"CREATE DATABASE {name}")
-    with ExitStack() as stack:
+# Servers start once for all tests: each test has a caller's key of its own, and what it buys is its own.
+
+
+@pytest.fixture(scope="session")
+def two_workers(start: Start, seller: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
+    folder = tmp_path_factory.mktemp("two_workers")
+    return start(folder, CONFIGURATION, GEMINI_BASE_URL=seller.url, WEB_CONCURRENCY="2")
+
+
+@pytest.fixture(scope="session")
+def machines(
+    start: Start,
+    seller: ScriptedUpstream,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[list[ProxyServer]]:
+    folder = tmp_path_factory.mktemp("machines")
+    postgres_server.execute("CREATE DATABASE money")
+    with object_store(folder / "s3") as bucket:
         shared = {
-            **stack.enter_context(object_store(tmp_path / "s3")),
+            **bucket,
             "IMAGE_STORE_URL": f"s3://{BUCKET}/twinlens",
-            "DATABASE_URL": postgres.url(name),
-            "GEMINI_BASE_URL": google.upstream.url,
+            "DATABASE_URL": postgres_server.url("money"),
+            "GEMINI_BASE_URL": seller.url,
         }
-        servers = [
-            stack.enter_context(ProxyServer(tmp_path / folder, CONFIGURATION, **shared)) for folder in ("one", "other")
-        ]
-        yield Service(servers, google)
-    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield [start(folder / name, CONFIGURATION, **shared) for name in ("one", "other")]
+
+
+@pytest.fixture
+def one_machine(two_workers: ProxyServer, google: Google) -> Service:
+    """Two workers with a file as their database, as `make run` starts them."""
+    return Service([two_workers], google)
+
+
+@pytest.fixture
+def two_machines(machines: list[ProxyServer], google: Google) -> Service:
+    """Two services that share a PostgreSQL and a bucket."""
+    return Service(machines, google)
 
 
 @pytest.fixture(params=["one machine, SQLite", "two machines, PostgreSQL"])
@@ -142,3 +176,30 @@ def service(request: pytest.FixtureRequest) -> Service:
     """Both kinds of service."""
     found: Service = request.getfixturevalue("one_machine" if "SQLite" in request.param else "two_machines")
     return found
+
+
+@pytest.fixture
+def own_machine(google: Google, tmp_path: Path) -> Iterator[Service]:
+    """Two workers for a test that ends them."""
+    with ProxyServer(tmp_path, CONFIGURATION, GEMINI_BASE_URL=google.upstream.url, WEB_CONCURRENCY="2") as server:
+        yield Service([server], google)
+
+
+@pytest.fixture
+def small_file_system() -> Callable[..., AbstractContextManager[tuple[ProxyServer, Path]]]:
+    """Starts a server whose database has a small file system of its own. Only root can make one."""
+
+    @contextmanager
+    def start(folder: Path, **environment: str) -> Iterator[tuple[ProxyServer, Path]]:
+        unshare = [program("unshare"), "--mount", "--propagation", "private"]
+        if os.geteuid() or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+            missing("only root may mount a small disk")
+        disk = folder / "disk"
+        disk.mkdir()
+        mounted = f'mount -t tmpfs -o size=400k tmpfs "{disk}" && exec "$@"'
+        command = [*unshare, "sh", "-c", mounted, "sh", *GUNICORN, "--config", CONFIGURATION]
+        url = f"sqlite:///{disk}/twinlens.sqlite3"
+        with ProxyServer(folder, command=command, DATABASE_URL=url, **environment) as server:
+            yield server, Path(f"/proc/{server.process.pid}/root{disk}")
+
+    return start

@@ -10,10 +10,11 @@ import pytest
 import requests
 from google import genai
 from google.genai import types
+from sqlalchemy import text
 
+from proxy.state.database import Database
 from tests.money.conftest import MODEL, Google, Service
 from tests.support import pictures
-from tests.support.postgres import PostgresServer
 from tests.support.upstream import SSE, Answer
 
 RATE_LIMITED = Answer(pictures.error(429, "RESOURCE_EXHAUSTED", "Slow down.", pictures.retry_info("1s")), 429)
@@ -38,7 +39,7 @@ def test_the_same_key_gets_the_same_answer_on_every_machine(service: Service, go
         same(again, first)
         assert again.headers["idempotent-replayed"] == "true"
     assert (google.asked, google.sold) == (1, 1)
-    assert service.metric("twinlens_purchases_saved_total") >= 2
+    assert service.saved() >= 2
 
 
 def test_a_stream_that_is_replayed_is_a_stream(service: Service, google: Google):
@@ -63,7 +64,7 @@ def test_ten_callers_at_once_get_one_picture(service: Service, google: Google, w
 
 @pytest.mark.parametrize("way", ["generate", "native"])
 def test_a_caller_that_is_killed_comes_back_on_another_machine(service: Service, google: Google, way: str):
-    google.seconds = 2
+    google.seconds = 1.5
     with pytest.raises(requests.Timeout):
         getattr(service, way)(0, key="gone", timeout=0.5)
     answer = getattr(service, way)(1, key="gone", timeout=30)
@@ -161,38 +162,26 @@ def test_a_worker_that_is_killed_leaves_an_unknown_outcome_and_never_a_second_pu
     assert google.asked == 1
 
 
-def test_without_its_database_only_keyed_requests_are_refused(
-    two_machines: Service, google: Google, postgres_server: PostgresServer
-):
-    url = two_machines.servers[0].environment["DATABASE_URL"]
-    name = url.rpartition("/")[2]
-    postgres_server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    postgres_server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    try:
-        answer = two_machines.generate(key="down")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "state_unavailable")
-        assert google.asked == 0
-        assert two_machines.generate().status_code == 200
-        assert two_machines.native().status_code == 200
-        assert requests.get(f"{two_machines.url()}/readyz", timeout=10).status_code == 200
-    finally:
-        postgres_server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    assert two_machines.generate(key="down").status_code == 200
-
-
-def test_a_stop_waits_for_calls_whose_callers_are_gone(one_machine: Service, google: Google):
-    google.seconds = 4
-    [server] = one_machine.servers
+def test_a_stop_waits_for_calls_whose_callers_are_gone(own_machine: Service, google: Google):
+    google.seconds = 2
+    [server] = own_machine.servers
     with ThreadPoolExecutor(50) as pool:
-        list(pool.map(lambda number: leave(one_machine, f"key {number}".replace(" ", "-")), range(50)))
+        list(pool.map(lambda number: leave(own_machine, number), range(50)))
     google.upstream.wait_for(50, 30)
     began = time.monotonic()
     server.terminate()
     assert server.exit_code(30) == 0
     assert time.monotonic() - began < 20
     assert (google.asked, google.sold) == (50, 50)
+    database = Database(own_machine.database)
+    with database.read() as connection:
+        states = connection.execute(text("SELECT state, count(*) FROM purchases GROUP BY state")).all()
+    database.close()
+    assert list(map(tuple, states)) == [("done", 50)], "those who come back find their pictures"
 
 
-def leave(service: Service, key: str) -> None:
+def leave(service: Service, number: int) -> None:
+    """A caller that goes away, with a key or with an SDK that counts its tries."""
+    marks = {"key": f"key-{number}"} if number % 2 else {"headers": {"x-stainless-retry-count": "0"}}
     with pytest.raises(requests.RequestException):
-        service.generate(key=key, timeout=1.5)
+        service.generate(**marks, json={"prompt": f"cat {number}"}, timeout=1.5)

@@ -7,6 +7,7 @@ from werkzeug.datastructures import Headers
 
 from compat.dialect import Dialect
 from compat.gemini_content.error import GEMINI
+from compat.openai_chat.error import CHAT
 from compat.openai_images.error import OPENAI
 from proxy.caller import dialect_of, identify, key_of, without_key
 
@@ -19,6 +20,10 @@ DIALECTS = [
     ("/v1/images/generations", GOOGLE_HEADER, {"key": "k"}, OPENAI),
     ("/v1/images", GOOGLE_HEADER, {}, OPENAI),
     ("/v1/images/nowhere", GOOGLE_HEADER, {}, OPENAI),
+    ("/v1/chat/completions", GOOGLE_HEADER, {}, CHAT),
+    ("/v1/chat", {}, {}, CHAT),
+    ("/v1/chats", {}, {}, OPENAI),
+    ("/v1beta/openai/chat/completions", GOOGLE_HEADER, {"key": "k"}, CHAT),
     ("/v1beta/openai", GOOGLE_HEADER, {}, OPENAI),
     ("/v1beta/openai/models", GOOGLE_HEADER, {"key": "k"}, OPENAI),
     ("/v1beta/openai/images/generations", {}, {}, OPENAI),

@@ -323,3 +323,38 @@ def test_a_wrong_row_stops_the_start_and_the_message_names_file_and_row(environ:
 def test_a_model_can_be_moved_to_a_row_of_the_file(environ: dict[str, str]):
     settings = Settings.from_environ({**environ, "UPSTREAM_MODELS": "gemini-2.5-flash-image=house"})
     assert settings.catalogue().resolve(None).upstream.api is Api.OPENAI
+
+
+ROW = """
+[[model]]
+name = "own"
+upstream = "openai"
+base_url = "http://127.0.0.1:1/v1"
+pixels = "gemini-2.5-flash-image"
+key = "{}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"ACCESS": "open"}, "ACCESS is 'open'"),
+        ({"ACCESS": "keys"}, "GEMINI_API_KEYS: ACCESS=keys needs at least one"),
+        ({"GEMINI_API_KEYS": "AIza-secret"}, "used with ACCESS=keys only"),
+        ({"ACCESS": "keys", "GEMINI_API_KEYS": "AIza-secret,AIza-secret"}, "each once"),
+        ({"ACCESS": "keys", "GEMINI_API_KEYS": "AIza-secret", "row": "caller"}, "the row own would give the keys"),
+    ],
+)
+def test_keys_of_ours_without_keys_of_the_upstream_stop_the_start(environ: dict[str, str], words: str, tmp_path: Path):
+    file = tmp_path / "models.toml"
+    file.write_text(ROW.format(environ.pop("row", "none")))
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environ({"MODELS_FILE": str(file), **environ})
+    assert words in str(error.value)
+    assert "AIza-secret" not in str(error.value)
+
+
+def test_the_keys_of_the_upstream_are_read_and_not_shown():
+    settings = Settings.from_environ({"ACCESS": "keys", "GEMINI_API_KEYS": " AIza-one, AQ.two ,"})
+    assert settings.gemini_api_keys == ("AIza-one", "AQ.two")
+    assert "AIza-one" not in repr(settings)

@@ -90,6 +90,8 @@ ENVIRONMENTS: dict[str, PythonPackages | NodePackages] = {
     "openai-suite": PythonPackages((TESTS / "conformance/openai_suite_requirements.txt",)),
     "schemathesis": PythonPackages((TESTS / "conformance/schemathesis_requirements.txt",)),
     "langchain-litellm": PythonPackages((TESTS / "docs/client_requirements.txt",)),
+    "chat-clients": PythonPackages((TESTS / "end_to_end/chat_requirements.txt",)),
+    "chat-node": NodePackages(TESTS / "end_to_end/chat_node"),
     "docs-node": NodePackages(TESTS / "docs/node"),
     "playground-node": NodePackages(TESTS / "playground"),
     "atheris": PythonPackages((PROJECT / "requirements.txt", TESTS / "fuzz/fuzz_requirements.txt")),

@@ -25,15 +25,7 @@ from tests.spec.spec_validators import answer_complaints, complaints, request_co
 FOLDER = Path(__file__).resolve().parents[3] / "contract_fixtures" / "openai_chat"
 FIXTURES = sorted(FOLDER.glob("*.json"))
 OURS = "https://pictures.example/images/"
-CHAT = spec.load("openai_chat")
-# What the document takes from the other one of OpenAI's
-DOCUMENT = {
-    **CHAT,
-    "components": {
-        kind: {**components, **CHAT["components"].get(kind, {})}
-        for kind, components in spec.load("openai_images")["components"].items()
-    },
-}
+DOCUMENT = spec.load("openai_chat")
 parametrize_fixtures = pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
 
 

@@ -220,7 +220,9 @@ WRONG: dict[str, tuple[list[Any], str, ErrorKind]] = {
         "messages[0].content",
         ErrorKind.INVALID_VALUE,
     ),
+    "the model alone": ([model("a"), model(images=[PNG_URL])], "messages", ErrorKind.MISSING_PARAMETER),
     "a system message alone": ([{"role": "system", "content": "In oil."}], "messages", ErrorKind.MISSING_PARAMETER),
+    "an answer's picture that is empty": ([SUN, model(images=[""])], "messages[1].images[0]", ErrorKind.STRING_EMPTY),
     "too many messages": ([SUN] * (MOST_PARTS + 1), "messages", ErrorKind.ARRAY_TOO_LONG),
     "too many parts": ([user([text("a")] * 6000), user([text("a")] * 6000)], "messages", ErrorKind.ARRAY_TOO_LONG),
 }
@@ -234,7 +236,7 @@ def test_a_message_that_cannot_be_read_is_refused_by_its_path(messages: list[Any
 
 
 def test_an_expired_picture_is_called_so() -> None:
-    assert "has expired" in refusal(model(f"![image]({OURS}gone.png)")).message
+    assert "has expired" in refusal(SUN, model(f"![image]({OURS}gone.png)")).message
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from compat.image_models import ModelCatalogue
+import pytest
+
+from compat.image_models import ImageModel, ModelCatalogue, OpenAIServer, ServedModel
 from compat.openai_images.models import build_model, build_models
 
 CATALOGUE = ModelCatalogue({"dall-e-3": "gemini-2.5-flash-image"})
@@ -25,6 +27,11 @@ def test_a_model_lists_its_sizes_limits_and_prices() -> None:
     assert model["image_sizes"] == {}
     assert model["output_formats"] == ["png", "jpeg", "webp", "avif"]
     assert model["native_output_format"] == "png"
+    assert model["architecture"] == {
+        "modality": "text+image->text+image",
+        "input_modalities": ["text", "image"],
+        "output_modalities": ["text", "image"],
+    }
     assert model["limits"]["n"] == 10
     assert model["pricing"] == {
         "unit": "USD per 1M tokens",
@@ -49,3 +56,10 @@ def test_unknown_prices_and_retirements_are_absent() -> None:
     model = build_model(catalogue.resolve(None))
     assert "pricing" not in model
     assert model["shutdown_date"] is None
+
+
+@pytest.mark.parametrize(("edits", "inputs"), [(True, ["text", "image"]), (False, ["text"])])
+def test_a_server_of_the_images_api_only_draws(edits: bool, inputs: list[str]) -> None:
+    row = ImageModel("flux", "Flux", {}, "image/png", openai=OpenAIServer("http://127.0.0.1:1/v1", edits=edits))
+    architecture = build_model(ServedModel("flux", "flux", "flux", row))["architecture"]
+    assert (architecture["input_modalities"], architecture["output_modalities"]) == (inputs, ["image"])

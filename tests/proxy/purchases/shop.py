@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import gevent
+from gevent.event import Event
 
 from compat.errors import ApiError
 from proxy.pictures.spool import SpoolMemory
@@ -38,6 +39,13 @@ class Bodies:
         self.kept.pop(name, None)
 
 
+def opened() -> Event:
+    """An event that has happened."""
+    event = Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Upstream:
     """Sells pictures: each takes `seconds`, unless `troubles` has an error for the call."""
@@ -48,6 +56,7 @@ class Upstream:
     asked: int = 0
     sold: int = 0
     ended: int = 0  # calls that were ended while they ran
+    opened: Event = field(default_factory=opened)  # nothing is drawn as long as it is not set
 
     def make(self) -> Made:
         """One call."""
@@ -61,6 +70,7 @@ class Upstream:
     def draw(self, number: int, trouble: ApiError | None) -> Iterator[bytes]:
         yield b"picture "
         try:
+            self.opened.wait()
             gevent.sleep(self.seconds)
         except gevent.GreenletExit:
             self.ended += 1
@@ -69,6 +79,13 @@ class Upstream:
             raise trouble
         self.sold += 1
         yield b"%d" % number
+
+
+def eventually(is_so: Callable[[], object], what: str) -> None:
+    """Waits for something that other greenlets do."""
+    with gevent.Timeout(10, AssertionError(f"not within 10 s: {what}")):
+        while not is_so():
+            gevent.sleep(0.01)
 
 
 def render(error: ApiError) -> tuple[int, dict[str, str], bytes]:
@@ -99,8 +116,10 @@ def buying(purchases: Purchases, one: Order, make: Callable[[], Made]) -> gevent
     return gevent.spawn(lambda: body_of(purchases.buy(one, make)))
 
 
-def hang_up(caller: gevent.Greenlet) -> None:
-    """The caller goes away."""
-    gevent.sleep(0.01)
+def hang_up(purchases: Purchases, one: Order, upstream: Upstream) -> None:
+    """A caller that goes away when the upstream was asked, and before it draws."""
+    upstream.opened.clear()
+    caller, before = buying(purchases, one, upstream.make), upstream.asked
+    eventually(lambda: upstream.asked > before, "the upstream is asked")
     caller.kill(block=True)
-    gevent.sleep(0)
+    upstream.opened.set()

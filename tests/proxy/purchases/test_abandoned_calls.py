@@ -5,36 +5,49 @@ import pytest
 from sqlalchemy import text
 
 from compat.errors import ApiError, Bought, ErrorKind
+from proxy.purchases import abandoned_calls, call
 from proxy.purchases.purchases import Purchases
-from proxy.state.database import Database
-from tests.proxy.purchases.shop import Bodies, Upstream, body_of, buying, hang_up, order, worker
+from proxy.state.database import Database, DatabaseUnavailable
+from tests.proxy.purchases.shop import Bodies, Upstream, body_of, buying, eventually, hang_up, order, worker
 
 Workers = tuple[Purchases, Purchases]
 SLOW = 0.25  # seconds that a picture takes
+LONG = 0.8  # the same, longer than an abandoned call of `nobody_waits_long` may take
 BY = pytest.mark.parametrize("second", [0, 1], ids=["same worker", "other worker"])
 
 
-def records(database: Database) -> int:
+def states(database: Database) -> list[str]:
     with database.read() as connection:
-        return int(connection.execute(text("SELECT count(*) FROM purchases")).scalar() or 0)
+        return list(connection.execute(text("SELECT state FROM purchases")).scalars())
+
+
+def leave(workers: Workers, upstream: Upstream) -> None:
+    """The first try of a caller that hangs up."""
+    hang_up(workers[0], order(retry_count=0), upstream)
+
+
+def kept(database: Database) -> None:
+    """Waits until the answer that somebody left is kept."""
+    eventually(lambda: states(database) == ["done"], "an answer is kept")
 
 
 @BY
 def test_a_retry_joins_its_first_try(workers: Workers, upstream: Upstream, database: Database, second: int):
     upstream.seconds = SLOW
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
+    leave(workers, upstream)
     delivery = workers[second].buy(order(retry_count=1), upstream.make)
     assert delivery.how == "joined"
     assert body_of(delivery) == b"picture 1"
     assert upstream.asked == 1
-    gevent.sleep(0.1)
-    assert records(database) == 0
+    eventually(lambda: not states(database), "its record is deleted")
 
 
 @BY
-def test_a_retry_that_comes_late_gets_what_was_kept(workers: Workers, upstream: Upstream, second: int):
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
-    gevent.sleep(0.3)
+def test_a_retry_that_comes_late_gets_what_was_kept(
+    workers: Workers, upstream: Upstream, database: Database, second: int
+):
+    leave(workers, upstream)
+    kept(database)
     delivery = workers[second].buy(order(retry_count=1), upstream.make)
     assert (delivery.how, delivery.saved()) == ("replayed", 0.039)
     assert body_of(delivery) == b"picture 1"
@@ -45,66 +58,94 @@ def test_a_retry_that_comes_late_gets_what_was_kept(workers: Workers, upstream: 
 def test_what_was_kept_is_handed_out_once(
     workers: Workers, upstream: Upstream, database: Database, bodies: Bodies, second: int
 ):
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
-    gevent.sleep(0.3)
+    leave(workers, upstream)
+    kept(database)
     assert body_of(workers[second].buy(order(retry_count=1), upstream.make)) == b"picture 1"
     assert body_of(workers[second].buy(order(retry_count=1), upstream.make)) == b"picture 2"
-    gevent.sleep(0.1)
-    assert (records(database), bodies.kept) == (0, {})
+    eventually(lambda: (states(database), bodies.kept) == ([], {}), "nothing is kept")
 
 
 @BY
 def test_three_equal_first_tries_are_three_purchases_and_each_retry_gets_another(
     workers: Workers, upstream: Upstream, second: int
 ):
-    upstream.seconds = SLOW
+    upstream.opened.clear()
     callers = [buying(workers[0], order(retry_count=0), upstream.make) for _ in range(3)]
-    gevent.sleep(0.01)
+    eventually(lambda: upstream.asked == 3, "the upstream is asked")
     gevent.killall(callers)
+    upstream.opened.set()
     again = [buying(workers[(second + number) % 2], order(retry_count=1), upstream.make) for number in range(3)]
-    gevent.joinall(again, timeout=10)
+    gevent.joinall(again, timeout=20)
     assert sorted(caller.get() for caller in again) == [b"picture 1", b"picture 2", b"picture 3"]
     assert upstream.asked == 3
 
 
-def test_a_retry_can_come_before_its_first_try_has_left(workers: Workers, upstream: Upstream):
-    upstream.seconds = SLOW
+def test_a_retry_can_come_before_its_first_try_has_left(
+    workers: Workers, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(abandoned_calls, "RETRY_LOOK_SECONDS", 10.0)
+    upstream.opened.clear()
     first = buying(workers[0], order(retry_count=0), upstream.make)
-    gevent.sleep(0.01)
+    eventually(lambda: upstream.asked, "the upstream is asked")
     retry = buying(workers[0], order(retry_count=1), upstream.make)
     gevent.sleep(0.1)
-    hang_up(first)
-    assert retry.get(timeout=5) == b"picture 1"
+    first.kill()
+    upstream.opened.set()
+    assert retry.get(timeout=10) == b"picture 1"
     assert upstream.asked == 1
 
 
+@pytest.mark.usefixtures("nobody_waits_long")
 @BY
-def test_a_retry_that_leaves_too_leaves_the_call_for_the_next(workers: Workers, upstream: Upstream, second: int):
-    upstream.seconds = 0.5
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
-    gevent.sleep(0.05)
+def test_a_retry_that_leaves_too_leaves_the_call_for_the_next(
+    workers: Workers, upstream: Upstream, database: Database, bodies: Bodies, second: int
+):
+    upstream.seconds = LONG
+    leave(workers, upstream)
     retry = buying(workers[second], order(retry_count=1), upstream.make)
-    gevent.sleep(0.1)
-    hang_up(retry)
+    gevent.sleep(0.2)
+    retry.kill()
+    gevent.sleep(0.3)  # the call would have ended now, if nobody had come for it
     assert body_of(workers[0].buy(order(retry_count=2), upstream.make)) == b"picture 1"
-    assert upstream.asked == 1
+    assert (upstream.asked, upstream.ended) == (1, 0)
+    eventually(lambda: (states(database), bodies.kept) == ([], {}), "nothing is kept")
 
 
+def test_an_answer_is_stored_once_however_often_its_callers_leave(
+    workers: Workers, upstream: Upstream, database: Database, bodies: Bodies
+):
+    leave(workers, upstream)
+    for _ in range(2):
+        kept(database)
+        workers[0].buy(order(retry_count=1), upstream.make).close()  # nothing of it was taken
+        gevent.sleep(0.05)
+    assert len(bodies.kept) == 1
+    assert body_of(workers[1].buy(order(retry_count=2), upstream.make)) == b"picture 1"
+    eventually(lambda: (states(database), bodies.kept) == ([], {}), "nothing is kept")
+
+
+@pytest.mark.usefixtures("nobody_waits_long")
 def test_a_call_that_nobody_comes_for_is_ended(workers: Workers, upstream: Upstream, database: Database):
     upstream.seconds = 60
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
-    gevent.sleep(0.3)
-    assert (upstream.ended, records(database)) == (0, 1)
-    gevent.sleep(0.6)
-    assert (upstream.ended, records(database)) == (1, 0)
+    leave(workers, upstream)
+    eventually(lambda: states(database) == ["running"], "somebody may come for it")
+    assert upstream.ended == 0
+    eventually(lambda: (upstream.ended, states(database)) == (1, []), "it is ended")
 
 
+@pytest.mark.usefixtures("nobody_waits_long")
 @BY
 def test_a_call_that_somebody_came_for_runs_to_its_end(workers: Workers, upstream: Upstream, second: int):
-    upstream.seconds = 1.2  # longer than an abandoned call may take
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
+    upstream.seconds = LONG
+    leave(workers, upstream)
     assert body_of(workers[second].buy(order(retry_count=1), upstream.make)) == b"picture 1"
     assert upstream.asked == 1
+
+
+def test_a_worker_does_not_stop_before_the_answer_is_kept(workers: Workers, upstream: Upstream, database: Database):
+    leave(workers, upstream)
+    eventually(lambda: not call.running, "it may stop")
+    assert states(database) == ["done"]
 
 
 def test_a_caller_of_a_stream_that_leaves_after_its_headers_ends_its_call(workers: Workers, upstream: Upstream):
@@ -112,14 +153,15 @@ def test_a_caller_of_a_stream_that_leaves_after_its_headers_ends_its_call(worker
     delivery = workers[0].buy(order(retry_count=0), upstream.make)
     assert next(delivery.chunks) == b"picture "
     delivery.close()
-    gevent.sleep(0.05)
-    assert upstream.ended == 1
+    eventually(lambda: upstream.ended == 1, "it is ended")
 
 
-def test_an_answer_that_was_cut_on_its_way_is_kept_for_the_retry(workers: Workers, upstream: Upstream):
+def test_an_answer_that_was_cut_on_its_way_is_kept_for_the_retry(
+    workers: Workers, upstream: Upstream, database: Database
+):
     delivery = workers[0].buy(order(retry_count=0), upstream.make)
     delivery.close()  # nothing of it was sent
-    gevent.sleep(0.05)
+    kept(database)
     assert body_of(workers[1].buy(order(retry_count=1), upstream.make)) == b"picture 1"
     assert upstream.asked == 1
 
@@ -130,23 +172,28 @@ def test_a_first_try_with_the_count_of_one_buys(workers: Workers, upstream: Upst
 
 @pytest.mark.parametrize("other", [order(retry_count=1, content="a dog"), order(retry_count=1, scope="bob")])
 def test_nobody_else_gets_it(workers: Workers, upstream: Upstream, other):
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
+    leave(workers, upstream)
     assert body_of(workers[0].buy(other, upstream.make)) == b"picture 2"
 
 
 @BY
-def test_a_first_try_that_bought_nothing_leaves_nothing(workers: Workers, upstream: Upstream, second: int):
+def test_a_first_try_that_bought_nothing_leaves_nothing(
+    workers: Workers, upstream: Upstream, database: Database, second: int
+):
     upstream.troubles = [ApiError(ErrorKind.RATE_LIMITED, "Slow down.")]
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
-    gevent.sleep(0.2)
+    leave(workers, upstream)
+    eventually(lambda: not call.running, "it is over")
+    assert states(database) == []
     assert body_of(workers[second].buy(order(retry_count=1), upstream.make)) == b"picture 2"
 
 
 @BY
-def test_a_first_try_with_an_unknown_outcome_is_not_bought_again(workers: Workers, upstream: Upstream, second: int):
+def test_a_first_try_with_an_unknown_outcome_is_not_bought_again(
+    workers: Workers, upstream: Upstream, database: Database, second: int
+):
     upstream.troubles = [ApiError(ErrorKind.UPSTREAM_TIMEOUT, "Too late.", bought=Bought.UNKNOWN)]
-    hang_up(buying(workers[0], order(retry_count=0), upstream.make))
-    gevent.sleep(0.2)
+    leave(workers, upstream)
+    kept(database)
     assert body_of(workers[second].buy(order(retry_count=1), upstream.make)) == b"Too late."
     assert upstream.asked == 1
 
@@ -154,9 +201,46 @@ def test_a_first_try_with_an_unknown_outcome_is_not_bought_again(workers: Worker
 def test_without_a_database_the_same_worker_still_knows_its_calls(upstream: Upstream, bodies: Bodies):
     purchases = worker(Database("sqlite:////nowhere/at/all.sqlite3"), bodies)
     upstream.seconds = SLOW
-    hang_up(buying(purchases, order(retry_count=0), upstream.make))
+    leave((purchases, purchases), upstream)
     assert body_of(purchases.buy(order(retry_count=1), upstream.make)) == b"picture 1"
     assert upstream.asked == 1
+
+
+def test_a_database_that_goes_away_does_not_keep_a_retry_from_its_call(
+    workers: Workers, upstream: Upstream, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    upstream.seconds = SLOW
+    leave(workers, upstream)
+    eventually(lambda: states(database) == ["running"], "somebody may come for it")
+    go_away(workers[0], monkeypatch)
+    with gevent.Timeout(2):
+        assert body_of(workers[0].buy(order(retry_count=1), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
+def test_a_retry_that_cannot_read_the_answer_leaves_it_for_the_next(
+    workers: Workers, upstream: Upstream, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    leave(workers, upstream)
+    kept(database)
+    with monkeypatch.context() as while_away:
+        go_away(workers[1], while_away, "find")
+        with pytest.raises(ApiError) as raised:
+            workers[1].buy(order(retry_count=1), upstream.make)
+    assert (raised.value.kind, raised.value.may_repeat) == (ErrorKind.STATE_UNAVAILABLE, True)
+    gevent.sleep(0.05)
+    assert body_of(workers[1].buy(order(retry_count=2), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
+def go_away(purchases: Purchases, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """The database of a worker is down."""
+
+    def fail(*_: object) -> None:
+        raise DatabaseUnavailable("The database cannot be reached.")
+
+    for name in names or ("take_by_id", "put_back", "keep", "delete"):
+        monkeypatch.setattr(purchases.keeping.records, name, fail)
 
 
 def test_the_database_is_not_touched_while_everybody_stays(upstream: Upstream, bodies: Bodies):

@@ -32,7 +32,7 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
         ("/v1/images/generations/", BEARER),
         ("/v1//models", BEARER),
         ("/V1/models", BEARER),
-        ("/v1/chat/completions", BEARER),
+        ("/v1/chat/nowhere", GOOGLE),
     ],
 )
 def test_an_unknown_path_is_a_404_of_openais_api(client: FlaskClient, path: str, headers: dict[str, str]):
