@@ -182,7 +182,7 @@ def models_at(upstream: Upstream, key: str | None) -> tuple[list[str], str]:
         content = json.loads(body)
         rows = content["models"] if upstream.api is Api.GEMINI else content["data"]
         return [bare_name(row["name" if upstream.api is Api.GEMINI else "id"]) for row in rows], ""
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return [], f"GET {url} does not answer with a list of models: is the base URL right?"
 
 

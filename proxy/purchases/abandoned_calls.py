@@ -58,7 +58,7 @@ class AbandonedCalls:
         def close(is_whole: bool) -> None:
             if is_whole:
                 self.hand_out(taken)
-            elif call.flows:
+            elif call.flows and not call.over.is_set():
                 call.stop()  # its headers were sent: no SDK asks again
             else:
                 self.leave(call, order, taken)

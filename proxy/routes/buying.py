@@ -13,6 +13,7 @@ from compat.errors import ApiError, ErrorKind
 from proxy.access.estimates import Expected
 from proxy.access.payments import Payment
 from proxy.greenlets import was_refused
+from proxy.limits import KEPT_SECONDS
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
@@ -117,7 +118,9 @@ def idempotency_key() -> str | None:
 def seconds_to_keep() -> int | None:
     """How long what an answer points at has to last: as long as the answer itself, if it is kept; None if it is not."""
     settings = the_service().settings
-    return max(settings.image_ttl_seconds, settings.idempotency_seconds) if idempotency_key() else None
+    if idempotency_key():
+        return max(settings.image_ttl_seconds, settings.idempotency_seconds)
+    return None if sdk_retry_count() is None else max(settings.image_ttl_seconds, 2 * int(KEPT_SECONDS))
 
 
 def sdk_retry_count() -> int | None:

@@ -19,7 +19,7 @@ OTHER_APIS = re.compile(
     r"/(chat/completions|completions|responses|conversations|embeddings|messages|audio|videos|moderations|assistants"
     r"|threads|files|batches|interactions)(/|$)"
 )
-OTHER_API = "Only pictures are served here: they are drawn at POST /v1/images/generations."
+OTHER_API = "Only pictures are served here: POST /v1/images/generations, or POST /v1/chat/completions."
 WORDS = {  # of served addresses, in lower case, and what is often written instead
     **{
         word: word

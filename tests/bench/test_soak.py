@@ -15,7 +15,7 @@ from bench.soak.errors import end_of
 from bench.soak.faults import ENDS, Delivery, End
 from bench.soak.growth import MIB, Sample, changes, lived_through
 from bench.soak.ledger import Fate, Ledger
-from bench.soak.leftovers import SWEPT_AFTER, Held, held_by, logged_errors, overdue
+from bench.soak.leftovers import MORE_FILES, SWEPT_AFTER, Held, held_by, logged_errors, overdue
 from bench.soak.outcomes import KILL, RELOAD, UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
 from bench.soak.returning import Request
 from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
@@ -198,7 +198,7 @@ def test_descriptors_are_counted_by_purpose(tmp_path: Path) -> None:
     assert (held.callers, held.upstream, held.pictures) == (1, 1, 1)
     assert (before.callers, before.upstream, before.pictures) == (0, 0, 0)
     assert list(before.excess(0, before.others)) == []
-    assert len(list(held.excess(0, held.others - 9))) == 4
+    assert len(list(held.excess(0, held.others - MORE_FILES - 1))) == 4
 
 
 @pytest.mark.parametrize(

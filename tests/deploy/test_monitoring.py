@@ -36,7 +36,8 @@ Series = dict[str, dict[str, set[str]]]
 def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
     """The labels of every series of a service that has had some traffic, with their values."""
     with ProxyServer(tmp_path_factory.mktemp("service"), SANDBOX="1", WEB_CONCURRENCY="2") as server:
-        for prompt in ("a cat", "[[quota_per_day]]", "[[html_502]]", "[[model_retired]]", "[[no_usage]]"):
+        situations = ("quota_per_day", "html_502", "model_retired", "no_usage", "model_retired|picture")
+        for prompt in ("a cat", *(f"[[{one}]]" for one in situations)):
             for path, body in ((OPENAI_PATH, {"prompt": prompt}), (GOOGLE_PATH, contents(prompt))):
                 requests.post(server.url + path, json=body, headers={"Authorization": "Bearer sandbox"}, timeout=20)
         assert requests.get(f"{server.url}/readyz", timeout=5).status_code == 200

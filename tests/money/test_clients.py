@@ -65,7 +65,7 @@ def test_python_clients_of_googles_surface(one_machine: Service, google: Google,
 def test_the_key_that_openai_python_makes_itself(one_machine: Service, google: Google):
     """`_idempotency_header` makes the SDK send one key for all tries of a call, and a new one with the next."""
     google.seconds = 2
-    client = one_machine.openai(timeout=1.0, max_retries=2)
+    client = one_machine.openai(timeout=1.0, max_retries=6)
     client._idempotency_header = "Idempotency-Key"
     for _ in range(2):
         assert client.images.generate(prompt="a cat", response_format="b64_json").data

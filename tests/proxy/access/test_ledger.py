@@ -82,6 +82,21 @@ def test_calls_at_once_from_several_workers_never_overspend(database: Database, 
     assert sums(records) == (0, 1000)
 
 
+def test_a_period_that_several_workers_begin_at_once_refuses_nobody(
+    database: Database, records: KeyRecords, make_key: MakeKey
+):
+    for number in range(3):
+        key, barrier = make_key(f"key{number}", budget=80), threading.Barrier(8)
+
+        def worker(number: int, key: AccessKey = key, barrier: threading.Barrier = barrier) -> bool:
+            barrier.wait()
+            return isinstance(reserve(Ledger(database, f"worker {number}"), key, 10), Hold)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(worker, range(8)))
+        assert sums(records, key.name) == (0, 80)
+
+
 def test_what_is_written_together_is_as_written_alone(ledger: Ledger, records: KeyRecords, make_key: MakeKey):
     ann, ben = make_key(budget=100), make_key("ben")
     orders = [Reservation(key, MODEL, micros) for key, micros in [(ann, 60), (ben, 500), (ann, 60), (ann, 40)]]

@@ -166,6 +166,19 @@ def test_an_answer_that_was_cut_on_its_way_is_kept_for_the_retry(
     assert upstream.asked == 1
 
 
+@pytest.mark.parametrize("flows", [False, True])
+def test_an_answer_that_its_caller_refused_is_kept_for_the_retry(
+    workers: Workers, upstream: Upstream, database: Database, flows: bool
+):
+    upstream.flows = flows
+    delivery = workers[0].buy(order(retry_count=0), upstream.make)
+    assert b"".join(delivery.chunks) == b"picture 1"
+    delivery.close(has_arrived=False)  # all of it was sent into a closed connection
+    kept(database)
+    assert body_of(workers[1].buy(order(retry_count=1), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
 def test_a_first_try_with_the_count_of_one_buys(workers: Workers, upstream: Upstream):
     assert body_of(workers[0].buy(order(retry_count=1), upstream.make)) == b"picture 1"
 

@@ -127,6 +127,17 @@ def test_a_form_is_followed_with_its_pictures(client: FlaskClient, upstream: Ups
     assert answer.headers["x-twinlens-ignored"] == "seed"
 
 
+def test_a_chat_is_followed(client: FlaskClient, upstream: Upstream):
+    chat = {"messages": [{"role": "user", "content": "a cat"}], "size": "2048x2048", "seed": 7}
+    for _ in range(2):
+        answer = client.post("/v1/chat/completions", json=chat, headers={"Authorization": f"Bearer {KEY}"})
+        assert answer.status_code == 200, answer.get_data()[:300]
+        assert (answer.headers["x-twinlens-model"], answer.headers["x-twinlens-ignored"]) == (SUCCESSOR, "seed")
+        assert answer.get_json()["choices"][0]["message"]["images"]
+    assert upstream.asked == ["old", "new", "new"]
+    assert upstream.sent(1)["generationConfig"]["imageConfig"]["imageSize"] == "2K"
+
+
 @pytest.mark.parametrize(
     "body",
     [

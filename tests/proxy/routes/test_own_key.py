@@ -51,7 +51,7 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-@pytest.mark.parametrize("key", ["AIza-a-key-of-google", "twl_x", new_key()])
+@pytest.mark.parametrize("key", ["AIza-a-key-of-google", "twl_x", new_key()], ids=["of Google", "malformed", "unknown"])
 @pytest.mark.parametrize("path", [IMAGES, "/v1/models", "/v1/key", GENERATE, COUNT, "/v1beta/models"])
 def test_a_key_that_is_not_ours_is_refused_everywhere(client: FlaskClient, gemini: Gemini, path: str, key: str):
     get = path.endswith(("models", "key"))

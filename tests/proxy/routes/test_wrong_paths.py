@@ -75,10 +75,8 @@ def test_an_address_that_is_served_keeps_its_405(client: FlaskClient):
         assert client.open(path, method=method, headers=BEARER).status_code == 405
 
 
-def test_a_chat_is_answered_by_its_route_or_by_the_address_of_pictures(client: FlaskClient):
-    answer = client.post("/v1/chat/completions", json={}, headers=BEARER)
-    is_served = any(rule.rule == "/v1/chat/completions" for rule in client.application.url_map.iter_rules())
-    message = answer.get_json()["error"]["message"]
-    assert is_served or "POST /v1/images/generations" in message
-    without = client.post("/chat/completions", json={}, headers=BEARER).get_json()["error"]["message"]
-    assert (END_IN_V1 if is_served else "POST /v1/images/generations") in without
+def test_a_chat_needs_the_version_too(client: FlaskClient):
+    for path in ("/chat/completions", "/openai/deployments/x/chat/completions"):
+        error = openai_error(client.post(path, json={}, headers=BEARER), 404, None)
+        assert END_IN_V1 in error["message"]
+        assert "/v1/chat/completions" in error["message"]
