@@ -8,7 +8,7 @@ PORT ?= 8000
 export HOST PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants yardstick format requirements clean
+.PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants yardstick format wheelhouse requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,13 +92,17 @@ mutants: .venv/test ## put small faults into the service: every row of the suite
 format: .venv/test ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
+wheelhouse: .venv/bin/python ## fetch every package as a wheel into wheelhouse/, to install where there is no internet
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --wheel-dir wheelhouse -r requirements.txt
+	@echo "Copy the project with wheelhouse/, and there: pip install --no-index --find-links wheelhouse -r requirements.txt"
+
 requirements: .venv/test ## pin all dependencies of the two .in files
 	@$(BIN)/pip install --quiet pip-tools
 	@$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links -o requirements.txt requirements.in
 	@$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.txt requirements-dev.in
 
 clean: ## remove what these commands made: packages, caches, stored pictures, the database, reports
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache wheelhouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf images twinlens.sqlite3* contract-report.* contract-compare.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

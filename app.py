@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from flask import Flask, Response
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         Threads(INPUT_THREADS, INPUT_SECONDS),
         Successors(are_followed=settings.follow_successors),
         access,
+        sandbox_situations(settings),
     )
 
     app.before_request(authentication.identify_caller)
@@ -181,6 +183,15 @@ def open_jobs(app: Flask, settings: Settings, purchases: Purchases, memory: Spoo
         webhooks = Webhooks(jobs, settings.webhook_url, settings.webhook_secret, webhook_client.post)
         queue.others.append(webhooks.deliver_due)
     return jobs
+
+
+def sandbox_situations(settings: Settings) -> Mapping[str, Sequence[str]]:
+    """The situations that a prompt can name, by API; none without the sandbox."""
+    if not settings.sandbox:
+        return {}
+    from sandbox import situations_of_pictures
+
+    return situations_of_pictures()
 
 
 def start_sweeping(store: Store, purchases: Purchases, jobs: Jobs, access: Access | None) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 
@@ -23,7 +25,7 @@ from compat.base64_stream import decode, decode_whole
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import names_model
 from compat.image_models import CALLERS_KEY, Api, ServedModel, bare_name
-from compat.images import Event, ImageData, ImageEnd
+from compat.images import MOST_PICTURES, Event, Failure, ImageData, ImageEnd
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
 from proxy.access import commands as keys
@@ -71,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     check = command("check", check_all, "check settings, store, database, upstream and key")
     check.add_argument("--key", help=f"a Google API key to try (else {' or '.join(KEY_VARIABLES)}, if set)")
     command("models", list_models, "the models that are served, with ratios and prices")
-    draw = command("generate", draw_picture, "draw a picture, directly or through a running server")
+    draw = command("generate", draw_pictures, "draw pictures, directly or through a running server")
     draw.add_argument("prompt", nargs="?", help="not needed with --job")
     draw.add_argument(
         "-o", "--output", type=Path, default=Path("picture.png"), help="where to write it; its ending says the format"
@@ -79,6 +81,13 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument("--force", action="store_true", help="replace a file that exists")
     draw.add_argument("--size", default="auto", help="pixels such as 1344x768, or an aspect ratio")
     draw.add_argument("--model", help="a served model")
+    draw.add_argument(
+        "-n", type=picture_count, default=1, help="how many pictures, 1 to 10: NAME-1.png, NAME-2.png, ..."
+    )
+    draw.add_argument(
+        "--image", type=Path, action="append", default=[], help="a picture to start from; may be given several times"
+    )
+    draw.add_argument("--seed", type=int, help="the same seed asks for the same picture")
     draw.add_argument(
         "--url", help="a running server, such as http://127.0.0.1:8000; without it Google is called directly"
     )
@@ -258,124 +267,215 @@ def list_models(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def draw_picture(options: argparse.Namespace, settings: Settings) -> int:
-    """Draws one picture and writes it whole or not at all."""
+def picture_count(text: str) -> int:
+    """The value of -n."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PICTURES):
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 1 to {MOST_PICTURES}")
+    return int(text)
+
+
+def draw_pictures(options: argparse.Namespace, settings: Settings) -> int:
+    """Draws pictures and writes each whole or not at all. Returns 1 if one is missing."""
     key = key_of(options)
     if not key:
         return complain(f"a key is needed: give --key or set {KEY_VARIABLES[0]}")
-    output: Path = options.output
     is_job = options.as_job or options.job
     if is_job and not options.url:
         return complain("a job needs a running server: give --url")
     if (options.prompt is None) == (options.job is None):
         return complain("give a prompt, or the id of a job with --job")
-    body = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
-    if options.model:
-        body["model"] = options.model
-    if ending := output.suffix.removeprefix("."):
-        body["output_format"] = ending
-    if output.is_dir() or (output.exists() and not options.force):
-        return complain(f"{output} exists: give another name, or --force to replace a file")
-    unfinished = output.with_name(f".{output.name}.part")
+    outputs = output_files(options.output, options.n)
+    for output in outputs:
+        if output.is_dir() or (output.exists() and not options.force):
+            return complain(f"{output} exists: give another name, or --force to replace a file")
+    unfinished = [output.with_name(f".{output.name}.part") for output in outputs]
     try:
-        unfinished.touch()  # before anything is bought
+        for part in unfinished:
+            part.touch()  # before anything is bought
+        body = order(options)
         with elapsed_time():
             if is_job:
-                picture = draw_as_job(options.url, options.job, body, key)
+                drawn = draw_as_job(options.url, options.job, body, key)
             elif options.url:
-                picture = draw_at(options.url, body, key)
+                drawn = draw_at(options.url, body, key)
             else:
-                picture = draw_directly(body, key, settings)
-        unfinished.write_bytes(picture)
-        unfinished.replace(output)
+                drawn = draw_directly(body, key, settings)
+        outputs += further_files(options.output, len(outputs), len(drawn.pictures))
+        for picture, output in zip(drawn.pictures, outputs, strict=False):
+            part = output.with_name(f".{output.name}.part")
+            part.write_bytes(picture)
+            part.replace(output)
+            print(f"{output}: {len(picture)} bytes")
     except ApiError as error:
         return complain(error.message)
     except OSError as error:
         return complain(str(error).replace(key, "[key]"))
     finally:
-        unfinished.unlink(missing_ok=True)
-    print(f"{output}: {len(picture)} bytes")
-    return 0
+        for part in unfinished:
+            part.unlink(missing_ok=True)
+    return max((complain(trouble) for trouble in drawn.troubles), default=0)
 
 
-def draw_at(url: str, body: dict[str, str], key: str) -> bytes:
-    """A picture from a running server."""
-    answer = ask(requests.post, f"{url.rstrip('/')}/v1/images/generations", key, json=body, timeout=330)
-    return decode_whole(answer["data"][0]["b64_json"])
+def output_files(output: Path, count: int) -> list[Path]:
+    """The file of each picture: the one that was named, or, of several, one for each number."""
+    if count == 1:
+        return [output]
+    return [output.with_stem(f"{output.stem}-{number}") for number in range(1, count + 1)]
 
 
-def draw_as_job(url: str, id: str | None, body: dict[str, str], key: str) -> bytes:
-    """A picture from a job of a running server: from a new one, or from the one of that id.
+def further_files(output: Path, named: int, count: int) -> list[Path]:
+    """Files that do not exist, for the pictures that an answer has beyond those that were asked for."""
+    candidates = (output.with_stem(f"{output.stem}-{number}") for number in itertools.count(named + 1))
+    return list(itertools.islice((path for path in candidates if not path.exists()), max(0, count - named)))
+
+
+def order(options: argparse.Namespace) -> dict[str, Any]:
+    """The request of the Images API that the options stand for. Raises OSError for a picture that cannot be read."""
+    body: dict[str, Any] = {"prompt": options.prompt, "size": options.size, "response_format": "b64_json"}
+    if options.model:
+        body["model"] = options.model
+    if options.n > 1:
+        body["n"] = options.n
+    if options.seed is not None:
+        body["seed"] = options.seed
+    if options.image:
+        body["images"] = [{"image_url": b64encode(path.read_bytes()).decode()} for path in options.image]
+    if ending := options.output.suffix.removeprefix("."):
+        body["output_format"] = ending
+    return body
+
+
+class Drawn(NamedTuple):
+    """The pictures of a request, and what went wrong with those that are missing."""
+
+    pictures: list[bytes]
+    troubles: list[str]
+
+
+def draw_at(url: str, body: dict[str, Any], key: str) -> Drawn:
+    """Pictures from a running server. Raises ApiError with words, whatever went wrong."""
+    return drawn_of(ask_server(requests.post, url, "images/generations", key, json=body, timeout=330))
+
+
+def draw_as_job(url: str, id: str | None, body: dict[str, Any], key: str) -> Drawn:
+    """Pictures from a job of a running server: from a new one, or from the one of that id. Raises ApiError.
 
     Whoever leaves is given the id to take it up again with.
     """
-    jobs = f"{url.rstrip('/')}/v1/images/jobs"
     if id is None:
-        generations = f"{url.rstrip('/')}/v1/images/generations"
-        id = str(ask(requests.post, generations, key, json=body, prefer="respond-async", timeout=330)["id"])
+        prefer = {"Prefer": "respond-async"}
+        started = ask_server(requests.post, url, "images/generations", key, headers=prefer, json=body, timeout=330)
+        id = str(started["id"])
         print(f"job {id}", file=sys.stderr)
-    again = f"take the job up again with --job {id}"
     try:
-        while True:
-            try:
-                job = ask(requests.get, f"{jobs}/{id}", key, prefer="wait=10", timeout=60)
-            except requests.RequestException:
-                time.sleep(JOB_POLL_SECONDS)  # a line that breaks loses nothing
-                continue
-            if job["status"] not in ("queued", "in_progress"):
-                break
-            time.sleep(0.2)  # should a server not wait
+        job = wait_for_job(url, id, key)
     except KeyboardInterrupt:
-        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"left; {again}") from None
+        raise ApiError(ErrorKind.INVALID_ARGUMENT, f"left; take the job up again with --job {id}") from None
     if job["status"] != "completed":
         message = (job["error"] or {}).get("message", "the job was cancelled")
         raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
-    item = job["result"]["data"][0]
-    if "b64_json" in item:
-        return decode_whole(item["b64_json"])
-    return requests.get(item["url"], timeout=60).content
+    return drawn_of(job["result"])
 
 
-def ask(send: Callable[..., requests.Response], url: str, key: str, prefer: str = "", **options: Any) -> dict[str, Any]:
-    """The JSON that a running server answers with. Raises its error, and requests.RequestException without one."""
-    headers = {"Authorization": f"Bearer {key}", **({"Prefer": prefer} if prefer else {})}
-    response = send(url, headers=headers, **options)
-    if prefer.startswith("wait") and response.status_code >= 500:
-        raise requests.ConnectionError  # of a proxy in between, or a service that starts again
-    if not response.ok:
+def wait_for_job(url: str, id: str, key: str) -> dict[str, Any]:
+    """A job that is over. A line that breaks, or a server that starts again, loses nothing: it is asked again."""
+    while True:
         try:
-            message = response.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            message = f"the server answered with status {response.status_code}"
-        raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
-    answer: dict[str, Any] = response.json()
-    return answer
+            job = ask_server(requests.get, url, f"images/jobs/{id}", key, headers={"Prefer": "wait=10"}, timeout=60)
+        except ApiError as error:
+            if error.kind is not ErrorKind.UPSTREAM_BROKEN:
+                raise
+            time.sleep(JOB_POLL_SECONDS)
+            continue
+        if job["status"] not in ("queued", "in_progress"):
+            return job
+        time.sleep(0.2)  # should a server not wait
 
 
-def draw_directly(body: dict[str, str], key: str, settings: Settings) -> bytes:
-    """A picture from the upstream."""
+def ask_server(
+    send: Callable[..., requests.Response],
+    url: str,
+    path: str,
+    key: str,
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The JSON that a running server answers with. Raises ApiError: UPSTREAM_BROKEN if the answer is not Twinlens'."""
+    headers = {"Authorization": f"Bearer {key}", **(headers or {})}
+    try:
+        response = send(f"{url.rstrip('/')}/v1/{path}", headers=headers, **options)
+    except requests.RequestException as error:
+        raise ApiError(ErrorKind.UPSTREAM_BROKEN, words_for(url, error)) from None
+    try:
+        answer: dict[str, Any] = response.json()
+        if response.ok:
+            return answer
+        message = answer["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = f"{url} answered with status {response.status_code}, and not as Twinlens does"
+        raise ApiError(ErrorKind.UPSTREAM_BROKEN, message) from None
+    raise ApiError(ErrorKind.INVALID_ARGUMENT, message)
+
+
+def drawn_of(answer: Mapping[str, Any]) -> Drawn:
+    """The pictures of an answer of the Images API. Raises ApiError for one that cannot be fetched."""
+    pictures = []
+    for item in answer["data"]:
+        if "b64_json" in item:
+            pictures.append(decode_whole(item["b64_json"]))
+            continue
+        try:
+            pictures.append(requests.get(item["url"], timeout=60).content)
+        except requests.RequestException as error:
+            raise ApiError(ErrorKind.UPSTREAM_BROKEN, words_for(item["url"], error)) from None
+    return Drawn(pictures, [error["message"] for error in answer.get("errors", [])])
+
+
+def words_for(url: str, error: requests.RequestException) -> str:
+    """Why a server could not be asked, in a sentence."""
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"{url} did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"{url} has no certificate that is trusted here, or speaks no TLS"
+    if isinstance(
+        error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)
+    ):
+        return f"{url} is no address of a server: it must begin with http:// or https://"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return f"{url} cannot be reached: is the server running there?"
+    return f"the answer of {url} broke off"
+
+
+def draw_directly(body: dict[str, Any], key: str, settings: Settings) -> Drawn:
+    """Pictures from the upstream."""
     asked = parse_generation(body, settings.catalogue(), "b64_json")
     successors = Successors(are_followed=settings.follow_successors)
     upstreams = open_upstreams(settings)
 
-    def draw(model: ServedModel) -> bytes:
+    def draw(model: ServedModel) -> Drawn:
         order, row = asked if model is asked.model else asked.drawn_by(model), model.upstream
         upstream, key_up = upstreams[settings.server_of(row)[1]], settings.key_of(row, key)
         target = Target(upstream, model, key_up, OPENAI, follows=successors.are_followed)
         events = generate(target, order.image_request, SpoolMemory(SPOOL_MEMORY))
         events = reencode_pictures(events, order.output, lambda function, *arguments: function(*arguments))
-        return b"".join(decode(first_picture(events)))
+        return collected(events)
 
     return successors.follow("", asked.model, draw)
 
 
-def first_picture(events: Iterator[Event]) -> Iterator[bytes]:
-    """The base64 of the first picture. The rest is read too, so that a broken answer is noticed."""
-    reading = True
+def collected(events: Iterable[Event]) -> Drawn:
+    """All pictures of an answer, decoded, and the errors in it."""
+    drawn = Drawn([], [])
+    pieces: list[bytes] = []
     for event in events:
-        if reading and isinstance(event, ImageData):
-            yield event.data
-        reading = reading and not isinstance(event, ImageEnd)
+        if isinstance(event, ImageData):
+            pieces.append(event.data)
+        elif isinstance(event, ImageEnd):
+            drawn.pictures.append(b"".join(decode(pieces)))
+            pieces = []
+        elif isinstance(event, Failure):
+            drawn.troubles.append(event.error.message)
+    return drawn
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,7 @@ class Service:
     input_threads: Threads  # for input pictures that have to be converted
     successors: Successors
     access: Access | None = None  # with ACCESS=keys
+    situations: Mapping[str, Sequence[str]] = field(default_factory=dict)  # that the sandbox plays, by API
 
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
         """The server that draws a model for a caller; the options are further fields of Target."""

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sandbox.gemini_content import GeminiEndpoint, gemini_headers
+from sandbox.gemini_content.situations import FOLDER as GEMINI_FIXTURES
 from sandbox.openai_images import OpenAIEndpoint, is_openai_request, openai_headers
+from sandbox.openai_images.situations import BEHAVIOURS, known_names
+from sandbox.situations import known_situations
 from sandbox.wsgi import read_request
 
 
@@ -28,3 +31,11 @@ def create_app(latency: float = 0.0) -> WSGIApplication:
         return response.body
 
     return app
+
+
+def situations_of_pictures() -> dict[str, list[str]]:
+    """The situations that the prompt of a picture can name, by the API that plays them."""
+    return {
+        "gemini": known_situations(GEMINI_FIXTURES, ("generate_content", "stream_generate_content")),
+        "openai": known_names(("generations", "edits")) + sorted(BEHAVIOURS),
+    }

@@ -72,6 +72,41 @@ def test_a_picture_is_drawn_as_a_job_which_can_be_taken_up_again(tmp_path: Path)
     assert (alone.returncode, "--url" in alone.stderr) == (1, True)
 
 
+def test_several_pictures_start_from_one_and_follow_a_seed(tmp_path: Path):
+    Image.new("RGB", (300, 200), "tomato").save(tmp_path / "start.png")
+    options = ("--image", "start.png", "--seed", "7", "-n", "2", "--key", "sandbox")
+    done = run(tmp_path, "generate", "in blue tones", "-o", "cat.png", *options, SANDBOX="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [Image.open(tmp_path / f"cat-{number}.png").size for number in (1, 2)] == [(1248, 832)] * 2
+    with ProxyServer(tmp_path / "server", SANDBOX="1") as server:
+        done = run(tmp_path, "generate", "in blue tones", "-o", "other.png", *options, "--url", server.url)
+        assert (done.returncode, done.stderr) == (0, "")
+        done = run(
+            tmp_path, "generate", "[[picture|refused_image_safety]]", "-n", "2", "--key", "sandbox", "--url", server.url
+        )
+    drawn = [{(tmp_path / f"{name}-{number}.png").read_bytes() for number in (1, 2)} for name in ("cat", "other")]
+    assert drawn[0] == drawn[1], "the seed says which pictures, in the order in which they arrive"
+    assert done.returncode == 1 and "picture-1.png" in done.stdout and "safety" in done.stderr
+    assert not (tmp_path / "picture-2.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--url", "http://127.0.0.1:9"), "http://127.0.0.1:9 cannot be reached: is the server running there?"),
+        (("--url", "127.0.0.1:9"), "it must begin with http:// or https://"),
+        (("--image", "missing.png"), "No such file or directory: 'missing.png'"),
+        (("-n", "11"), "it must be a whole number from 1 to 10"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_words(tmp_path: Path, arguments: tuple[str, ...], words: str):
+    done = run(tmp_path, "generate", "a cat", "--key", "k", *arguments)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr and "HTTPConnectionPool" not in done.stderr
+    assert not list(tmp_path.glob("*picture*"))
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("cat.jpg", "JPEG"), ("cat.webp", "WEBP"), ("cat.PNG", "PNG"), ("cat", "PNG")]
 )

@@ -308,7 +308,10 @@ class RemoteStore:
     def check(self) -> None:
         """Writes and deletes an object. Raises OSError if pictures cannot be stored."""
         probe = f"probe-{secrets.token_hex(8)}"
-        self.ask(obstore.put, probe, b"?")
+        try:
+            self.ask(obstore.put, probe, b"?")
+        except FileNotFoundError:
+            raise OSError(errno.ENOENT, "the object store has no such bucket") from None
         self.ask(obstore.delete, probe)
 
     def sweep(self) -> int:
@@ -329,12 +332,26 @@ class RemoteStore:
         except FileNotFoundError:
             raise
         except obstore.exceptions.BaseError as error:
-            raise OSError(errno.EIO, f"the object store answered {type(error).__name__}") from None
+            raise OSError(errno.EIO, f"the object store {reason_of(error)}") from None
 
 
 def is_remote(url: str) -> bool:
     """Whether IMAGE_STORE_URL is an object store and not a folder."""
     return url.startswith(REMOTE_SCHEMES)
+
+
+UNREACHABLE = re.compile(r"kind: (Connect|Timeout)|error sending request|operation timed out")  # in obstore's messages
+REASONS = {
+    obstore.exceptions.PermissionDeniedError: "refuses these credentials",
+    obstore.exceptions.UnauthenticatedError: "wants credentials",
+}
+
+
+def reason_of(error: obstore.exceptions.BaseError) -> str:
+    """What an object store does instead of its work. Its own message would have names of pictures."""
+    if known := REASONS.get(type(error)):
+        return known
+    return "cannot be reached" if UNREACHABLE.search(str(error)) else f"answered {type(error).__name__}"
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
@@ -346,8 +363,11 @@ def open_store(url: str, ttl: int, run_in_thread: Callable[..., Any] = call) -> 
     """The store that IMAGE_STORE_URL names. Raises SettingsError if it cannot be used."""
     try:
         return RemoteStore(url, ttl, run_in_thread) if is_remote(url) else open_folder(url, ttl)
-    except obstore.exceptions.BaseError as error:
-        raise SettingsError(f"IMAGE_STORE_URL is '{url}': {type(error).__name__}") from None
+    except obstore.exceptions.BaseError:
+        named = url.partition("://")[2].strip("/")
+        raise SettingsError(
+            f"IMAGE_STORE_URL is '{url}': it names no bucket{' that can be used' * bool(named)}"
+        ) from None
 
 
 def open_folder(url: str, ttl: int) -> FolderStore:

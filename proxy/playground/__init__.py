@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PAGE = "page.html"
-SANDBOX_MARK = b'data-sandbox="off"'
+BOOTSTRAP = b'<script type="application/json" id="bootstrap">{}</script>'
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -24,14 +24,19 @@ class PageFile:
     etag: str
 
 
-def read_page_files(sandbox: bool) -> Mapping[str, PageFile]:
-    """Every file by its name. The page itself has a mark that says whether the key `sandbox` works."""
+def read_page_files(bootstrap: str) -> Mapping[str, PageFile]:
+    """Every file by its name. The page itself has the bootstrap: JSON with what it knows of its server."""
     files = {}
     for path in sorted(FOLDER.iterdir()):
         if mime_type := TYPES.get(path.suffix):
             content = path.read_bytes()
-            if path.name == PAGE and sandbox:
-                content = content.replace(SANDBOX_MARK, b'data-sandbox="on"', 1)
+            if path.name == PAGE:
+                content = content.replace(BOOTSTRAP, BOOTSTRAP.replace(b"{}", inside_html(bootstrap)), 1)
             etag = hashlib.sha256(content).hexdigest()[:32]
             files[path.name] = PageFile(content, gzip.compress(content, mtime=0), mime_type, etag)
     return files
+
+
+def inside_html(json_text: str) -> bytes:
+    """JSON that cannot end the element it stands in."""
+    return json_text.replace("<", "\\u003c").encode()

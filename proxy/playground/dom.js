@@ -18,6 +18,9 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** A button with words. */
+export const button = (kind, words, onclick, more = {}) => make("button", { type: "button", class: kind, onclick, ...more }, words);
+
 /** Stores a preference (never a key or a prompt). Without storage it lasts as long as the page. */
 export function remember(name, value) {
   try {
@@ -28,13 +31,23 @@ export function remember(name, value) {
   }
 }
 
-/** A file name that is valid everywhere, also in a shell command, and is not in `taken`. */
-export function fileName(name, taken) {
-  const clean = name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+/, "") || "picture.png";
-  const [, stem, ending] = clean.match(/^(.*?)(\.[^.]*)?$/u);
-  let unique = clean;
+/** A name that is not in `taken`: a number is put before its ending. */
+export function uniqueName(name, taken) {
+  const [, stem, ending] = name.match(/^(.*?)(\.[^.]*)?$/s);
+  let unique = name;
   for (let number = 2; taken.includes(unique); number += 1) unique = `${stem}-${number}${ending ?? ""}`;
   return unique;
+}
+
+/** Words as the stem of a file name that is valid on every system: at most 60 characters, cut between words. */
+export function stemOf(words) {
+  const clean = words
+    .normalize("NFC")
+    .replace(/\[\[.*?\]\]/g, "")
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-+|-+$/g, "");
+  const short = clean.length > 60 ? clean.slice(0, 61).replace(/-[^-]*$/, "").slice(0, 60) : clean;
+  return short || "picture";
 }
 
 /** Downloads a blob as a file. */
@@ -42,4 +55,22 @@ export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Copies text. Returns whether it worked. Pages without https have no clipboard object. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = make("textarea", { class: "visually-hidden" });
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.value = text;
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    focused?.focus();
+    return done;
+  }
 }

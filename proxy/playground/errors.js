@@ -1,11 +1,14 @@
 // Maps the errors of both APIs to the problems that words.js explains.
 
+import { needsOurKey } from "./models.js";
+
 /** A call that returned no picture, with what the server reported. */
 export class Failure extends Error {
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, { status: 0, code: "", param: "", requestId: "", retryAfter: "", problem: "" }, details);
     this.problem ||= problemOf(this);
+    if (this.problem === "quota" && needsOurKey) this.problem = "budget";
   }
 }
 

@@ -1,217 +1,119 @@
-// Connects the form, the results and the code.
+// Connects the form, the calls, the results and the code.
 
-import { find, make, remember } from "./dom.js";
-import { Failure } from "./errors.js";
-import {
-  addFiles,
-  missing,
-  readRequest,
-  restoreRequest,
-  startForm,
-  suggestPrompt,
-  translateForm,
-  useModel,
-} from "./form.js";
-import { base, generate, readModel } from "./requests.js";
-import { addEntry, finish, formatSeconds, secondsOf, showResults, startResults, updateClock } from "./results.js";
-import { highlightedLines, snippet, TABS, unsupported } from "./snippets.js";
+import * as calls from "./calls.js";
+import { showCode, startCode } from "./code.js";
+import { copyText, find, make, remember } from "./dom.js";
+import { continueFrom, focusKey, focusPrompt, isConversation, linkWithSettings, missing, readRequest, readRequests, restoreRequest, showBudget, startForm, suggestPrompt, translateForm } from "./form.js";
+import { addFiles } from "./inputs.js";
+import { confirm, formatSeconds, show, shownEntry, showResults, startResults, updateClocks } from "./results.js";
+import { modelNamed, serverOf } from "./models.js";
 import { explain, language, number, say, translate } from "./words.js";
 
 const root = document.documentElement;
 const shutter = find("#shutter");
 const cancel = find("#cancel");
-
-let model = null;
-let tab = "openai-python";
-let surface = "openai";
-let running = null; // {entry, controller, clock}
+let clock = null;
 
 // ---- calls ----
 
-async function run(request) {
-  if (running) return;
-  const controller = new AbortController();
-  const entry = addEntry(request);
-  running = { entry, controller, clock: setInterval(updateRunning, 100) };
-  showSubmitButton();
-  announce(say("news_running"));
-  bringIntoView();
-  try {
-    const answer = await generate(request, controller.signal, (words) => (entry.words = words));
-    finish(entry, "done", { answer });
-    announce(announcementOf(entry));
-  } catch (error) {
-    failed(entry, error, controller.signal);
-  } finally {
-    clearInterval(running.clock);
-    running = null;
-    showSubmitButton();
-  }
-}
-
-function updateRunning() {
-  updateClock(running.entry);
-  showSubmitButton();
-}
-
-function failed(entry, error, signal) {
-  if (signal.aborted) {
-    finish(entry, "cancelled");
-    announce(say("news_cancelled"));
+function submit() {
+  if (calls.isRunning()) return;
+  const firstEmpty = missing();
+  if (!firstEmpty) {
+    start(readRequests());
     return;
   }
-  const failure = error instanceof Failure ? error : new Failure(error.message, { problem: "other" });
-  finish(entry, "failed", { failure });
-  announce(say("news_failed", explain(failure.problem)));
+  const [field, words] = firstEmpty;
+  field.focus();
+  field.setAttribute("aria-invalid", "true");
+  notify(say(words));
 }
 
-function announcementOf({ answer, seconds }) {
-  const [{ width, height }] = answer.pictures;
-  const many = answer.pictures.length > 1;
-  const count = many ? say("of_n", { count: number(answer.pictures.length) }) : say("news_picture");
-  return say("news_done", { count, pixels: `${width} × ${height}`, seconds: formatSeconds(seconds) });
+function start(requests) {
+  const entry = calls.begin(requests);
+  announce(say("news_running"));
+  show(entry);
+  bringIntoView();
+}
+
+/** The key of the form for an act that sends a request; without one, the key is asked for. */
+function withKey(act) {
+  if (calls.isRunning()) return;
+  const { key } = readRequest();
+  if (key) {
+    act(key);
+    return;
+  }
+  focusKey();
+  notify(say("need_key"));
+}
+
+function callChanged(entry) {
+  showRunning();
+  if (entry === shownEntry() || !shownEntry()) show(entry);
+  else showResults();
+}
+
+function callsEnded(entry) {
+  const failed = entry.calls.find((call) => call.state === "failed");
+  const done = entry.calls.filter((call) => call.state === "done");
+  if (done.length) announce(newsOf(done));
+  if (done.length && isConversation() && done[0].request.turns?.length) continueFrom(done[0], true);
+  else if (failed) announce(say("news_failed", explain(failed.failure.problem, serverOf(modelNamed(failed.request.model)))));
+  else announce(say("news_cancelled"));
+  showBudget();
+}
+
+function newsOf(done) {
+  const pictures = done.flatMap((call) => call.answer.pictures);
+  const [{ width, height }] = pictures;
+  const count = pictures.length > 1 ? say("of_n", { count: number(pictures.length) }) : say("news_picture");
+  const seconds = formatSeconds(Math.max(...done.map((call) => call.seconds)));
+  return say("news_done", { count, pixels: `${width} × ${height}`, seconds });
 }
 
 /** Scrolls to the results where they are below the fold, as on a phone. */
 function bringIntoView() {
   const glass = find("#glass");
   const { top } = glass.getBoundingClientRect();
-  if (top >= 0 && top < innerHeight * 0.6) return;
+  if (top >= 0 && top < innerHeight * 0.45) return;
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
   glass.scrollIntoView({ behavior, block: "start" });
 }
 
 function stop() {
-  running?.controller.abort();
-  shutter.focus();
+  calls.stop();
+  shutter.focus({ preventScroll: true });
 }
 
-function submit() {
-  if (running) return;
-  const firstEmpty = missing();
-  if (!firstEmpty) {
-    run(readRequest());
-    return;
-  }
-  const [field, words] = firstEmpty;
-  field.focus();
-  field.setAttribute("aria-invalid", "true");
-  field.addEventListener("input", () => field.removeAttribute("aria-invalid"), { once: true });
-  notify(say(words));
-}
-
-function showSubmitButton() {
-  const request = readRequest();
-  const words = running
-    ? say("shutter_busy", { seconds: formatSeconds(secondsOf(running.entry)) })
-    : request.n > 1
-      ? say("shutter_many", { n: request.n })
-      : say(request.inputs.length ? "shutter_edit" : "shutter");
-  find("#shutter-words").textContent = words;
-  shutter.setAttribute("aria-disabled", String(Boolean(running)));
-  shutter.classList.toggle("busy", Boolean(running));
+/** Shows whether calls run: on the button, and with the clocks. */
+function showRunning() {
+  const running = calls.isRunning();
+  root.classList.toggle("running", running);
   cancel.hidden = !running;
+  shutter.setAttribute("aria-disabled", String(running));
+  shutter.classList.toggle("busy", running);
+  if (running && !clock) clock = setInterval(tick, 100);
+  if (!running) clock = clearInterval(clock) ?? null;
+  showButton();
 }
 
-// ---- code ----
-
-function makeTabs() {
-  find("#tabs").replaceChildren(
-    ...TABS.map(({ id, api, language: languageName }) =>
-      make(
-        "button",
-        { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "listing", onclick: () => chooseTab(id) },
-        make("small", {}, api || "HTTP"),
-        " ",
-        make("span", {}, languageName),
-      ),
-    ),
-  );
-  find("#tabs").addEventListener("keydown", moveBetweenTabs);
+function tick() {
+  updateClocks();
+  showButton();
 }
 
-function chooseTab(id) {
-  tab = id;
-  showCode();
+function showButton() {
+  find("#shutter-words").textContent = buttonWords();
 }
 
-function moveBetweenTabs(event) {
-  const place = TABS.findIndex(({ id }) => id === tab);
-  const places = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: TABS.length - 1 };
-  if (!(event.key in places)) return;
-  event.preventDefault();
-  chooseTab(TABS[(places[event.key] + TABS.length) % TABS.length].id);
-  find(`#tab-${tab}`).focus();
-}
-
-/** The chosen API decides which SDK is shown; the programming language stays. */
-function followSurface(request) {
-  if (request.surface === surface) return;
-  surface = request.surface;
-  if (tab !== "curl") tab = tab.replace(/^\w+/, surface);
-}
-
-function showCode() {
-  const request = { ...readRequest(), base: base() };
-  for (const { id } of TABS) {
-    const chosen = id === tab;
-    find(`#tab-${id}`).setAttribute("aria-selected", String(chosen));
-    find(`#tab-${id}`).tabIndex = chosen ? 0 : -1;
-  }
-  find("#listing").setAttribute("aria-labelledby", `tab-${tab}`);
-  find("#code").replaceChildren(...highlightedLines(snippet(tab, request)).map(showLine));
-  find("#code-note").textContent = notesOnCode(request).join(" ");
-}
-
-/** A line of code; a long one is wrapped with a hanging indent. */
-function showLine(pieces) {
-  const line = make(
-    "span",
-    { class: "line" },
-    ...pieces.map(([kind, text]) => (kind ? make("span", { class: kind }, text) : text)),
-  );
-  const indent = line.textContent.match(/^ */)[0].length + 2;
-  line.style.paddingLeft = `${indent}ch`;
-  line.style.textIndent = `${-indent}ch`;
-  return line;
-}
-
-function notesOnCode(request) {
-  const unsupportedNames = unsupported(tab, request);
-  const files = [
-    ...request.inputs.map((input) => input.name),
-    ...(request.mask && !tab.startsWith("gemini") ? ["mask.png"] : []),
-  ];
-  return [
-    request.key !== "sandbox" && say("code_key"),
-    files.length && say("code_files", { names: files.join(", ") }),
-    unsupportedNames.length && say("code_lacks", { names: unsupportedNames.join(", ") }),
-  ].filter(Boolean);
-}
-
-async function copyText(text, button) {
-  const before = say("copy");
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = say("copied");
-  } catch {
-    button.textContent = copyWithoutClipboard(text) ? say("copied") : say("copy_failed");
-  }
-  announce(button.textContent);
-  setTimeout(() => (button.textContent = before), 1600);
-}
-
-/** For pages without https, which have no clipboard object. */
-function copyWithoutClipboard(text) {
-  const area = make("textarea", { class: "visually-hidden" });
-  const focused = document.activeElement;
-  document.body.append(area);
-  area.value = text;
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  focused?.focus();
-  return done;
+function buttonWords() {
+  const live = calls.entries.flatMap((entry) => entry.calls).filter((call) => call.state === "running");
+  if (live.length) return say("shutter_busy", { seconds: formatSeconds(Math.max(...live.map(calls.secondsOf))) });
+  const request = readRequest();
+  if (request.both) return say("shutter_both");
+  if (request.n > 1) return say("shutter_many", { n: request.n });
+  return say(request.inputs.length || request.turns.length ? "shutter_edit" : "shutter");
 }
 
 // ---- language, theme, announcements ----
@@ -230,7 +132,6 @@ function translatePage() {
   translateForm();
   showResults();
   showTheme();
-  showModel();
   changed();
 }
 
@@ -250,19 +151,6 @@ function showTheme() {
   find("#theme").setAttribute("aria-label", say("theme_switch", { name }));
 }
 
-const hasPassed = (date) => date <= new Date().toISOString().slice(0, 10);
-
-function showModel() {
-  const line = find("#model");
-  if (!model) line.textContent = "";
-  else if (model.shutdown_date)
-    line.textContent = say(hasPassed(model.shutdown_date) ? "model_ended" : "model_until", {
-      model: model.upstream_model,
-      date: model.shutdown_date,
-    });
-  else line.textContent = say("model", { model: model.upstream_model });
-}
-
 /** For screen readers. */
 function announce(text) {
   find("#news").textContent = text;
@@ -277,25 +165,61 @@ function notify(text) {
 }
 
 function changed() {
-  const request = readRequest();
-  followSurface(request);
-  showSubmitButton();
+  showButton();
   showCode();
 }
 
-function start() {
-  makeTabs();
-  if (/Mac|iP(hone|ad)/.test(navigator.platform)) find("#shutter kbd").textContent = "⌘ ↵";
-  startForm({ onChange: changed, onProblem: notify });
+// ---- start ----
+
+function listenForKeys() {
+  if (/Mac|iP(hone|ad)/.test(navigator.platform)) for (const key of document.querySelectorAll("kbd.ctrl")) key.textContent = "⌘";
+  find("#help").addEventListener("click", () => find("#keys").showModal());
+  find("#keys-close").addEventListener("click", () => find("#keys").close());
+  document.addEventListener("keydown", (event) => {
+    if (find("dialog[open]")) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (event.key === "Enter" && command && !event.isComposing) submit();
+    else if (event.key === "Escape" && calls.isRunning()) stop();
+    else if (event.key === "/" && command) find("#keys").showModal();
+    else return;
+    event.preventDefault();
+  });
+}
+
+/** Waits again for the jobs of an earlier visit, where the key is known. */
+function resumeSandboxJobs() {
+  for (const entry of calls.entries)
+    for (const call of entry.calls)
+      if (call.state === "waiting" && call.request.sandbox && readRequest().key === "sandbox") calls.fetchJob(entry, call, "sandbox");
+}
+
+async function begin() {
+  translate();
+  startCode();
+  listenForKeys();
   startResults({
     suggest: suggestPrompt,
     restore: restoreRequest,
-    again: (request) => {
-      run({ ...request, key: readRequest().key });
-      shutter.focus();
+    again: (entry) => withKey((key) => start(entry.calls.map((call) => ({ ...call.request, key })))),
+    repeat: (entry, call) => withKey((key) => calls.repeat(entry, call, key)),
+    fillUp: (entry, call) => withKey((key) => calls.fillUp(entry, call, key)),
+    goOn: (call) => continueFrom(call),
+    fetchJob: (entry, call) => withKey((key) => calls.fetchJob(entry, call, key)),
+    useAsInput: async (blob, name) => {
+      await addFiles([new File([blob], name, { type: blob.type })]);
+      find("#prompt").select();
     },
-    useAsInput: (blob, name) => addFiles([new File([blob], name, { type: blob.type })]),
-    copyText,
+    editPrompt: (request) => {
+      restoreRequest(request);
+      focusPrompt();
+    },
+    changeKey: focusKey,
+    notify,
+    clear: () => {
+      calls.clear();
+      show(null);
+      find("#prompt").focus();
+    },
   });
   find("#camera").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -304,22 +228,17 @@ function start() {
   cancel.addEventListener("click", stop);
   find("#language").addEventListener("click", chooseLanguage);
   find("#theme").addEventListener("click", chooseTheme);
-  find("#copy").addEventListener("click", (event) =>
-    copyText(snippet(tab, { ...readRequest(), base: base() }), event.currentTarget),
-  );
-  document.addEventListener("keydown", (event) => {
-    if (find("dialog[open]")) return;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
-    if (event.key === "Escape" && running) stop();
+  find("#link").addEventListener("click", async (event) => {
+    const source = event.currentTarget;
+    confirm(source, (await copyText(linkWithSettings())) ? "copied" : "copy_failed");
   });
+  await startForm({ onChange: changed, onProblem: notify });
   translatePage();
-  readModel()
-    .then((served) => {
-      model = served;
-      useModel(served);
-      showModel();
-    })
-    .catch(() => notify(say("no_models")));
+  const latest = await calls.startCalls({ onChange: callChanged, onEnd: callsEnded });
+  show(shownEntry() ?? latest);
+  showRunning();
+  resumeSandboxJobs();
+  root.dataset.ready = "yes";
 }
 
-start();
+begin();

@@ -28,12 +28,12 @@ _STORED = re.compile(r"/sandbox-images/(?P<name>[\w-]+\.(?P<format>png|jpeg|webp
 
 
 def is_openai_request(request: Request) -> bool:
-    """Whether a request is for OpenAI's API. Of the lists of models, which both have, the credential decides."""
+    """Whether a request is for OpenAI's API. A list of models is, without a credential of Google's."""
     if request.path.startswith(("/v1/images/", "/sandbox-images/")):
         return True
     googles = request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer.startswith("ya29.")
     listing = request.method == "GET" and _MODELS.fullmatch(request.path) is not None
-    return listing and bool(request.bearer) and not googles
+    return listing and not googles
 
 
 def openai_headers(started: float) -> dict[str, str]:

@@ -52,7 +52,7 @@ def test_every_file_that_is_mounted_is_there(deploy: Path, compose: dict[str, An
 def test_nginx_finds_the_replicas_and_is_trusted(deploy: Path, compose: dict[str, Any]):
     services = compose["services"]
     script = services["nginx"]["command"][-1].partition(" > ")[0]
-    command = shlex.split(script.replace("/etc/twinlens/nginx.conf", str(deploy / "nginx.conf")))
+    command = shlex.split(script.replace("/etc/twinlens/nginx-site.conf", str(deploy / "nginx-site.conf")))
     changed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert changed.count("server twinlens:8000;") == 1
     assert "127.0.0.1" not in changed

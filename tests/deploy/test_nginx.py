@@ -26,7 +26,7 @@ from compat.openai_images import error as openai_dialect
 from proxy.limits import HEADER_WAIT_SECONDS, MIB
 from proxy.settings import Settings
 from tests.support.keys import keys_in, new_key
-from tests.support.nginx import Nginx, order, prepared, running_nginx
+from tests.support.nginx import Nginx, order, prepared, running_nginx, with_site
 from tests.support.openai_calls import MODEL, painted
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import SSE, Answer, ScriptedUpstream, Wire, chunk, hang_up
@@ -96,8 +96,16 @@ def test_nginx_understands_it(deploy: Path, tmp_path: Path):
     assert "warn" not in done.stderr
 
 
+def test_a_site_beside_it_keeps_its_names(deploy: Path, tmp_path: Path):
+    """Other sites may have variables of the same plain names."""
+    site = (deploy / "nginx-site.conf").read_text()
+    assert set(re.findall(r"(?m)^(?:map|log_format|upstream)\b.*?(\$?twinlens\w*)", site))
+    assert all("$twinlens_" in line for line in re.findall(r"(?m)^map .*$", site))
+    assert not re.search(r"(?m)^(events|http|worker_\w+|user)\b", site)
+
+
 def test_its_limits_fit_those_of_the_service(deploy: Path):
-    text, settings = (deploy / "nginx.conf").read_text(), Settings()
+    text, settings = with_site(deploy / "nginx.conf"), Settings()
     upstream = text[text.index("upstream twinlens {") : text.index("listen 443")]
     assert number(text, "client_max_body_size") * MIB == settings.max_request_bytes
     assert number(text, "proxy_read_timeout") > settings.upstream_timeout_seconds

@@ -1,4 +1,4 @@
-"""The tables of docs/own-models.md list what tests/support/losses.py says."""
+"""The tables of docs/translation.md list what tests/support/losses.py says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.docs.pages import PROJECT
 from tests.support.losses import LOSSES, Loss, Outcome, Translation
 
-PAGE = (PROJECT / "docs" / "own-models.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs" / "translation.md").read_text(encoding="utf-8")
 
 
 def line(loss: Loss) -> str:

@@ -3,11 +3,14 @@
 import gzip
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
+from compat.models_file import read_models_file
 from proxy.playground import FOLDER, read_page_files
 from proxy.settings import Settings
 
@@ -44,9 +47,9 @@ def test_a_file_is_compressed_for_clients_that_accept_it(client: FlaskClient):
 
 
 def test_the_whole_page_is_small():
-    files = read_page_files(sandbox=True).values()
-    assert sum(len(file.content) for file in files) < 150_000
-    assert sum(len(file.compressed) for file in files) < 45_000
+    files = read_page_files("{}").values()
+    assert sum(len(file.content) for file in files) < 200_000
+    assert sum(len(file.compressed) for file in files) < 65_000
 
 
 def test_the_page_names_every_file_and_only_those_that_exist():
@@ -61,10 +64,30 @@ def test_nothing_else_is_served(client: FlaskClient, name: str):
     assert json.loads(response.data)["error"]["message"]
 
 
-def test_the_page_says_whether_the_sandbox_is_on(tmp_path):
-    for sandbox, attribute in ((False, b'data-sandbox="off"'), (True, b'data-sandbox="on"')):
-        app = create_app(Settings(image_store_url=str(tmp_path), sandbox=sandbox))
-        assert attribute in app.test_client().get("/").data
+def bootstrap_of(tmp_path: Path, **settings: Any) -> Any:
+    """What the page knows of a service with these settings."""
+    page = create_app(Settings(image_store_url=str(tmp_path), **settings)).test_client().get("/").text
+    return json.loads(re.search(r'id="bootstrap">(.*?)</script>', page)[1])
+
+
+def test_the_page_knows_its_models_and_the_sandboxs_situations(tmp_path: Path):
+    known = bootstrap_of(tmp_path, sandbox=True)
+    [model, *_] = known["models"]
+    assert (model["id"], model["title"], model["server"]) == ("gemini-2.5-flash-image", "Nano Banana", "Google")
+    assert known["sandbox"] and "refused_image_safety" in known["situations"]["gemini"]
+    assert "url_only" in known["situations"]["openai"]
+    assert bootstrap_of(tmp_path)["situations"] == {}
+
+
+def test_the_address_of_a_private_server_is_not_in_the_page(tmp_path: Path):
+    row = (
+        '[[model]]\nname = "mine"\ntitle = "</script>Mine"\nupstream = "openai"\nkey = "none"\n'
+        'base_url = "http://10.0.0.5:8091/v1"\npixels = {"1:1" = "64x64"}\n'
+    )
+    known = bootstrap_of(tmp_path, models_file=read_models_file(f"only = true\n{row}"))
+    [mine] = known["models"]
+    assert (mine["server"], mine["key"], mine["api"]) == ("</script>Mine", "operator", "openai")
+    assert "10.0.0.5" not in json.dumps(known)
 
 
 def test_both_languages_say_the_same_things():

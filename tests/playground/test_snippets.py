@@ -1,23 +1,18 @@
-"""The code that the page shows is run, and brings what the page shows: as many pictures, of that type and size.
-
-They are not the very same ones: the sandbox, as a real model, draws another picture at each call without a seed.
-"""
+"""The code that the page shows is run, and brings the very pictures that the page shows: each case has a seed."""
 
 import base64
+import hashlib
 import os
 import re
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 import requests
-from PIL import Image
 
 from tests.playground.visit import Visit, draw_file
 from tests.support.environments import environment
@@ -44,9 +39,8 @@ def nasty_prompt(page: Visit, folder: Path) -> None:
 
 
 def masked_edit(page: Visit, folder: Path) -> None:
-    page.add_picture(draw_file(folder / "first picture.jpg", (640, 480)))
+    page.add_picture(draw_file(folder / 'a "first", 그림;.jpg', (640, 480)))
     page.add_picture(draw_file(folder / "second.webp", (200, 300), "teal"))
-    (folder / "first picture.jpg").rename(folder / "first-picture.jpg")
     page.open_easel()
     page.paint((0.2, 0.2), (0.7, 0.6))
     page.leave_easel("#mask-keep")
@@ -54,15 +48,18 @@ def masked_edit(page: Visit, folder: Path) -> None:
         page.find(".mask-tool").get_by_text("Save mask.png").click()
     download.value.save_as(folder / "mask.png")
     page.page.fill("#n", "2")
+    page.open_advanced()
     page.page.select_option("#response", "url")
-    page.choose_ratio("3:4")
+    page.page.select_option("#resize", "cover")
+    page.page.fill("#width", "300")
+    page.page.fill("#height", "200")
     page.page.fill("#prompt", "it's @night, with; snow")
 
 
 def stream_of_jpegs(page: Visit, folder: Path) -> None:
     page.page.fill("#n", "2")
+    page.choose_stream()
     page.page.select_option("#format", "jpeg")
-    page.find(".switch").click()
     page.page.fill("#prompt", "a garden")
 
 
@@ -75,8 +72,17 @@ def gemini_edit(page: Visit, folder: Path) -> None:
 
 def gemini_stream(page: Visit, folder: Path) -> None:
     page.choose_lens("gemini")
-    page.find(".switch").click()
+    page.choose_stream()
     page.page.fill("#prompt", "the sea")
+
+
+def openai_address(page: Visit, folder: Path) -> None:
+    page.page.click("#by-address")
+    page.page.fill("#address", "https://pictures.example/a%20garden.webp")
+    page.page.keyboard.press("Enter")
+    page.add_picture(draw_file(folder / "second.png", (64, 48)))
+    page.page.fill("#temperature", "0.5")
+    page.page.fill("#prompt", NASTY)
 
 
 OPENAI = ("openai-python", "openai-node", "curl")
@@ -86,31 +92,32 @@ CASES = {
     "masked edit": Case(masked_edit, same=OPENAI, close=("gemini-python", "gemini-node")),
     "stream of jpegs": Case(stream_of_jpegs, same=OPENAI, close=("gemini-node",)),
     "gemini edit": Case(gemini_edit, same=GEMINI),
+    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python",)),
     "gemini stream": Case(gemini_stream, same=(*GEMINI, "openai-python")),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_code_brings_what_the_page_shows(page: Visit, server: ProxyServer, tmp_path: Path, name: str):
+def test_the_code_brings_the_pages_own_pictures(page: Visit, server: ProxyServer, tmp_path: Path, name: str):
     case = CASES[name]
     tabs = (*case.same, *case.close)
     runners = {language: make() for language, make in RUNNERS.items()}
     case.fill(page, tmp_path)
+    page.page.fill("#seed", "7")
     codes = {tab: page.code(tab) for tab in tabs}
     page.take()
-    shown = kinds(page.every_picture())
+    shown = digests(page.every_picture().values())
     with ThreadPoolExecutor(2) as pool:
         outcomes = pool.map(
             lambda tab: made_by(runners[tab.rpartition("-")[2]], codes[tab], copy_of(tmp_path, tab)), tabs
         )
         for tab, made in zip(tabs, outcomes, strict=True):
             assert made, tab
-            assert tab in case.close or kinds(made) == shown, tab
+            assert tab in case.close or digests(made) == shown, tab
 
 
-def kinds(pictures: list[bytes]) -> Counter[tuple[str | None, tuple[int, int]]]:
-    """The pictures counted by type and size."""
-    return Counter((image.format, image.size) for image in map(Image.open, map(BytesIO, pictures)))
+def digests(pictures: Iterable[bytes]) -> set[str]:
+    return {hashlib.sha256(picture).hexdigest() for picture in pictures}
 
 
 def copy_of(folder: Path, name: str) -> Path:
@@ -170,3 +177,15 @@ def shell() -> Callable[[str, Path], list[str]]:
 
 
 RUNNERS = {"python": python, "node": javascript, "curl": shell}
+
+
+@pytest.mark.parametrize("surface", ["openai", "gemini"])
+def test_curl_shows_an_error_and_ends_with_one(page: Visit, tmp_path: Path, surface: str):
+    page.choose_lens(surface)
+    page.page.fill("#prompt", "[[quota_per_day]]")
+    (tmp_path / "code.sh").write_text(page.code("curl"))
+    done = subprocess.run(["sh", "code.sh"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "quota" in done.stdout
+    assert "returned error: 429" in done.stderr
+    assert not (tmp_path / "picture.png").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from PIL import Image
 
@@ -28,14 +29,23 @@ class Visit:
         self.open()
 
     def open(self) -> None:
-        """A new page in the same browser context; it is ready when the shapes are there."""
+        """A new page in the same browser context, ready for its visitor."""
         self.page = self.context.new_page()
         self.page.set_default_timeout(TIMEOUT)
         self.page.on("console", self.note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.addresses.append(request.url))
         self.page.goto(f"{self.url}/")
-        self.find(".ratio").nth(10).wait_for()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        self.find("html[data-ready]").wait_for()
+
+    def reload(self) -> None:
+        """The page again; what was typed a moment ago is kept by then."""
+        self.page.wait_for_timeout(250)
+        self.page.reload()
+        self.wait_until_ready()
 
     def note(self, message: ConsoleMessage) -> None:
         if message.text.startswith(NO_SUCCESS):
@@ -62,6 +72,18 @@ class Visit:
     def choose_lens(self, name: str) -> None:
         self.find(f'.lens[data-lens="{name}"]').click()
 
+    def open_advanced(self) -> None:
+        if not self.find("#advanced[open]").count():
+            self.page.click("#advanced summary")
+
+    def set_key(self, key: str) -> None:
+        self.open_advanced()
+        self.page.fill("#key", key)
+
+    def choose_stream(self) -> None:
+        self.open_advanced()
+        self.find(".switch").first.click()
+
     def choose_ratio(self, ratio: str) -> None:
         self.find(".ratio").get_by_text(ratio, exact=True).click()
 
@@ -73,10 +95,14 @@ class Visit:
 
     def take(self, prompt: str | None = None) -> None:
         """Press the button and wait for the picture."""
+        self.call(prompt)
+        self.wait_for("done")
+
+    def call(self, prompt: str | None = None) -> None:
+        """Press the button and wait until the call is in the history."""
         frames = self.find("#sheet li").count()
         self.release(prompt)
         self.find("#sheet li").nth(frames).wait_for()
-        self.wait_for("done")
 
     def wait_for(self, state: str) -> None:
         """Wait until the glass shows it: done, failed, cancelled."""
@@ -118,22 +144,21 @@ class Visit:
             for one in self.find("[data-fact]").all()
         }
 
-    def downloaded(self) -> bytes:
-        """The picture on the glass, as it is saved."""
+    def download(self) -> tuple[str, bytes]:
+        """Name and bytes of the picture of a call that has one."""
         with self.page.expect_download() as download:
-            self.find(".caption .acts").get_by_text("Download").click()
-        return download.value.path().read_bytes()
+            self.find('.caption [data-act="download"]').click()
+        return download.value.suggested_filename, download.value.path().read_bytes()
 
-    def every_picture(self) -> list[bytes]:
-        """All pictures of the call that the glass shows."""
-        if not self.find(".enlarge").count():
-            return [self.downloaded()]
-        pictures = []
-        for index in range(self.find(".enlarge").count()):
-            self.find(".enlarge").nth(index).click()
-            pictures.append(self.downloaded())
-            self.find(".show-all").click()
-        return pictures
+    def every_picture(self) -> dict[str, bytes]:
+        """All pictures of the call that is shown, by their names."""
+        if self.find(".frame img").count() == 1:
+            return dict([self.download()])
+        with self.page.expect_download() as download:
+            self.find(".caption .acts").get_by_text("Download all").click()
+        with ZipFile(download.value.path()) as archive:
+            assert archive.testzip() is None
+            return {name: archive.read(name) for name in archive.namelist()}
 
     def code(self, tab: str) -> str:
         """The code below a tab."""

@@ -1,4 +1,4 @@
-"""What one API has and the other lacks. Tests prove every row, and `docs/own-models.md` lists them."""
+"""What one API has and the other lacks. Tests prove every row, and `docs/translation.md` lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real nginx with `deploy/nginx.conf`, changed only in where it listens, logs and looks for its certificate."""
+"""A real nginx with `deploy/nginx.conf` and its site, changed only in where it listens, logs and finds its key."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def prepared(configuration: Path, folder: Path, *service_ports: int) -> Nginx:
     """The configuration in a folder of its own, for one service or for several that share the callers."""
     nginx = Nginx(folder, free_port())
     pem = certificate(folder)
-    text = configuration.read_text()
+    text = with_site(configuration)
     for old, new in (
         (r"listen 443 ssl", f"listen 127.0.0.1:{nginx.port} ssl"),
         (r"server 127\.0\.0\.1:8000;", " ".join(f"server 127.0.0.1:{port};" for port in service_ports)),
@@ -54,6 +54,14 @@ def prepared(configuration: Path, folder: Path, *service_ports: int) -> Nginx:
     user = "user root;\n" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(f"{user}pid {folder}/pid;\n{text}")
     return nginx
+
+
+def with_site(configuration: Path) -> str:
+    """The text of `deploy/nginx.conf` with that of `nginx-site.conf` in place of its line that includes it."""
+    site = configuration.with_name("nginx-site.conf").read_text()
+    text = configuration.read_text()
+    assert "include /etc/nginx/conf.d/twinlens.conf;" in text
+    return text.replace("include /etc/nginx/conf.d/twinlens.conf;", site)
 
 
 def order(nginx: Nginx, *more: str) -> list[str]:

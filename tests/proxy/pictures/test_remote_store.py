@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.pictures.store import NAME, RemoteStore
+from proxy.pictures.store import NAME, RemoteStore, open_store
+from proxy.settings import SettingsError
 from tests.support.object_store import BUCKET, object_store
 
 
@@ -107,3 +108,27 @@ def test_a_store_that_is_not_there_is_an_error_without_credentials(
         gone.check()
     for value in environment[1].values():
         assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "words"),
+    [
+        ("s3://pictures", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "the object store cannot be reached"),
+        ("s3://missing", {}, "the object store has no such bucket"),
+        ("s3://pictures", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "the object store refuses these credentials"),
+    ],
+)
+def test_a_bucket_that_cannot_be_used_is_explained(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str], words: str
+):
+    monkeypatch.setattr("proxy.pictures.store.RETRY_CONFIG", {"max_retries": 0})
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OSError, match=words) as raised:
+        RemoteStore(url, 60, at_once).check()
+    assert raised.value.strerror == words
+
+
+def test_a_url_without_a_bucket_stops_the_start():
+    with pytest.raises(SettingsError, match="IMAGE_STORE_URL is 's3://': it names no bucket"):
+        open_store("s3://", 60)

@@ -289,6 +289,6 @@ def test_the_credential_decides_whose_list_of_models_is_answered(client: Client)
     assert client.get("/v1/models/some-lab/some-model", OPENAI_KEY).json()["id"] == "some-lab/some-model"
     assert "models" in client.get("/v1/models", KEY).json()
     assert "models" in client.get("/v1/models", {"authorization": "Bearer ya29.token"}).json()
-    assert client.get("/v1/models", {}).json()["error"]["status"] == "PERMISSION_DENIED"
+    assert client.get("/v1/models", {}).json()["object"] == "list", "a server of one's own may need no key"
     assert client.get("/v1/models", {**KEY, **OPENAI_KEY}).json()["error"]["status"] == "INVALID_ARGUMENT"
     assert client.get("/v1beta/models", OPENAI_KEY).json()["error"]["status"] == "UNAUTHENTICATED"
