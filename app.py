@@ -174,7 +174,7 @@ def open_jobs(app: Flask, settings: Settings, purchases: Purchases, memory: Spoo
         memory,
         settings.max_jobs,
         settings.job_seconds,
-        any(model.upstream.key != CALLERS_KEY for model in settings.catalogue().models()),
+        settings.access == "keys" or any(model.upstream.key != CALLERS_KEY for model in settings.catalogue().models()),
         partial(job_requests.prepare, app),
         job_requests.renderer,
     )

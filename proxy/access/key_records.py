@@ -90,6 +90,12 @@ class KeyRecords:
             row = connection.execute(FIND, {"hash": hash}).first()
         return replace(record_of(row), replaced_at=row.valid_until) if row else None
 
+    def with_id(self, id: str) -> KeyRecord | None:
+        """The key of an id. Raises DatabaseUnavailable."""
+        with self.database.read() as connection:
+            row = connection.execute(select(access_keys).where(access_keys.c.id == id)).first()
+        return record_of(row) if row else None
+
     def note_use(self, id: str, now: float) -> None:
         """Records that a key was used, to the minute."""
         old = access_keys.c.last_used_at.is_(None) | (access_keys.c.last_used_at < now - KEY_USE_SECONDS)

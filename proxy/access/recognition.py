@@ -52,6 +52,17 @@ class Recognition:
             raise ApiError(ErrorKind.INVALID_KEY, expired(found))
         return found
 
+    def by_id(self, id: str) -> AccessKey:
+        """The key of an id, whose caller is not there. Raises INVALID_KEY, and STATE_UNAVAILABLE as above."""
+        try:
+            record = self.records.with_id(id)
+        except DatabaseUnavailable as error:
+            raise ApiError(ErrorKind.STATE_UNAVAILABLE, f"Keys cannot be looked up now: {error}") from None
+        if refusal := UNKNOWN if record is None else refusal_of(record):
+            raise ApiError(ErrorKind.INVALID_KEY, refusal)
+        assert record
+        return record.key
+
     def look_up(self, hash: str) -> AccessKey | str:
         """The key, or why it is refused, from the database; remembered from the moment before it was read."""
         began = time.monotonic()

@@ -19,6 +19,7 @@ class Attempt:
 
     job_id: str
     surface: str
+    scope: str  # whose it is
     callers_key: Caller | None  # the caller with its own key; None if the upstream gets the operator's
     make: Callable[[], Made] | None = None  # asks the upstream; set once the request has been read
     observation: Observation | None = None

@@ -200,7 +200,7 @@ class Queue:
         """Reads the stored request again, records that the upstream is asked, and asks it."""
         if self.age_now(job) >= self.job_seconds:
             raise self.too_late(ApiError(ErrorKind.OVERLOADED, "No attempt of the job could be made in time."))
-        attempt = Attempt(job.id, job.surface or "", self.callers.get(job.id))
+        attempt = Attempt(job.id, job.surface or "", job.scope, self.callers.get(job.id))
         attempts.append(attempt)
         try:
             self.prepare(attempt, self.request_of(job))

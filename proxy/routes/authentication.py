@@ -33,6 +33,7 @@ def require_key() -> None:
     observation.key = caller.fingerprint or None
     if not caller.key:
         if the_attempt():
+            observation.key_name = caller.access.name if caller.access else None
             return
         raise ApiError(ErrorKind.MISSING_KEY, NO_KEY_OF_OURS if access else caller.dialect.missing_key)
     if access and (key := access.recognize(caller)):

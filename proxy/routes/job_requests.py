@@ -57,8 +57,7 @@ def accept_job(order: Order, target: Target, query: str) -> Response:
         key_fingerprint=caller.fingerprint,
         body=g.body,
     )
-    # A key of ours has to be there when an attempt is paid for, so its jobs stay here too.
-    is_ours = target.is_operators_key and caller.access is None
+    is_ours = target.is_operators_key
     is_first, record = service.jobs.accept(order, caller.dialect.name, target.model.name, is_ours, stored, caller)
     observation.job = record.id
     try:
@@ -116,10 +115,15 @@ def prepare(app: Flask, attempt: Attempt, stored: JobRequest) -> None:
 
 
 def caller_of(attempt: Attempt, stored: JobRequest) -> Caller:
-    """The sender of a job's request: with its key where only that opens the upstream, or else without one."""
+    """The sender of a job's request: with its key where only that opens the upstream, or else without one.
+
+    With ACCESS=keys the key that pays is found by its id. Raises INVALID_KEY if it has been revoked or has expired.
+    """
     if attempt.callers_key:
         return replace(attempt.callers_key)
-    return Caller("", stored.key_fingerprint, BY_NAME[attempt.surface])
+    access = the_service().access
+    key = access.recognition.by_id(attempt.scope) if access else None
+    return Caller("", stored.key_fingerprint, BY_NAME[attempt.surface], key)
 
 
 def environ_of(stored: JobRequest) -> dict[str, Any]:

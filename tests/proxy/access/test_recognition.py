@@ -89,3 +89,13 @@ def test_a_replaced_key_works_on_for_a_while(records: KeyRecords, recognition: R
     time.sleep(0.8)
     assert "replaced by a new one" in refusal(recognition, secret)
     assert recognition.recognize(newer) == recognition.recognize(newest) == key
+
+
+def test_the_key_of_a_job_is_found_by_its_id_unless_it_was_revoked(records: KeyRecords, recognition: Recognition):
+    found = recognition.recognize(records.create(ANN, time.time()))
+    assert recognition.by_id(found.id) == found
+    records.revoke(found.id, time.time())
+    for id, words in ((found.id, "revoked"), ("key_of_nobody", "does not know it")):
+        with pytest.raises(ApiError) as refused:
+            recognition.by_id(id)
+        assert refused.value.kind is ErrorKind.INVALID_KEY and words in refused.value.message
