@@ -38,7 +38,7 @@ def new_key() -> str:
 
 
 def asked_twice(trial: Trial, stream: bool = False) -> None:
-    """Ask twice with a key, and claim that the second answer is the first. Raises NotReported if it was drawn anew."""
+    """Ask twice with a key, and claim that the second answer is the first. Raises NotReported if it was drawn again."""
     key = new_key()
     first = ask(trial, key, stream=stream)
     again = ask(trial, key, stream=stream)
