@@ -72,7 +72,7 @@ def server(
     """A proxy whose upstream draws most of the time, and refuses wrong keys."""
     google.answers(knows_only(google_key, answer_any))
     folder = tmp_path_factory.mktemp("proxy")
-    with ProxyServer(folder, GEMINI_BASE_URL=google.url, MODEL_ALIASES="openai=gemini-2.5-flash-image") as server:
+    with ProxyServer(folder, GEMINI_BASE_URL=google.url, JOB_SECONDS="1") as server:  # jobs do not wait out a 429
         yield server
 
 
