@@ -37,8 +37,8 @@ units: .venv/test
 	@$(PYTEST) -n 2 $(CONTRACT_RUN) $(UNITS)
 
 pytest: environments
-	@echo "== pytest: everything, on three workers, since many tests wait"
-	@$(PYTEST) -n 3
+	@echo "== pytest: everything, on four workers, since many tests wait"
+	@$(PYTEST) -n 4
 
 environments: .venv/test ## fetch the packages that some tests need beside ours (other versions of the SDKs and the like)
 	@echo "== environments: packages of some tests, in .cache"

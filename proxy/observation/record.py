@@ -19,9 +19,9 @@ PLAIN = re.compile(r"[\x21-\x7e]+")  # what a header can hold
 
 
 @lru_cache(maxsize=64)
-def model_header(name: str) -> dict[str, str]:
-    """The header that names a model; what no header can hold is percent-encoded."""
-    return {"x-twinlens-model": name if PLAIN.fullmatch(name) else quote(name)}
+def header_value(name: str) -> str:
+    """The name of a model as a header can hold it: other characters are percent-encoded."""
+    return name if PLAIN.fullmatch(name) else quote(name)
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Observation:
 
     def model_header(self) -> dict[str, str]:
         """The header that says which model is asked, by its server's name, once that is known."""
-        return model_header(self.upstream_model) if self.upstream_model else {}
+        return {"x-twinlens-model": header_value(self.upstream_model)} if self.upstream_model else {}
 
     def call(self) -> UpstreamTimes:
         """Where the times of one more call to the upstream are recorded."""

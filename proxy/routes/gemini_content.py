@@ -111,8 +111,9 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
     ignored = names_for_header((*asked.ignored, *map(json_name, unsupported_fields(asked.image_request, model))))
     framing, write = framing_of(method)
     names = {"model_version": model.name, "response_id": secrets.token_urlsafe(16)}
-    headers = observation.model_header()
-    headers |= {"Content-Type": framing.content_type, **({"X-Accel-Buffering": "no"} if framing is EVENTS else {})}
+    headers = {"Content-Type": framing.content_type, **observation.model_header()}
+    if framing is EVENTS:
+        headers["X-Accel-Buffering"] = "no"
     if ignored:
         headers["x-twinlens-ignored"] = ", ".join(ignored)
     service, target = the_service(), the_target(model)

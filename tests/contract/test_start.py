@@ -63,7 +63,7 @@ def not_under_make(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--base-url", NOWHERE, "--api-key", KEY, "--model", ""], "--model must not be empty"),
         (["--base-url", NOWHERE, "--api-key", KEY, "--rows", "no-such-row"], "--list shows all ids"),
         (["--base-url", NOWHERE, "--api-key", KEY], f"{NOWHERE} cannot be reached"),
-        (["--base-url", "http://gateway.test", "--api-key", KEY], "about 220 pictures from gateway.test"),
+        (["--base-url", "http://gateway.test", "--api-key", KEY], "about 230 pictures from gateway.test"),
     ],
     ids=str,
 )

@@ -16,6 +16,7 @@ from tests.mutants.trials import Trial, expected_rows, try_out
 from tests.support.processes import PROJECT
 
 NOTICED = [name for name, mutant in MUTANTS.items() if mutant.rows]
+TRIED = NOTICED[::3]  # each starts a server of its own: `make mutants` tries them all
 AT_ONCE = 3
 
 
@@ -23,10 +24,10 @@ AT_ONCE = 3
 def trials() -> dict[str, Trial]:
     """Every fault with the rows that should notice it, several at once."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return {trial.name: trial for trial in pool.map(lambda name: try_out(name, expected_rows(name)), NOTICED)}
+        return {trial.name: trial for trial in pool.map(lambda name: try_out(name, expected_rows(name)), TRIED)}
 
 
-@pytest.mark.parametrize("name", NOTICED)
+@pytest.mark.parametrize("name", TRIED)
 def test_a_fault_is_noticed_by_the_rows_that_should_notice_it(trials: dict[str, Trial], name: str) -> None:
     assert trials[name].results
     assert trials[name].unnoticed == []

@@ -90,6 +90,6 @@ def test_every_refusal_and_every_error_of_the_upstream_has_a_fixture() -> None:
         "INVALID_IMAGE", "NUMBER_TOO_LARGE", "NUMBER_TOO_SMALL", "STRING_TOO_LONG", "STRING_EMPTY", "ARRAY_TOO_LONG",
         "ARRAY_TOO_SHORT", "NOT_FOUND", "METHOD_NOT_ALLOWED", "BODY_TOO_SLOW", "BODY_TOO_LARGE",
         "UNSUPPORTED_MEDIA_TYPE", "OVERLOADED", "IDEMPOTENCY_KEY_REUSED", "OUTCOME_UNKNOWN", "STATE_UNAVAILABLE",
-        "INTERNAL", "OPERATOR_KEY_REFUSED", "JOB_LOST", "JOB_CANCELLED",
+        "INTERNAL", "OPERATOR_KEY_REFUSED", "JOB_LOST", "JOB_CANCELLED", "BUDGET_EXHAUSTED",
     }  # fmt: skip
     assert {kind.name for kind in ErrorKind} - ours <= shown

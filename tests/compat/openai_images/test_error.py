@@ -154,6 +154,7 @@ OURS_ALONE = {  # that no server tells as such: what an upstream means with the 
     ErrorKind.OUTCOME_UNKNOWN: ErrorKind.UPSTREAM_BROKEN,
     ErrorKind.IDEMPOTENCY_KEY_REUSED: ErrorKind.UPSTREAM_REJECTED,
     ErrorKind.JOB_LOST: ErrorKind.UPSTREAM_UNAVAILABLE,
+    ErrorKind.BUDGET_EXHAUSTED: ErrorKind.QUOTA_EXHAUSTED,
     ErrorKind.JOB_CANCELLED: ErrorKind.INVALID_ARGUMENT,
 }
 
