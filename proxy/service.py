@@ -70,12 +70,12 @@ class Service:
     def target(self, model: ServedModel, caller: Caller, **options: Any) -> Target:
         """The server that draws a model for a caller; the options are further fields of Target."""
         upstream = self.upstreams[self.settings.server_of(model.upstream)[1]]
+        options["follows"] = self.successors.are_followed
         if self.access and caller.access and model.upstream.key == CALLERS_KEY:
             return Target(upstream, model, None, caller.dialect, pool=self.access.pool, **options)
         key = self.settings.key_of(model.upstream, caller.key)
         is_operators = self.settings.has_key_of_its_own(model.upstream, caller.key)
-        follows = self.successors.are_followed
-        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, follows=follows, **options)
+        return Target(upstream, model, key, caller.dialect, is_operators_key=is_operators, **options)
 
     @cached_property
     def has_openai_servers(self) -> bool:

@@ -57,7 +57,7 @@ def accept_job(order: Order, target: Target, query: str) -> Response:
         key_fingerprint=caller.fingerprint,
         body=g.body,
     )
-    is_ours = target.is_operators_key
+    is_ours = target.is_operators_key or target.pool is not None
     is_first, record = service.jobs.accept(order, caller.dialect.name, target.model.name, is_ours, stored, caller)
     observation.job = record.id
     try:

@@ -6,10 +6,15 @@ import time
 from typing import Any
 
 import requests
+from sqlalchemy import select
 
+from proxy.jobs.records import QUEUED
+from proxy.state.database import Database
+from proxy.state.tables import purchases
 from tests.access.conftest import PICTURE, Team
 from tests.money.conftest import Google
 from tests.support import pictures
+from tests.support.leftovers import until
 from tests.support.upstream import Answer
 
 TOO_MANY = pictures.error(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", pictures.retry_info("3s"))
@@ -19,6 +24,13 @@ def submit(team: Team) -> str:
     answer = team.generate(headers={"Prefer": "respond-async"}, timeout=20)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
+
+
+def is_waiting(team: Team) -> bool:
+    """Whether the only job that is not over waits for its next attempt."""
+    with Database(team.database_url).read() as connection:
+        states = connection.execute(select(purchases.c.state).where(purchases.c.state != "done")).scalars().all()
+    return states == [QUEUED]
 
 
 def ended(team: Team, id: str) -> dict[str, Any]:
@@ -36,14 +48,16 @@ def ended(team: Team, id: str) -> dict[str, Any]:
 
 def test_a_job_outlives_its_worker_and_is_paid_once(team: Team, google: Google):
     team.use_key("job", budget=2 * PICTURE)
-    google.first += [Answer(TOO_MANY, 429)] * 3  # one for each of the operator's keys
+    google.first += [Answer(TOO_MANY, 429)] * 6  # one for each of the operator's keys in each of both processes
     id = submit(team)
-    google.upstream.wait_for(3, 10)
+    google.upstream.wait_for(6, 10)
+    until(lambda: is_waiting(team), "a job that does not wait for its next attempt")
     for server in team.servers:
         for pid in server.workers():
             os.kill(pid, signal.SIGKILL)
     team.restarts()
-    assert ended(team, id)["status"] == "completed"
+    job = ended(team, id)
+    assert job["status"] == "completed", job["error"]
     assert google.sold == 1
     record = team.record("job")
     assert (record.spent, record.reserved) == (PICTURE, 0)
