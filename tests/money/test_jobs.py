@@ -31,6 +31,7 @@ from tests.support.upstream import Answer, Call, Reply, ScriptedUpstream
 
 ASYNC = {"Prefer": "respond-async"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
+MAX_JOBS = 20
 ROWS = """
 [[model]]
 name = "ours"
@@ -89,7 +90,7 @@ def everything(receiver: Receiver) -> Iterator[tuple[Google, dict[str, str]]]:
     """One Google for all tests of this module, and the settings of the services."""
     with ScriptedUpstream() as upstream:
         address = f"http://127.0.0.1:{receiver.server_port}/hook"
-        yield Google(upstream), {"WEBHOOK_URL": address, "WEBHOOK_SECRET": SECRET, "MAX_JOBS": "20"}
+        yield Google(upstream), {"WEBHOOK_URL": address, "WEBHOOK_SECRET": SECRET, "MAX_JOBS": str(MAX_JOBS)}
 
 
 @pytest.fixture(scope="module")
@@ -322,8 +323,9 @@ def test_two_hundred_jobs_at_once_of_which_google_takes_ten(one_machine: Service
     ended = [state(one_machine, id, wait=60) for id in ids]
     assert [job["status"] for job in ended] == ["completed"] * 200
     assert google.sold == 200
-    first_attempts = list(dict.fromkeys(asked))
-    assert first_attempts == sorted(first_attempts), "in order of arrival"
+    # Jobs start in order of arrival. Those that run at once may reach Google in any order, and overtake nobody else.
+    overtaken = [int(prompt) - position for position, prompt in enumerate(dict.fromkeys(asked))]
+    assert max(overtaken) < MAX_JOBS
 
 
 def test_every_event_arrives_though_the_receiver_refuses_and_is_away(

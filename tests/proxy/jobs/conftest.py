@@ -33,6 +33,13 @@ from proxy.state.migrate import migrate
 from tests.proxy.purchases.shop import MIB, Bodies
 
 
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Waits for a condition."""
+    with gevent.Timeout(seconds):
+        while not holds():
+            gevent.sleep(0.01)
+
+
 @dataclass
 class Upstream:
     """Sells what it is asked for, in `seconds`, to `places` at once; `troubles` are what the next calls get instead."""
@@ -66,6 +73,10 @@ class Upstream:
         self.sold.append(prompt)
         return Made(200, {"Content-Type": "application/json"}, iter([json.dumps({"drawn": prompt}).encode()]))
 
+    def wait_for(self, count: int) -> None:
+        """Waits until it has been asked so often."""
+        wait_until(lambda: len(self.asked) >= count)
+
 
 @dataclass(eq=False)
 class Worker:
@@ -93,7 +104,11 @@ class Worker:
         shown: dict[str, object] = json.loads(b"".join(self.jobs.write(self.find(job), "openai", "m")))
         return shown
 
-    def end_of(self, job: JobRecord, seconds: float = 10) -> JobRecord:
+    def wait_for_state(self, job: JobRecord, state: str) -> None:
+        """Waits until this state is recorded."""
+        wait_until(lambda: self.find(job).state == state)
+
+    def end_of(self, job: JobRecord, seconds: float = 20) -> JobRecord:
         """The job when it is over."""
         ended = self.jobs.wait(job, seconds)
         assert ended.job.is_over, ended
@@ -163,6 +178,11 @@ def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(keeping, "HEARTBEAT_SECONDS", 0.1)
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which a worker dies: on a busy machine others would lose jobs to so short a lease."""
     for module in (records, job_records):
         monkeypatch.setattr(module, "LEASE_SECONDS", 1.2)
 

@@ -81,6 +81,7 @@ def test_how_a_job_ends_is_the_type_of_its_event(worker: MakeWorker, receiver: R
     assert [event["type"] for event in receiver.wait_for(2)] == ["image.job.failed", "image.job.cancelled"]
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_another_worker_delivers_the_events_of_one_that_died(
     worker: MakeWorker, receiver: Receiver, upstream: Upstream
 ):
