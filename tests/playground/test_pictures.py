@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -593,6 +594,11 @@ EVIL_ERRORS = {
 }
 
 
+def answering(answer: dict[str, Any]) -> Callable[[Any], None]:
+    """Answers every request with this; Playwright gives the request too to whatever takes two arguments."""
+    return lambda route: route.fulfill(**answer)
+
+
 def test_markup_in_an_error_stays_text(page: Visit):
     for name, (address, body) in EVIL_ERRORS.items():
         surface, _, streams = name.partition("'")
@@ -601,7 +607,7 @@ def test_markup_in_an_error_stays_text(page: Visit):
         page.find("#stream").set_checked(bool(streams), force=True)
         events = {"status": 200, "content_type": "text/event-stream", "body": f"data: {json.dumps(body)}\n\n"}
         answer = events if streams else {"status": 400, "json": body}
-        page.page.route(address, lambda route, answer=answer: route.fulfill(**answer))
+        page.page.route(address, answering(answer))
         page.call("a cat")
         page.wait_for("failed")
         assert page.text(".said blockquote") == MARKUP, name
