@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.playground.visit import Visit, draw_file, pixels
+from tests.playground.visit import Visit, draw_file, picture_body, pixels
 from tests.support.keys import new_key
 
 GENERATIONS = "**/v1/images/generations"
@@ -208,7 +208,7 @@ def test_a_picture_is_changed_by_words_on_either_api(page: Visit):
 
     def chat(route):
         bodies.append(route.request.post_data_json)
-        [picture] = picture_body()["data"]  # type: ignore[misc]
+        [picture] = picture_body()["data"]
         image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture['b64_json']}"}}
         message = {"role": "assistant", "content": "Here.", "images": [image]}
         usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 0.01}
@@ -396,13 +396,6 @@ def test_history_prompt_and_settings_survive_a_reload_until_they_are_cleared(pag
     assert page.find("#sheet button").count() == 0 and page.find(".idea").count() == 4
 
 
-def picture_body() -> dict[str, object]:
-    file = BytesIO()
-    Image.new("RGB", (64, 32), "teal").save(file, "PNG")
-    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cost": 0.01}
-    return {"data": [{"b64_json": base64.b64encode(file.getvalue()).decode()}], "output_format": "png", "usage": usage}
-
-
 def test_a_job_survives_a_reload_and_a_cancelled_one_ends(page: Visit):
     job = {"id": "imgjob_1", "object": "image.job", "status": "in_progress", "error": None, "result": None}
     methods: list[str] = []
@@ -434,8 +427,7 @@ def test_a_job_survives_a_reload_and_a_cancelled_one_ends(page: Visit):
     page.wait_for("cancelled")
 
 
-def test_a_link_has_the_settings_and_never_the_key(visit: Callable[..., Visit]):
-    page = visit(permissions=["clipboard-read", "clipboard-write"])
+def test_a_link_has_the_settings_and_never_the_key(page: Visit):
     page.choose_lens("both")
     page.page.fill("#prompt", "a cat & a dog #1")
     page.choose_ratio("16:9")
@@ -446,14 +438,14 @@ def test_a_link_has_the_settings_and_never_the_key(visit: Callable[..., Visit]):
     page.find("#link").get_by_text("Copied").wait_for()
     link = page.page.evaluate("navigator.clipboard.readText()")
     assert key not in link and "sandbox" not in link
-    other = visit()
-    other.page.goto(link)
-    other.page.reload()
-    other.wait_until_ready()
-    assert other.find("#prompt").input_value() == "a cat & a dog #1"
-    assert other.text("#shutter-words") == "Generate with both: buys 2"
-    assert other.find("#seed").input_value() == "5"
-    assert other.find('[name="ratio"]:checked').input_value() == "16:9"
+    page.begin_again()
+    page.page.goto(link)
+    page.page.reload()
+    page.wait_until_ready()
+    assert page.find("#prompt").input_value() == "a cat & a dog #1"
+    assert page.text("#shutter-words") == "Generate with both: buys 2"
+    assert page.find("#seed").input_value() == "5"
+    assert page.find('[name="ratio"]:checked').input_value() == "16:9"
 
 
 def test_the_key_is_kept_nowhere(page: Visit):
@@ -629,7 +621,7 @@ def test_markup_in_what_is_said_instead_of_a_picture_stays_text(page: Visit):
 
 def test_markup_beside_a_picture_and_in_headers_stays_text(page: Visit):
     answer = {**picture_body(), "errors": [OPENAI_ERROR]}
-    answer["data"] = [{**answer["data"][0], "text": MARKUP}]  # type: ignore[index]
+    answer["data"] = [{**answer["data"][0], "text": MARKUP}]
     headers = {"x-twinlens-ignored": MARKUP, "x-twinlens-model": MARKUP, "x-request-id": MARKUP}
     page.page.route(GENERATIONS, lambda route: route.fulfill(status=200, json=answer, headers=headers))
     page.take("a cat")
