@@ -88,11 +88,11 @@ OPENAI = ("openai-python", "openai-node", "curl")
 GEMINI = ("gemini-python", "gemini-node", "curl")
 CASES = {
     "nasty prompt": Case(nasty_prompt, same=TABS),
-    "masked edit": Case(masked_edit, same=OPENAI, close=("gemini-node",)),
-    "stream of jpegs": Case(stream_of_jpegs, same=OPENAI, close=("gemini-node",)),
+    "masked edit": Case(masked_edit, same=OPENAI),
+    "stream of jpegs": Case(stream_of_jpegs, same=OPENAI),
     "gemini edit": Case(gemini_edit, same=GEMINI),
-    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python",)),
-    "gemini stream": Case(gemini_stream, same=(*GEMINI, "openai-python")),
+    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python", "gemini-node")),
+    "gemini stream": Case(gemini_stream, same=GEMINI),
 }
 
 
