@@ -57,8 +57,8 @@ function callChanged(entry) {
 function callsEnded(entry) {
   const failed = entry.calls.find((call) => call.state === "failed");
   const done = entry.calls.filter((call) => call.state === "done");
-  if (done.length) announce(newsOf(done));
   if (done.length && isConversation() && done[0].request.turns?.length) continueFrom(done[0], true);
+  if (done.length) announce(newsOf(done));
   else if (failed) announce(say("news_failed", explain(failed.failure.problem, serverOf(modelNamed(failed.request.model)))));
   else announce(say("news_cancelled"));
   showBudget();

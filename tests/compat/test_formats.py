@@ -81,12 +81,12 @@ def test_the_enums_of_the_api_document_are_those_of_the_table() -> None:
 
 def test_the_lists_of_the_playground_are_those_of_the_table() -> None:
     page = (PLAYGROUND / "page.html").read_text(encoding="utf-8")
-    options = re.search(r'<select id="format">.*?</option>(.*?)</select>', page)
+    options = re.search(r'<select id="format"[^>]*>.*?</option>(.*?)</select>', page)
     assert options and re.findall(r"<option>(\w+)</option>", options[1]) == [one.name for one in OUTPUTS]
     inputs = [one.mime_type for one in OUTPUTS if not one.becomes_png]  # those that a browser shows as well
     accepted = re.search(r'id="files" accept="([^"]*)"', page)
     assert accepted and accepted[1].split(",") == inputs
-    types = re.search(r"const TYPES = (\[.*?\]);", (PLAYGROUND / "form.js").read_text(encoding="utf-8"))
+    types = re.search(r"const TYPES = (\[.*?\]);", (PLAYGROUND / "inputs.js").read_text(encoding="utf-8"))
     assert types and json.loads(types[1]) == inputs
 
 

@@ -51,7 +51,18 @@ def visit(browser, server: ProxyServer) -> Iterator[Callable[..., Visit]]:
         one.end()
 
 
+@pytest.fixture(scope="module")
+def lasting_visit(browser, server: ProxyServer) -> Iterator[Visit]:
+    """One visit for the tests of a module: a new browser context takes longer than many a test."""
+    visit = Visit(browser, server.url, permissions=["clipboard-read", "clipboard-write"])
+    yield visit
+    visit.context.close()
+
+
 @pytest.fixture
-def page(visit: Callable[..., Visit]) -> Visit:
-    """The page as an English reader sees it on a wide screen."""
-    return visit()
+def page(lasting_visit: Visit) -> Iterator[Visit]:
+    """The page as an English reader sees it on a wide screen for the first time. Nothing may have gone wrong."""
+    lasting_visit.complaints.clear()
+    lasting_visit.begin_again()
+    yield lasting_visit
+    lasting_visit.check()

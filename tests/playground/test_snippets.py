@@ -17,7 +17,6 @@ import requests
 from tests.playground.visit import Visit, draw_file
 from tests.support.environments import environment
 from tests.support.installed import program
-from tests.support.proxy_server import ProxyServer
 
 NASTY = """a "cat's" \\n $HOME `id` ${x} {y} %s
 in a 네온 거리 🌃 <b> // # \\u0041 'quoted' JSON"""
@@ -89,91 +88,144 @@ OPENAI = ("openai-python", "openai-node", "curl")
 GEMINI = ("gemini-python", "gemini-node", "curl")
 CASES = {
     "nasty prompt": Case(nasty_prompt, same=TABS),
-    "masked edit": Case(masked_edit, same=OPENAI, close=("gemini-python", "gemini-node")),
-    "stream of jpegs": Case(stream_of_jpegs, same=OPENAI, close=("gemini-node",)),
+    "masked edit": Case(masked_edit, same=OPENAI),
+    "stream of jpegs": Case(stream_of_jpegs, same=OPENAI),
     "gemini edit": Case(gemini_edit, same=GEMINI),
-    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python",)),
-    "gemini stream": Case(gemini_stream, same=(*GEMINI, "openai-python")),
+    "an address and a file": Case(openai_address, same=OPENAI, close=("gemini-python", "gemini-node")),
+    "gemini stream": Case(gemini_stream, same=GEMINI),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_code_brings_the_pages_own_pictures(page: Visit, server: ProxyServer, tmp_path: Path, name: str):
-    case = CASES[name]
-    tabs = (*case.same, *case.close)
+def test_the_code_brings_the_pages_own_pictures(page: Visit, tmp_path: Path):
     runners = {language: make() for language, make in RUNNERS.items()}
-    case.fill(page, tmp_path)
-    page.page.fill("#seed", "7")
-    codes = {tab: page.code(tab) for tab in tabs}
-    page.take()
-    shown = digests(page.every_picture().values())
+    shown: dict[str, set[str]] = {}
+    folders: dict[str, list[Path]] = {language: [] for language in RUNNERS}
+    for number, (name, case) in enumerate(CASES.items()):
+        page.begin_again()
+        files = tmp_path / str(number)
+        files.mkdir()
+        case.fill(page, files)
+        page.page.fill("#seed", "7")
+        codes = {tab: page.code(tab) for tab in (*case.same, *case.close)}
+        page.take()
+        facts = page.facts()
+        assert facts["tokens"] and facts["cost"].startswith("$0."), name
+        shown[name] = digests(page.every_picture().values())
+        for tab, code in codes.items():
+            folders[tab.rpartition("-")[2]].append(folder_with(code, files, tab))
     with ThreadPoolExecutor(2) as pool:
-        outcomes = pool.map(
-            lambda tab: made_by(runners[tab.rpartition("-")[2]], codes[tab], copy_of(tmp_path, tab)), tabs
-        )
-        for tab, made in zip(tabs, outcomes, strict=True):
-            assert made, tab
-            assert tab in case.close or digests(made) == shown, tab
+        list(pool.map(lambda language: runners[language](folders[language]), RUNNERS))
+    for number, (name, case) in enumerate(CASES.items()):
+        for tab in (*case.same, *case.close):
+            made = pictures_in(tmp_path / str(number) / tab)
+            assert made, (name, tab)
+            assert tab in case.close or digests(made) == shown[name], (name, tab)
 
 
 def digests(pictures: Iterable[bytes]) -> set[str]:
     return {hashlib.sha256(picture).hexdigest() for picture in pictures}
 
 
-def copy_of(folder: Path, name: str) -> Path:
-    """A folder of its own with the same files."""
-    copy = folder / name
-    copy.mkdir()
-    for path in folder.iterdir():
+def folder_with(code: str, files: Path, tab: str) -> Path:
+    """A folder of its own with the same files, and the code."""
+    folder = files / tab
+    folder.mkdir()
+    for path in files.iterdir():
         if path.is_file():
-            (copy / path.name).write_bytes(path.read_bytes())
-    return copy
+            (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "code.txt").write_text(code)
+    (folder / "before.txt").write_text("\n".join(path.name for path in folder.iterdir()))
+    return folder
 
 
-def made_by(runner: Callable[[str, Path], list[str]], code: str, folder: Path) -> list[bytes]:
-    """Run the code in the folder, and gather its pictures from wherever it leaves them: files, URLs, or an answer."""
-    before = set(folder.iterdir())
-    command = runner(code, folder)
-    before |= {folder / "node_modules", *folder.glob("code.*")}
-    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=90)
-    assert done.returncode == 0, f"{code}\n{done.stderr}"
-    made = [path for path in folder.iterdir() if path not in before]
-    answers = done.stdout + "".join(path.read_text() for path in made if path.suffix == ".json")
+def pictures_in(folder: Path) -> list[bytes]:
+    """The pictures from wherever the code leaves them: files, URLs, or an answer."""
+    errors = (folder / "errors.txt").read_text()
+    assert not errors, f"{(folder / 'code.txt').read_text()}\n{errors}"
+    before = {*(folder / "before.txt").read_text().split("\n"), "node_modules"}
+    made = [path for path in folder.iterdir() if path.name not in before and path.suffix not in (".txt", ".mjs")]
+    texts = [path for path in made if path.suffix == ".json"]
+    answers = "".join(path.read_text() for path in (folder / "printed.txt", *texts))
     return [
-        *(path.read_bytes() for path in made if path.suffix != ".json"),
+        *(path.read_bytes() for path in made if path not in texts),
         *(requests.get(url, timeout=5).content for url in re.findall(r"http://\S+?/images/[\w.-]+", answers)),
         *(base64.b64decode(picture) for picture in PICTURE.findall(answers)),
     ]
 
 
-def python() -> Callable[[str, Path], list[str]]:
-    def prepare(code: str, folder: Path) -> list[str]:
-        (folder / "code.py").write_text(code)
-        return [sys.executable, "code.py"]
-
-    return prepare
+def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Ends with what was printed; nothing of the developer's is in the environment but the path."""
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
 
 
-def javascript() -> Callable[[str, Path], list[str]]:
+# Each SDK is loaded once for all codes: that takes longer than to run one of them.
+
+RUN_EACH_PYTHON = """
+import os, sys, traceback
+import openai
+from google import genai
+for folder in sys.argv[1:]:
+    if os.fork():
+        os.wait()
+        continue
+    os.chdir(folder)
+    os.dup2(os.open("printed.txt", os.O_CREAT | os.O_WRONLY), 1)
+    errors = open("errors.txt", "w")
+    try:
+        exec(compile(open("code.txt").read(), "code.py", "exec"), {"__name__": "__main__"})
+    except BaseException:
+        traceback.print_exc(file=errors)
+    errors.close()
+    sys.stdout.flush()
+    os._exit(0)
+"""
+
+RUN_EACH_NODE = """
+import { appendFileSync, writeFileSync } from "node:fs";
+process.stdout.write = (text) => appendFileSync("printed.txt", text) ?? true;
+for (const folder of process.argv.slice(2)) {
+  process.chdir(folder);
+  writeFileSync("printed.txt", "");
+  const error = await import(`${folder}/code.mjs`).then(() => "", (error) => error.stack);
+  writeFileSync("errors.txt", error);
+}
+"""
+
+
+def python() -> Callable[[list[Path]], None]:
+    def run_each(folders: list[Path]) -> None:
+        done = run(sys.executable, "-c", RUN_EACH_PYTHON, *map(str, folders), folder=folders[0])
+        assert done.returncode == 0, done.stderr
+
+    return run_each
+
+
+def javascript() -> Callable[[list[Path]], None]:
     path, modules = program("node"), environment("playground-node") / "node_modules"
 
-    def prepare(code: str, folder: Path) -> list[str]:
-        (folder / "code.mjs").write_text(code)
-        (folder / "node_modules").symlink_to(modules)
-        return [str(path), "code.mjs"]
+    def run_each(folders: list[Path]) -> None:
+        for folder in folders:
+            (folder / "code.mjs").write_text((folder / "code.txt").read_text())
+            (folder / "node_modules").symlink_to(modules)
+        start = folders[0].parent / "each.mjs"
+        start.write_text(RUN_EACH_NODE)
+        done = run(str(path), str(start), *map(str, folders), folder=folders[0])
+        assert done.returncode == 0, done.stderr
 
-    return prepare
+    return run_each
 
 
-def shell() -> Callable[[str, Path], list[str]]:
+def shell() -> Callable[[list[Path]], None]:
     program("curl")
 
-    def prepare(code: str, folder: Path) -> list[str]:
-        (folder / "code.sh").write_text(code)
-        return ["sh", "-e", "code.sh"]
+    def run_each(folders: list[Path]) -> None:
+        for folder in folders:
+            done = run("sh", "-e", "code.txt", folder=folder)
+            (folder / "printed.txt").write_text(done.stdout)
+            (folder / "errors.txt").write_text(done.stderr if done.returncode else "")
 
-    return prepare
+    return run_each
 
 
 RUNNERS = {"python": python, "node": javascript, "curl": shell}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ from zipfile import ZipFile
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Route
 
 TIMEOUT = 30_000  # milliseconds
+WIDE = {"width": 1400, "height": 900}
 NO_SUCCESS = "Failed to load resource: the server responded with a status of"  # Chromium's own note on any error
 
 
@@ -20,17 +22,33 @@ class Visit:
     """One page in a browser context of its own, which remembers nothing of other visits."""
 
     def __init__(self, browser: Browser, url: str, **options: Any):
-        settings: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 1400, "height": 900}, **options}
-        self.context = browser.new_context(**settings)
+        self.settings: dict[str, Any] = {"locale": "en-GB", "viewport": WIDE, **options}
+        self.context = browser.new_context(**self.settings)
         self.url = url
         self.complaints: list[str] = []
         self.refusals: list[str] = []
         self.addresses: list[str] = []
         self.open()
 
+    def begin_again(self) -> None:
+        """As a new visit, for half its price: nothing is kept but the browser's cache."""
+        self.check()
+        self.context.unroute_all()
+        self.page.unroute_all()
+        self.page.goto("about:blank")
+        kinds = {"origin": self.url, "storageTypes": "cookies,local_storage,indexeddb"}
+        self.session.send("Storage.clearDataForOrigin", kinds)
+        self.page.emulate_media(color_scheme="null", reduced_motion="null")
+        self.page.set_viewport_size(self.settings["viewport"])
+        self.addresses.clear()
+        self.refusals.clear()
+        self.page.goto(f"{self.url}/")
+        self.wait_until_ready()
+
     def open(self) -> None:
         """A new page in the same browser context, ready for its visitor."""
         self.page = self.context.new_page()
+        self.session = self.context.new_cdp_session(self.page)
         self.page.set_default_timeout(TIMEOUT)
         self.page.on("console", self.note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -53,11 +71,19 @@ class Visit:
         elif message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
-    def end(self) -> None:
+    def check(self) -> None:
         """There were no complaints, and no requests to other hosts."""
+        complaints, addresses = self.complaints[:], self.addresses[:]
+        self.complaints.clear()
+        self.addresses.clear()
+        assert complaints == []
+        own = (f"{self.url}/", "blob:", "data:", "about:")
+        assert [one for one in addresses if not one.startswith(own)] == []
+
+    def end(self) -> None:
+        """Checks that nothing went wrong, and closes everything."""
         try:
-            assert self.complaints == []
-            assert [one for one in self.addresses if not one.startswith((f"{self.url}/", "blob:", "data:"))] == []
+            self.check()
         finally:
             self.context.close()
 
@@ -66,6 +92,10 @@ class Visit:
 
     def text(self, selector: str) -> str:
         return self.find(selector).inner_text()
+
+    def draw_at_once(self) -> None:
+        """Small pictures in place of the sandbox's, where a test is about the page around them."""
+        self.page.route("**/v1/images/generations", lambda route: route.fulfill(json=small_answer(route)))
 
     # ---- what a visitor does ----
 
@@ -164,6 +194,20 @@ class Visit:
         """The code below a tab."""
         self.page.click(f"#tab-{tab}")
         return self.find("#code").text_content() or ""
+
+
+def picture_body(count: int = 1) -> dict[str, Any]:
+    """An answer of OpenAI's with small pictures."""
+    file = BytesIO()
+    Image.new("RGB", (64, 32), "teal").save(file, "PNG")
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cost": 0.01}
+    picture = {"b64_json": base64.b64encode(file.getvalue()).decode()}
+    return {"data": [picture] * count, "output_format": "png", "usage": usage}
+
+
+def small_answer(route: Route) -> dict[str, Any]:
+    """As many small pictures as are asked for."""
+    return picture_body((route.request.post_data_json or {}).get("n", 1))
 
 
 def pixels(picture: bytes) -> tuple[int, int]:
