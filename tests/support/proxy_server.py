@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,9 +21,17 @@ from tests.support.processes import free_port
 GUNICORN = (sys.executable, "-m", "gunicorn")
 
 
-@cache
+ONE_AT_A_TIME = threading.Lock()  # Alembic has one state for all threads
+
+
 def migrated() -> bytes:
     """A database that has its tables: to make them again for every server would take most of its start."""
+    with ONE_AT_A_TIME:
+        return newly_migrated()
+
+
+@cache
+def newly_migrated() -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder).absolute() / "twinlens.sqlite3"
         migrate(f"sqlite:///{path}")
