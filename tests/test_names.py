@@ -33,6 +33,7 @@ RETIRED_NAMES = {  # whole identifiers
     "is_googles": "Dialect",
 }
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+MAY_HAVE = re.compile("|".join([*RETIRED, *RETIRED_NAMES]), re.IGNORECASE)  # a text without one needs no parsing
 
 
 def files() -> list[Path]:
@@ -41,8 +42,9 @@ def files() -> list[Path]:
 
 
 def identifiers(path: Path) -> Iterator[tuple[int, str]]:
-    """Every name that a module defines, imports or uses, with its line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Every name that a module defines, imports or uses, with its line; none if no word in it could be retired."""
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if MAY_HAVE.search(text) else ():
         for field in ("id", "attr", "arg", "name", "asname", "rest"):
             name = getattr(node, field, None)
             if isinstance(name, str):
