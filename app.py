@@ -122,6 +122,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(cors.answer_preflight)
     app.after_request(cors.allow_origin)
     app.after_request(observing.end)
+    register_blueprints(app)
+    errors.register(app)
+    return app
+
+
+def register_blueprints(app: Flask) -> None:
+    """Every path that is served, those of one API together; the same blueprint may answer at several addresses."""
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1")
     app.register_blueprint(openai_images.blueprint, url_prefix="/v1beta/openai", name="google_openai_images")
     app.register_blueprint(image_jobs.openai, url_prefix="/v1")
@@ -141,8 +148,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(description.blueprint)
     app.register_blueprint(monitoring.blueprint)
     app.register_blueprint(playground.blueprint)
-    errors.register(app)
-    return app
 
 
 def open_upstreams(settings: Settings) -> dict[str, Upstream]:

@@ -1,4 +1,4 @@
-"""Whether the service can listen where it is told to, before gunicorn tries."""
+"""Whether the service can listen at HOST and PORT, before gunicorn tries."""
 
 from __future__ import annotations
 
