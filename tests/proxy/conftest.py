@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from proxy.settings import Settings
+from proxy.state.database import Database
+from proxy.state.migrate import migrate
 
 UPSTREAM = "https://gemini.test"
 MODEL = "gemini-2.5-flash-image"
@@ -31,6 +33,15 @@ def make_app(tmp_path: Path) -> MakeApp:
         return create_app(Settings.from_environ({**defaults, **environ}))
 
     return make
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of each kind, with its tables."""
+    migrate(database_url)
+    database = Database(database_url)
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A migrated database of each kind with a ledger over it, and keys of ours."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -8,18 +8,9 @@ from proxy.access.key_records import KeyRecords
 from proxy.access.ledger import Ledger
 from proxy.caller import AccessKey
 from proxy.state.database import Database
-from proxy.state.migrate import migrate
 
 NOW = 1_796_000_000.0  # 2026-11-30, in the morning
 MakeKey = Callable[..., AccessKey]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    migrate(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture

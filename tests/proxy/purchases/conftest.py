@@ -9,16 +9,7 @@ import pytest
 from proxy.purchases import abandoned_calls, call, keeping, records
 from proxy.purchases.purchases import Purchases
 from proxy.state.database import Database
-from proxy.state.migrate import migrate
 from tests.proxy.purchases.shop import Bodies, Upstream, worker
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    migrate(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture
