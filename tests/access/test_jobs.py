@@ -50,7 +50,7 @@ def test_a_job_outlives_its_worker_and_is_paid_once(team: Team, google: Google):
     team.use_key("job", budget=2 * PICTURE)
     google.first += [Answer(TOO_MANY, 429)] * 6  # one for each of the operator's keys in each of both processes
     id = submit(team)
-    google.upstream.wait_for(6, 10)
+    google.upstream.wait_for(6)
     until(lambda: is_waiting(team), "a job that does not wait for its next attempt")
     for server in team.servers:
         for pid in server.workers():

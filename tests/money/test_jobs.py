@@ -398,9 +398,9 @@ def test_machines_that_are_killed_and_stopped_and_a_database_that_restarts(
     ours = {"json": {"model": "ours"}}
     one, _ = two_machines.servers
     mine = [submit(two_machines, 0).json()["id"] for _ in range(2)]
-    google.upstream.wait_for(2, 10)  # they run on the first machine, and nothing else can
+    google.upstream.wait_for(2)  # they run on the first machine, and nothing else can
     others = [submit(two_machines, 0, **ours).json()["id"] for _ in range(4)]
-    google.upstream.wait_for(4, 10)  # two of these run on the second machine
+    google.upstream.wait_for(4)  # two of these run on the second machine
     for pid in one.workers():
         os.kill(pid, signal.SIGKILL)
     dead = [state(two_machines, id, 1, wait=30) for id in mine]
@@ -410,7 +410,7 @@ def test_machines_that_are_killed_and_stopped_and_a_database_that_restarts(
 
     name = two_machines.servers[0].environment["DATABASE_URL"].rpartition("/")[2]
     running = [submit(two_machines, 1).json()["id"] for _ in range(2)]
-    google.upstream.wait_for(8, 10)
+    google.upstream.wait_for(8)
     postgres_server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     postgres_server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     assert submit(two_machines, 1).status_code == 503
@@ -422,7 +422,7 @@ def test_machines_that_are_killed_and_stopped_and_a_database_that_restarts(
     assert {state(two_machines, id, 1)["status"] for id in running} == {"completed"}
 
     jobs = [submit(two_machines, 1).json()["id"] for _ in range(3)]
-    google.upstream.wait_for(10, 10)
+    google.upstream.wait_for(10)
     waiting = submit(two_machines, 1, **ours).json()["id"]
     two_machines.servers[1].terminate()
     assert two_machines.servers[1].exit_code(30) == 0

@@ -281,7 +281,7 @@ class ScriptedUpstream:
             self.calls = []
             self.script = deque(script or [NOTHING_SCRIPTED])
 
-    def wait_for(self, count: int, seconds: float = 5) -> list[Call]:
+    def wait_for(self, count: int, seconds: float = 30) -> list[Call]:
         """The first so many calls, when they have arrived."""
         with self.changed:
             arrived = self.changed.wait_for(lambda: len(self.calls) >= count, seconds)

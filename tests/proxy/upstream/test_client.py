@@ -9,6 +9,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -546,14 +548,20 @@ def test_what_came_through_tls_before_a_break_is_returned(trusted: Path):
     assert LONG.startswith(b"".join(received))
 
 
-def and_listen(secured: ssl.SSLSocket) -> None:
+def and_listen(secured: ssl.SSLSocket, ended: threading.Event) -> None:
     """Keeps the connection open until the other side closes it."""
+    ended.set()
     while secured.recv(65536):
         pass
 
 
-def and_end_tls(secured: ssl.SSLSocket) -> None:
+def and_end_tls(secured: ssl.SSLSocket, ended: threading.Event) -> None:
     """Ends TLS, and not the connection."""
+    secured.setblocking(False)
+    with suppress(ssl.SSLWantReadError):  # it has said so, and the other side has not yet
+        secured.unwrap()
+    ended.set()
+    secured.setblocking(True)
     secured.unwrap()
 
 
@@ -570,12 +578,15 @@ MORE_THAN_ASKED = http(b"a" * 10_000) + http(b"an answer for somebody else")
     ids=["more than was asked for", "the end after chunks", "the end after a body"],
 )
 def test_a_connection_on_which_tls_has_more_or_has_ended_is_not_used_again(
-    trusted: Path, said: bytes, body: bytes, then: Callable[[ssl.SSLSocket], None]
+    trusted: Path, said: bytes, body: bytes, then: Callable[[ssl.SSLSocket, threading.Event], None]
 ):
-    with tls_server(trusted, said, then=then) as url:
+    ended = threading.Event()
+    with tls_server(trusted, said, then=partial(then, ended=ended)) as url:
         client = client_of(url)
         for _ in range(3):
             assert ask(client) == (200, body)
+            assert ended.wait(30)  # the answer can be whole a moment before
+            ended.clear()
         client.session.close()
 
 
