@@ -11,7 +11,7 @@ export HOST PORT
 .PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants yardstick format wheelhouse requirements clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run ## start the proxy with the sandbox on, at HOST:PORT (127.0.0.1:8000)
 	@SANDBOX=1 exec $(BIN)/gunicorn
@@ -52,7 +52,7 @@ fuzz: .venv/test ## made-up requests and answers: 5,000 for each property, 500 f
 	@echo "== atheris: streams of JSON and forms, whatever bytes reach a branch that was not reached before"
 	@$(BIN)/python -m tests.fuzz
 
-contract: .venv/test ## test any server against both APIs: BASE_URL=... API_KEY=... [ONLY=openai|gemini] [MODEL=...] [ROWS=...] [LIST=1] [OUT=...] [UPSTREAM_PORT=...] [YES=1]
+contract: .venv/test ## test any server against both APIs: BASE_URL=... API_KEY=... [ONLY=openai|chat|gemini] [MODEL=...] [ROWS=...] [LIST=1] [OUT=...] [UPSTREAM_PORT=...] [YES=1]
 	@CONTRACT_API_KEY="$$API_KEY" $(BIN)/python -m contract $(if $(BASE_URL),--base-url "$(BASE_URL)") \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)") $(if $(ROWS),--rows "$(ROWS)") \
 		$(if $(LIST),--list) $(if $(OUT),--out "$(OUT)") $(if $(YES),--yes) \

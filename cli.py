@@ -39,7 +39,7 @@ from proxy.observation.readiness import can_connect
 from proxy.pictures.reencoding import reencode_pictures
 from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import open_store
-from proxy.settings import Settings, SettingsError
+from proxy.settings import SANDBOX_KEY, Settings, SettingsError
 from proxy.state.database import Database, DatabaseUnavailable
 from proxy.upstream.client import Upstream
 
@@ -285,6 +285,8 @@ def draw_pictures(options: argparse.Namespace, settings: Settings) -> int:
     if (options.prompt is None) == (options.job is None):
         return complain("give a prompt, or the id of a job with --job")
     outputs = output_files(options.output, options.n)
+    if not options.output.parent.is_dir():
+        return complain(f"{options.output.parent} is not a folder")
     for output in outputs:
         if output.is_dir() or (output.exists() and not options.force):
             return complain(f"{output} exists: give another name, or --force to replace a file")
@@ -309,7 +311,8 @@ def draw_pictures(options: argparse.Namespace, settings: Settings) -> int:
     except ApiError as error:
         return complain(error.message)
     except OSError as error:
-        return complain(str(error).replace(key, "[key]"))
+        words = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return complain(words.replace(key, "[key]"))
     finally:
         for part in unfinished:
             part.unlink(missing_ok=True)
@@ -403,7 +406,7 @@ def ask_server(
     """The JSON that a running server answers with. Raises ApiError: UPSTREAM_BROKEN if the answer is not Twinlens'."""
     headers = {"Authorization": f"Bearer {key}", **(headers or {})}
     try:
-        response = send(f"{url.rstrip('/')}/v1/{path}", headers=headers, **options)
+        response = send(f"{url.rstrip('/').removesuffix('/v1')}/v1/{path}", headers=headers, **options)
     except requests.RequestException as error:
         raise ApiError(ErrorKind.UPSTREAM_BROKEN, words_for(url, error)) from None
     try:
@@ -447,18 +450,27 @@ def words_for(url: str, error: requests.RequestException) -> str:
 
 
 def draw_directly(body: dict[str, Any], key: str, settings: Settings) -> Drawn:
-    """Pictures from the upstream."""
+    """Pictures from the upstream. Raises ApiError."""
     asked = parse_generation(body, settings.catalogue(), "b64_json")
+    if key == SANDBOX_KEY and not settings.sandbox and asked.model.upstream.key == CALLERS_KEY:
+        message = "the key `sandbox` is for a server that runs the sandbox: give its --url, or set SANDBOX=1"
+        raise ApiError(ErrorKind.INVALID_KEY, message)
     successors = Successors(are_followed=settings.follow_successors)
     upstreams = open_upstreams(settings)
 
     def draw(model: ServedModel) -> Drawn:
         order, row = asked if model is asked.model else asked.drawn_by(model), model.upstream
-        upstream, key_up = upstreams[settings.server_of(row)[1]], settings.key_of(row, key)
+        url = settings.server_of(row)[1]
+        upstream, key_up = upstreams[url], settings.key_of(row, key)
         target = Target(upstream, model, key_up, OPENAI, follows=successors.are_followed)
         events = generate(target, order.image_request, SpoolMemory(SPOOL_MEMORY))
         events = reencode_pictures(events, order.output, lambda function, *arguments: function(*arguments))
-        return collected(events)
+        try:
+            return collected(events)
+        except ApiError as error:
+            if error.kind is ErrorKind.UPSTREAM_BROKEN:
+                raise replace(error, message=f"{url}: {error.message}") from None
+            raise
 
     return successors.follow("", asked.model, draw)
 

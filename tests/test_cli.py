@@ -50,7 +50,8 @@ def test_a_picture_is_drawn_by_a_running_server(tmp_path: Path):
         done = run(tmp_path, "generate", "a cat", "-o", "cat.png", "--url", server.url, "--key", "sandbox")
         assert (done.returncode, done.stderr) == (0, "")
         assert Image.open(tmp_path / "cat.png").size == (1024, 1024)
-        refused = run(tmp_path, "generate", "[[refused_image_safety]]", "--url", server.url, "--key", "sandbox")
+        with_version = f"{server.url}/v1"
+        refused = run(tmp_path, "generate", "[[refused_image_safety]]", "--url", with_version, "--key", "sandbox")
     assert refused.returncode == 1
     assert "safety" in refused.stderr
 
@@ -95,7 +96,8 @@ def test_several_pictures_start_from_one_and_follow_a_seed(tmp_path: Path):
     [
         (("--url", "http://127.0.0.1:9"), "http://127.0.0.1:9 cannot be reached: is the server running there?"),
         (("--url", "127.0.0.1:9"), "it must begin with http:// or https://"),
-        (("--image", "missing.png"), "No such file or directory: 'missing.png'"),
+        (("--image", "missing.png"), "missing.png: No such file or directory"),
+        (("--key", "sandbox"), "the key `sandbox` is for a server that runs the sandbox: give its --url"),
         (("-n", "11"), "it must be a whole number from 1 to 10"),
     ],
 )
@@ -119,11 +121,11 @@ def test_the_ending_says_the_format(tmp_path: Path, name: str, kind: str):
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        ("missing/cat.png", "No such file"),
+        ("missing/cat.png", "missing is not a folder"),
         ("old.png", "--force"),
         ("folder", "folder exists"),
         ("cat.gif", "'gif'"),
-        ("old.png/cat.png", "Not a directory"),
+        ("old.png/cat.png", "old.png is not a folder"),
     ],
 )
 def test_nothing_is_bought_that_cannot_be_written(tmp_path: Path, output: str, words: str):
