@@ -58,6 +58,12 @@ contract: .venv/test ## test any server against both APIs: BASE_URL=... API_KEY=
 		$(if $(LIST),--list) $(if $(OUT),--out "$(OUT)") $(if $(YES),--yes) \
 		$(if $(UPSTREAM_PORT),--upstream-port "$(UPSTREAM_PORT)")
 
+ifneq (,$(filter contract,$(MAKECMDGOALS)))
+ifeq (,$(BASE_URL)$(LIST)) # found before packages are installed
+$(error Name a server, for example: make contract BASE_URL=http://127.0.0.1:8000 API_KEY=sandbox)
+endif
+endif
+
 contract-compare: .venv/test ## two reports side by side: make contract-compare A.json B.json
 	@$(BIN)/python -m contract.compare $(filter %.json,$(MAKECMDGOALS))
 

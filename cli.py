@@ -184,7 +184,8 @@ def models_at(upstream: Upstream, key: str | None) -> tuple[list[str], str]:
         return [], error.message
     if answer.status != HTTPStatus.OK:
         found = LANGUAGES[upstream.api].read_error(answer.status, body, answer.headers)
-        where = f" (GET {url})" if answer.status == HTTPStatus.NOT_FOUND else ""
+        is_absent = answer.status == HTTPStatus.NOT_FOUND
+        where = f" (GET {url}: is the base URL right, with its version?)" if is_absent else ""
         return [], without_key(f"{one_line(found.message)}{where}", key)
     try:
         content = json.loads(body)

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,9 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Print id and sentence of each row."""
-    for row in rows:
-        print(f"{row.id:<72} {row.sentence}")
+    """Print id and sentence of each row, to a reader that may have enough of them."""
+    with suppress(BrokenPipeError):
+        for row in rows:
+            print(f"{row.id:<72} {row.sentence}")
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
 
 
 def ask_before_buying(options: argparse.Namespace, rows: Sequence[Row]) -> None:

@@ -25,6 +25,11 @@ def test_the_package_runs_from_an_empty_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "contract", "--list"]
     done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == len(all_rows())
+    with subprocess.Popen(command, cwd=empty, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
+        assert one.stdout and one.stderr
+        one.stdout.readline()
+        one.stdout.close()  # as `head` does
+        assert one.stderr.read() == b""
     names = {path.name for path in installed.rglob("*") if path.is_file()}
     files = [path for path in CONTRACT.rglob("*") if path.suffix in (".py", ".css", ".js")]
     assert names > {path.name for path in files if path.parent.name != "yardstick"}

@@ -74,7 +74,7 @@ def test_wrong_options_are_one_sentence(stopped: Callable[..., str], arguments: 
 def test_under_make_the_sentence_names_variables(stopped: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAKELEVEL", "1")
     assert "make contract BASE_URL=http://127.0.0.1:8000 API_KEY=sandbox" in stopped()
-    assert stopped("--base-url", NOWHERE) == "a key is needed: API_KEY (any text of 8 characters if none is)\n"
+    assert stopped("--base-url", NOWHERE) == "a key is needed: API_KEY (any 8 characters if the server needs none)\n"
     assert "agree with YES=1" in stopped("--base-url", "http://gateway.test", "--api-key", KEY)
 
 
