@@ -45,7 +45,7 @@ export function updateClocks() {
   shown.calls.forEach((call, index) => {
     const clock = glass.querySelectorAll("[data-call]")[index]?.querySelector(".clock");
     if (!clock) return;
-    clock.textContent = formatSeconds(secondsOf(call));
+    clock.textContent = inSeconds(secondsOf(call));
     clock.closest("[data-call]").querySelector(".streamed-text").textContent = call.words;
   });
 }
@@ -63,6 +63,9 @@ export function showResults() {
 // ---- numbers ----
 
 export const formatSeconds = (seconds) => number(seconds, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+/** With the unit, as the language writes it: "1.4 s". */
+const inSeconds = (seconds) => say("seconds", { seconds: formatSeconds(seconds) });
 
 function formatBytes(bytes) {
   const unit = bytes >= 1e6 ? ["megabyte", 1e6, 2] : ["kilobyte", 1e3, 0];
@@ -124,7 +127,7 @@ function runningView(entry, call) {
   );
   return [
     gridOf([...there.map((picture) => frameWith(entry, call, picture)), ...waiting], ratio),
-    make("p", { class: "elapsed" }, make("span", { class: "clock" }, formatSeconds(secondsOf(call))), make("span", {}, " s")),
+    make("p", { class: "elapsed" }, make("span", { class: "clock" }, inSeconds(secondsOf(call)))),
     make("p", { class: "streamed-text" }, call.words),
   ];
 }
@@ -166,7 +169,8 @@ function gridOf(frames, ratio) {
 
 /** The number of columns that makes each frame largest in the glass. */
 function columnsFor(count, ratio) {
-  const area = (glass.clientWidth / (isPair(shown) ? 2 : 1) - 32) / (parseFloat(getComputedStyle(glass).minHeight) - 32 || 300);
+  const height = parseFloat(getComputedStyle(glass).minHeight) - 32;
+  const area = (glass.clientWidth / (isPair(shown) ? 2 : 1) - 32) / (height > 0 ? height : innerHeight / 2); // none on a phone
   const widthIn = (columns) => Math.min(area / columns, ratio / Math.ceil(count / columns));
   const choices = Array.from({ length: count }, (_, index) => index + 1);
   return choices.reduce((best, columns) => (widthIn(columns) > widthIn(best) ? columns : best));
@@ -235,7 +239,12 @@ function captionOf(entry) {
   const parts = entry.calls.map((call) => make("div", { class: "about-call" }, ...detailsOf(entry, call)));
   const filled = parts.filter((part) => part.childElementCount);
   if (!filled.length) return [];
-  return [make("div", { class: isPair(entry) ? "abouts pair" : "abouts" }, ...parts)];
+  if (!isPair(entry)) return [make("div", { class: "abouts" }, ...parts)];
+  filled.forEach((part) => {
+    const call = entry.calls[parts.indexOf(part)];
+    part.prepend(make("h3", { class: "half-title", "data-lens": call.request.surface }, apiOf(call)));
+  });
+  return [make("div", { class: "abouts pair" }, ...parts)];
 }
 
 function detailsOf(entry, call) {
@@ -258,7 +267,7 @@ function factsOf(call) {
   const facts = [
     ["pixels", pixelsOf(pictures), many ? say("of_n", { count: pictures.length }) : ""],
     ["bytes", formatBytes(bytes), kinds],
-    ["time", `${formatSeconds(seconds)} s`, many ? say("each", { value: `${formatSeconds(seconds / pictures.length)} s` }) : ""],
+    ["time", inSeconds(seconds), many ? say("each", { value: inSeconds(seconds / pictures.length) }) : ""],
   ];
   if (usage) {
     facts.push(["tokens", number(usage.total), say("tokens_hint", { input: number(usage.input), output: number(usage.output) })]);
