@@ -208,7 +208,7 @@ const WORDS = {
     more: "이미지 수 늘리기",
     openai_only: "n, 마스크, resize, 두 형식 설정은 OpenAI API에만 있습니다. Gemini API는 모델이 생성한 형식 그대로 이미지 한 장을 반환합니다.",
     stream: "응답 스트리밍",
-    job: "작업으로 실행: 새로 고쳐도 유지되고 속도 제한을 기다립니다",
+    job: "작업으로 실행: 새로 고쳐도 유지되고, 호출 한도에 걸리면 기다립니다",
     key: "키",
     use_sandbox: "sandbox 사용",
     key_sandbox: "모의 서버인 샌드박스가 응답합니다. 네트워크가 필요 없고 비용도 들지 않습니다.",

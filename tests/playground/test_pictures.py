@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.playground.visit import Visit, draw_file, picture_body, pixels
+from tests.playground.visit import WIDE, Visit, draw_file, picture_body, pixels
 from tests.support.keys import new_key
 
 GENERATIONS = "**/v1/images/generations"
@@ -55,7 +55,11 @@ def test_both_apis_side_by_side(page: Visit):
     assert page.find("#n").is_disabled()
     page.choose_ratio("21:9")
     page.take("the Alps at dawn")
-    assert page.find(".half-title").all_inner_texts() == ["OpenAI", "Gemini"]
+    assert page.find("#glass .half-title").all_inner_texts() == ["OpenAI", "Gemini"]
+    assert not page.find("#caption .half-title").first.is_visible()
+    page.page.set_viewport_size({"width": 390, "height": 844})
+    assert page.find("#caption .half-title").all_inner_texts() == ["OpenAI", "Gemini"], "below each other they need it"
+    page.page.set_viewport_size(WIDE)
     assert [one.inner_text() for one in page.find('[data-fact="pixels"] dd').all()] == ["1536 × 672"] * 2
     assert page.text(".model-words")
     asked = [address.rpartition("/")[2] for address in page.addresses if "/v1" in address]
