@@ -82,8 +82,14 @@ profile: .venv/test ## show where the time of the service goes, surface by surfa
 soak: .venv/test ## load, kills and faults for ten minutes (SECONDS=180): nothing lost, nothing wrong, nothing grows
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600) $(if $(BUDGET),--budget)
 
-yardstick: .venv/test ## compare gateways: install, test and write docs/gateways.md (ONLY=LiteLLM for one)
-	@$(BIN)/python -m contract.yardstick $(if $(ONLY),--only "$(ONLY)")
+yardstick: .venv/test ## compare gateways: install, test and write docs/gateways.md (ONLY=LiteLLM for one, ROWS=..., COSTS=1 for CPU and memory)
+ifdef COSTS
+	@mkdir -p .cache && rm -f .cache/costs.json
+	@$(BIN)/python -m bench --only cpu --only held --with-litellm --json .cache/costs.json $(BENCH) || test -f .cache/costs.json
+	@$(BIN)/python -m contract.yardstick --page --bench .cache/costs.json
+else
+	@$(BIN)/python -m contract.yardstick $(if $(ONLY),--only "$(ONLY)") $(if $(ROWS),--rows "$(ROWS)")
+endif
 
 derive: .venv/test ## write contract_fixtures/derived from spec/
 	@$(BIN)/python -m spec.derive

@@ -52,6 +52,7 @@ def measure(plan: Plan, parts: tuple[str, ...], file: Path | None) -> list[repor
     """Measure the parts one after another, and print each table as soon as it is known."""
     verdicts: list[report.Verdict] = []
     results: dict[str, object] = {"machine": report.machine(), "rounds": plan.rounds, "cpu": {}, "held": {}}
+    results["callers"] = plan.held_callers
     if "cpu" in parts:
         bursts = measurements.cpu_by_round(plan)
         verdicts += report.print_cpu(bursts)

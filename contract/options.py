@@ -75,7 +75,8 @@ def problem_with(options: argparse.Namespace) -> str | None:
             return f"{as_written(name)} must be an http or https address"
     if not options.api_key:
         variable = "" if under_make() else f" or {KEY_VARIABLE}"
-        return f"a key is needed: {as_written('api_key')}{variable} (any {SHORTEST_KEY} characters if the server needs none)"
+        free = f"(any {SHORTEST_KEY} characters if the server needs none)"
+        return f"a key is needed: {as_written('api_key')}{variable} {free}"
     if len(options.api_key) < SHORTEST_KEY and options.api_key != SANDBOX_KEY:
         return f"the key must have at least {SHORTEST_KEY} characters: a shorter one cannot be kept out of the report"
     if options.upstream_port is not None and not 0 < options.upstream_port < 65536:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = tested(gateway, options.rows)
             results["gateways"][gateway.name] = {**found, "states": {**stored, **found["states"]}}
     if options.bench:
-        results["bench"] = json.loads(options.bench.read_text(encoding="utf-8"))
+        results["bench"] = {**json.loads(options.bench.read_text(encoding="utf-8")), "commit": commit()}
     RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     PAGE.write_text(page(results), encoding="utf-8")
     print(f"{PAGE.relative_to(PROJECT)}")

@@ -14,6 +14,7 @@ from contract.suite.row import Row
 from contract.yardstick.capabilities import OWN, SUBJECTS, Capability, by_capability
 from contract.yardstick.gateways import ABSENT, GATEWAYS, UPSTREAM_PORT, Gateway
 
+WORDS_FOR_NATIVE = "Google's API"
 FINDINGS = Path(__file__).with_name("findings.json")  # what a look by hand showed: by gateway and capability
 Results = Mapping[str, Any]
 States = Mapping[str, str]  # by row id
@@ -64,6 +65,8 @@ def cell(rows: Sequence[Row], states: States) -> str:
     """How many of some rows passed; rows that are newer than the results do not count."""
     counts = Counter(states[row.id] for row in rows if row.id in states)
     total = counts.total()
+    if not total:
+        return "not tested"
     if counts["unsupported"] == total:
         return "not offered"
     return f"all {total}" if counts["pass"] == total else f"{counts['pass']} of {total}"
@@ -127,22 +130,36 @@ def absent() -> str:
 
 
 def costs(bench: Mapping[str, Any]) -> str:
-    """CPU, memory and waiting callers, from `make bench`."""
+    """CPU, memory and waiting callers, from `make yardstick COSTS=1`."""
+    heading = "## What a picture costs\n\n"
     if not bench:
-        return ""
+        return (
+            heading
+            + "Not measured with these versions: `make yardstick COSTS=1`. [Performance](performance.md) has others."
+        )
     lines = ["| | CPU per picture | times nginx | peak memory |", "|---|---|---|---|"]
     for name, one in bench["cpu"].items():
-        lines.append(f"| {name} | {one['ms']:.2f} ms | {one['times']:.1f} | {one['mib']:,.0f} MiB |")
-    held = ["| 1,000 callers, each answer after 5 s | answers | errors | peak memory |", "|---|---|---|---|"]
+        lines.append(f"| {contender(name)} | {one['ms']:.2f} ms | {one['times']:.1f} | {one['mib']:,.0f} MiB |")
+    held = [
+        f"| {bench['callers']:,} callers, each answer after 5 s | answers | errors | peak memory |",
+        "|---|---|---|---|",
+    ]
     for name, one in bench["held"].items():
-        held.append(
-            f"| {name} | {one['answers']:,} of {one['possible']:,} | {one['errors']:,} | {one['mib']:,.0f} MiB |"
-        )
+        cells = (f"{one['answers']:,} of {one['possible']:,}", f"{one['errors']:,}", f"{one['mib']:,.0f} MiB")
+        held.append(f"| {contender(name)} | {' | '.join(cells)} |")
     return (
-        "## What a picture costs\n\n"
-        f"`make bench` ([method](performance.md)), {bench['machine']}; {bench['rounds']} rounds, a picture of 1.4 MB, "
-        "two workers each.\n\n" + "\n".join(lines) + "\n\n" + "\n".join(held)
+        f"{heading}`make yardstick COSTS=1` measures it ([method](performance.md#method)): Twinlens {bench['commit']}, "
+        f"{bench['machine']}; {bench['rounds']} rounds, a picture of 1.4 MB, two workers each. nginx forwards the "
+        "answer and reads nothing of it.\n\n" + "\n".join(lines) + "\n\n" + "\n".join(held)
     )
+
+
+def contender(name: str) -> str:
+    """What the bench calls by its name: nginx, another gateway, or a way through Twinlens."""
+    if name.startswith("nginx"):
+        return name
+    other = next((one.title for one in GATEWAYS if one.name == name), "")
+    return f"{other}, b64_json" if other else f"Twinlens, {name.replace('native', WORDS_FOR_NATIVE)}"
 
 
 def starts(gateways: Sequence[Gateway]) -> Iterator[str]:

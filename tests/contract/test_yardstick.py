@@ -8,7 +8,7 @@ from contract.rows import all_rows
 from contract.yardstick.__main__ import PAGE, RESULTS
 from contract.yardstick.capabilities import OWN, by_capability
 from contract.yardstick.gateways import GATEWAYS
-from contract.yardstick.page import cell, page
+from contract.yardstick.page import cell, costs, page
 
 COVERED = by_capability(all_rows())
 
@@ -51,3 +51,17 @@ def test_a_cell_counts_the_rows_that_have_a_result() -> None:
     assert cell(rows, states) == "all 2"
     assert cell(rows, {**states, rows[2].id: "fail"}) == "2 of 3"
     assert cell(rows, dict.fromkeys([row.id for row in rows], "unsupported")) == "not offered"
+    assert cell(rows, {}) == "not tested"
+
+
+def test_what_a_picture_costs_is_a_section() -> None:
+    cpu = {name: {"ms": 2.5, "times": 1.41, "mib": 1234.5} for name in ("nginx", "native", "LiteLLM")}
+    held = {"b64_json": {"answers": 11000, "possible": 11000, "errors": 0, "mib": 187.6}}
+    measured = {"machine": "a machine", "rounds": 5, "callers": 1000, "commit": "abc1234", "cpu": cpu, "held": held}
+    lines = costs(measured).splitlines()
+    assert "| Twinlens, Google's API | 2.50 ms | 1.4 | 1,234 MiB |" in lines
+    assert any(
+        line.startswith("| LiteLLM 1.") and line.endswith(", b64_json | 2.50 ms | 1.4 | 1,234 MiB |") for line in lines
+    )
+    assert "| Twinlens, b64_json | 11,000 of 11,000 | 0 | 188 MiB |" in lines
+    assert "COSTS=1" in costs({})
