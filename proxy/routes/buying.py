@@ -123,7 +123,7 @@ def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
 
 def idempotency_key() -> str | None:
     """The caller's idempotency key, quoted or not (draft-ietf-httpapi-idempotency-key-header-07, section 2.1)."""
-    value = request.headers.get("idempotency-key")
+    value: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if value is None:
         return None
     value = value.strip()
@@ -148,7 +148,7 @@ def seconds_to_keep() -> int | None:
 
 def sdk_retry_count() -> int | None:
     """How often the caller's SDK has tried before; None if it does not count. OpenAI's SDKs do, Google's do not."""
-    value = request.headers.get("x-stainless-retry-count", "")
+    value = request.environ.get("HTTP_X_STAINLESS_RETRY_COUNT", "")
     return int(value) if RETRY_COUNT.fullmatch(value) else None
 
 
