@@ -41,6 +41,7 @@ SETTLE = (
     .values(reserved=budgets.c.reserved - bindparam("was"), spent=budgets.c.spent + bindparam("micros"))
 )
 IS_OPEN = (calls.c.id == bindparam("call")) & (calls.c.state == OPEN)
+STATES = select(calls.c.id, calls.c.state).where(calls.c.id.in_(bindparam("ids", expanding=True))).with_for_update()
 PAY = update(calls).where(IS_OPEN).values(state=PAID, cost=bindparam("micros"), pictures=bindparam("drawn"))
 FORGET = delete(calls).where(IS_OPEN)
 IS_LOST = (calls.c.id == bindparam("call")) & (calls.c.state == LOST)
@@ -229,8 +230,7 @@ class Ledger:
 
     def states_of(self, connection: Connection, ids: Collection[str]) -> dict[str, str]:
         """The states of calls, which nobody changes before the end of the transaction."""
-        statement = select(calls.c.id, calls.c.state).where(calls.c.id.in_(ids)).with_for_update()
-        return {row.id: row.state for row in connection.execute(statement).all()}
+        return {row.id: row.state for row in connection.execute(STATES, {"ids": list(ids)}).all()}
 
     def settling(self, key_id: str, period: str, was: int, micros: int) -> dict[str, str | int]:
         return {"key": key_id, "of_period": period, "was": was, "micros": micros}

@@ -101,11 +101,11 @@ class Records:
         made = Record(secrets.token_hex(16), state, self.owner, fingerprint, True, is_job=bool(job))
         values = {"new_id": made.id, "new_scope": scope, "new_key": key, "new_fingerprint": fingerprint}
         claiming = self.claiming.values(state=state, **job) if job else self.claiming
-        of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
-        # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
-        has_expired = table.c.state.not_in(UNFINISHED) & (table.c.expires_at < self.database.now())
         with self.database.write() as connection:
             while not connection.execute(claiming, values).scalar():
+                of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
+                # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
+                has_expired = table.c.state.not_in(UNFINISHED) & (table.c.expires_at < self.database.now())
                 if connection.execute(table.delete().where(of_key, has_expired)).rowcount:
                     continue
                 row = self.select(connection, of_key)
