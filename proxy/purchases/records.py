@@ -168,10 +168,14 @@ class Records:
                 ).rowcount
             )
 
-    def put_back(self, id: str) -> None:
-        """The caller that had taken the call went away too: another may take it, and nobody gives it up."""
+    def put_back(self, id: str, is_mine: bool = False) -> None:
+        """The caller that had taken the call went away too: another may take it, and nobody gives it up.
+
+        The lease of a call of this worker begins again.
+        """
+        lease = {"lease_until": self.database.now() + LEASE_SECONDS} if is_mine else {}
         with self.database.write(relaxed=True) as connection:
-            self.update(connection, id, joined=PUT_BACK)
+            self.update(connection, id, joined=PUT_BACK, **lease)
 
     def give_up(self, id: str) -> bool:
         """Deletes the record of an abandoned call unless somebody has ever taken it; whether it was deleted."""

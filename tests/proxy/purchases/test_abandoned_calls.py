@@ -124,6 +124,66 @@ def test_an_answer_is_stored_once_however_often_its_callers_leave(
     eventually(lambda: (states(database), bodies.kept) == ([], {}), "nothing is kept")
 
 
+def test_a_call_has_one_record_however_fast_its_callers_leave(
+    workers: Workers, upstream: Upstream, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    upstream.seconds = LONG
+    records = workers[0].abandoned.keeping.records
+    abandon = records.abandon
+
+    def slowly(scope: str, fingerprint: str) -> str:
+        gevent.sleep(0.3)  # as while another transaction holds the lock
+        return abandon(scope, fingerprint)
+
+    monkeypatch.setattr(records, "abandon", slowly)
+    leave(workers, upstream)
+    retry = buying(workers[0], order(retry_count=1), upstream.make)
+    gevent.sleep(0.1)
+    retry.kill()
+    kept(database)
+    assert body_of(workers[1].buy(order(retry_count=1), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
+@BY
+def test_a_retry_that_leaves_while_it_takes_the_call_leaves_it_for_the_next(
+    workers: Workers, upstream: Upstream, database: Database, monkeypatch: pytest.MonkeyPatch, second: int
+):
+    upstream.seconds = SLOW
+    leave(workers, upstream)
+    eventually(lambda: states(database) == ["running"], "it is recorded")
+    records = workers[0].abandoned.keeping.records
+    take = records.take_by_id
+
+    def slowly(id: str) -> bool:
+        gevent.sleep(0.1)
+        return take(id)
+
+    monkeypatch.setattr(records, "take_by_id", slowly)
+    retry = buying(workers[0], order(retry_count=1), upstream.make)
+    gevent.sleep(0.05)
+    retry.kill()
+    kept(database)
+    assert body_of(workers[second].buy(order(retry_count=2), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
+@pytest.mark.usefixtures("leases_end")
+def test_a_caller_that_is_slow_to_read_and_leaves_loses_nothing(
+    workers: Workers, upstream: Upstream, database: Database
+):
+    upstream.seconds = SLOW
+    leave(workers, upstream)
+    eventually(lambda: states(database) == ["running"], "it is recorded")
+    delivery = workers[0].buy(order(retry_count=1), upstream.make)
+    gevent.sleep(1.5)  # longer than a lease
+    workers[1].keeping.sweep()
+    delivery.close()  # nothing of it was taken
+    kept(database)
+    assert body_of(workers[1].buy(order(retry_count=2), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
 @pytest.mark.usefixtures("nobody_waits_long")
 def test_a_call_that_nobody_comes_for_is_ended(workers: Workers, upstream: Upstream, database: Database):
     upstream.seconds = 60
