@@ -1,5 +1,8 @@
 """proxy/purchases/abandoned_calls.py: the retry of an SDK gets what its first try bought, once."""
 
+import subprocess
+import sys
+
 import gevent
 import pytest
 from sqlalchemy import text
@@ -320,3 +323,23 @@ def test_the_database_is_not_touched_while_everybody_stays(upstream: Upstream, b
     purchases = worker(Database("sqlite:////nowhere/at/all.sqlite3"), bodies)
     assert body_of(purchases.buy(order(retry_count=0), upstream.make)) == b"picture 1"
     assert "records" not in vars(purchases.keeping)
+
+
+LOADING = """
+import gevent.monkey; gevent.monkey.patch_all()
+import sys, time
+from tests.proxy.purchases.shop import *
+upstream = Upstream()
+shop = Purchases(Database("sqlite:////nowhere/at/all.sqlite3"), Bodies(), SpoolMemory(64 * MIB), 3600)
+def is_loaded(): return "sqlalchemy" in sys.modules
+gevent.sleep(0.1)
+print(is_loaded())
+body_of(shop.buy(order(retry_count=0), upstream.make))
+eventually(is_loaded, "it is loaded")
+print(is_loaded(), shop.keeping.is_used)
+"""
+
+
+def test_what_a_record_needs_is_loaded_with_the_first_caller_that_may_leave():
+    done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "False"], done.stderr
