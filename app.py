@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
@@ -62,6 +63,10 @@ class TwinlensApp(Flask):
     """Flask, but a view raises no BaseException: gunicorn would answer it, and not in the caller's dialect."""
 
     response_class = ClosingResponse
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Every function as it is: none is a coroutine, which Flask would find out seven times for each request."""
+        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compat.base64_stream import encode
 from compat.conversation import Turn
 from compat.errors import ApiError
 from compat.formats import PictureFormat, Pixels
@@ -117,15 +118,31 @@ class ImageStart:
     height: int
 
 
-@dataclass(slots=True)  # not frozen, which would make each four times as expensive: there are many
 class ImageData:
-    """A piece of the picture: base64 in the standard alphabet, cut anywhere.
+    """A piece of the picture: `data`, base64 in the standard alphabet, cut anywhere.
 
-    `content`, if known, is the bytes that are complete with it, in one or two parts.
+    `content`, if known, is the bytes that are complete with it, in one or two parts. A piece that has only these, a
+    number of bytes that three divides unless it is the last, is encoded if anybody asks for its base64.
     """
 
-    data: bytes
-    content: tuple[bytes, ...] | None = field(default=None, compare=False, repr=False)
+    __slots__ = ("content", "encoded")
+    __match_args__ = ("data",)
+
+    def __init__(self, data: bytes | None, content: tuple[bytes, ...] | None = None):
+        self.encoded = data
+        self.content = content
+
+    @property
+    def data(self) -> bytes:
+        if self.encoded is None:
+            self.encoded = encode(b"".join(self.content or ()))
+        return self.encoded
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageData) and self.data == other.data
+
+    def __repr__(self) -> str:
+        return f"ImageData({self.data!r})"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from compat.errors import ApiError, Bought, ErrorKind, broken
@@ -96,16 +95,20 @@ class AnswerReader:
             match token:
                 case bytes() as data:
                     if self.picture:
-                        with self.leaving_out():
+                        try:
                             yield from self.picture.read(data)
+                        except NotAPicture as error:
+                            self.leave_out(error)
                 case StringStart(enclosing=part):
                     if self.picture:
                         raise NotAPicture("a part has two pictures")
                     self.picture = None if is_thought(part) else PictureReader()
                 case StringEnd():
                     if self.picture:
-                        with self.leaving_out():
+                        try:
                             yield from self.picture.end()
+                        except NotAPicture as error:
+                            self.leave_out(error)
                 case Value(path, value):
                     if is_part(within_response(path)):
                         yield from self.end_part(value)
@@ -117,15 +120,11 @@ class AnswerReader:
             raise self.unreadable or self.without_picture()
         yield Finish(self.usage, self.finish_reason())
 
-    @contextmanager
-    def leaving_out(self) -> Iterator[None]:
-        """Within it, a part that proves to be no picture before it has begun as one is left out."""
-        try:
-            yield
-        except NotAPicture as error:
-            if self.picture and self.picture.header:
-                raise
-            self.picture, self.left_out = None, error
+    def leave_out(self, error: NotAPicture) -> None:
+        """A part proves to be no picture: it is left out. Raises the error if it has begun as one."""
+        if self.picture and self.picture.header:
+            raise error
+        self.picture, self.left_out = None, error
 
     def is_base64(self, data: bytes) -> bool:
         """Whether the whole next piece of a picture is base64."""

@@ -77,7 +77,7 @@ class Settlement:
 
 
 def columns_of(one: Settlement) -> dict[str, str | int]:
-    """The parameters of PAY and CORRECT."""
+    """The parameters of PAY, FORGET and CORRECT."""
     return {"call": one.hold.call, "micros": one.micros, "drawn": one.pictures}
 
 
@@ -210,27 +210,17 @@ class Ledger:
 
     def settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
         """Records what calls cost, and gives back what they did not need. One that is settled already stays so."""
-        states = self.states_of(connection, [one.hold.call for one in settlements])
-        waiting = [one for one in settlements if states.get(one.hold.call) == OPEN]
-        late = [one for one in settlements if states.get(one.hold.call) == LOST]
-        if paid := [columns_of(one) for one in waiting if one.was_made]:
-            connection.execute(PAY, paid)
-        if dropped := [{"call": one.hold.call} for one in waiting if not one.was_made]:
-            connection.execute(FORGET, dropped)
-        if late:  # what was reserved has become their cost, though their worker was only slow
-            connection.execute(CORRECT, [columns_of(one) for one in late])
         sums: dict[tuple[str, str], list[int]] = {}
-        for one in (*waiting, *late):
+        for one in settlements:
             total = sums.setdefault((one.hold.key_id, one.hold.period), [0, 0])
-            total[0] += one.hold.micros if states[one.hold.call] == OPEN else 0
-            total[1] += one.micros - (one.hold.micros if states[one.hold.call] == LOST else 0)
+            if connection.execute(PAY if one.was_made else FORGET, columns_of(one)).rowcount:
+                total[0] += one.hold.micros
+                total[1] += one.micros
+            elif connection.execute(CORRECT, columns_of(one)).rowcount:
+                # What was reserved had become its cost, though its worker was only slow.
+                total[1] += one.micros - one.hold.micros
         for (key_id, period), (was, micros) in sorted(sums.items()):
             connection.execute(SETTLE, self.settling(key_id, period, was, micros))
-
-    def states_of(self, connection: Connection, ids: Collection[str]) -> dict[str, str]:
-        """The states of calls, which nobody changes before the end of the transaction."""
-        statement = select(calls.c.id, calls.c.state).where(calls.c.id.in_(ids)).with_for_update()
-        return {row.id: row.state for row in connection.execute(statement).all()}
 
     def settling(self, key_id: str, period: str, was: int, micros: int) -> dict[str, str | int]:
         return {"key": key_id, "of_period": period, "was": was, "micros": micros}

@@ -17,6 +17,7 @@ from proxy.pictures.spool import SpoolMemory
 
 Ask = Callable[[], Iterator[Event]]  # one call
 Held = list[Event | HeldImage]
+Hold = Callable[[Iterator[Event], Held], None]  # adds the events to the list, pictures whole
 
 INTERNAL_MESSAGE = "The server had an error while processing your request."
 
@@ -24,28 +25,35 @@ log = logging.getLogger("twinlens")
 
 
 def generate(
-    target: Target, image_request: ImageRequest, memory: SpoolMemory, *, silence: float | None = None
+    target: Target,
+    image_request: ImageRequest,
+    memory: SpoolMemory,
+    *,
+    silence: float | None = None,
+    as_bytes: bool = False,
 ) -> Iterator[Event]:
     """The events of all requested pictures, in the order in which answers arrive.
 
-    The events of a picture come when it is whole; until then it is held, in `memory` if there is room. With `silence`
-    a Silence comes after each so many seconds without an event. Raises an ApiError if there is no picture at all.
+    The events of a picture come when it is whole; until then it is held, in `memory` if there is room, and `as_bytes`
+    if it is going to be stored and not written as base64. With `silence` a Silence comes after each so many seconds
+    without an event. Raises an ApiError if there is no picture at all.
     """
     try:
         calls = target.language.write(image_request, target.model, silence is not None)
     except ApiError as error:
         raise target.explain(error) from None
+    hold = partial(hold_pictures, memory=memory, as_bytes=as_bytes)
     ask = partial(target.ask, text_suffices="TEXT" in image_request.modalities)
     if len(calls) == 1 and silence is None:
-        return ask_alone(partial(ask, calls[0]), memory)
-    return ask_at_once([partial(ask, call) for call in calls], silence, memory)
+        return ask_alone(partial(ask, calls[0]), hold)
+    return ask_at_once([partial(ask, call) for call in calls], silence, hold)
 
 
-def ask_alone(ask: Ask, memory: SpoolMemory) -> Iterator[Event]:
+def ask_alone(ask: Ask, hold: Hold) -> Iterator[Event]:
     """The events of one call, once it is whole."""
     held: Held = []
     try:
-        hold_pictures(ask(), held, memory)
+        hold(ask(), held)
     except ApiError as error:
         outcome = whole_pictures(held, error)
         if isinstance(outcome, ApiError):
@@ -54,10 +62,10 @@ def ask_alone(ask: Ask, memory: SpoolMemory) -> Iterator[Event]:
     yield from release(held)
 
 
-def ask_at_once(asks: Sequence[Ask], silence: float | None, memory: SpoolMemory) -> Iterator[Event]:
+def ask_at_once(asks: Sequence[Ask], silence: float | None, hold: Hold) -> Iterator[Event]:
     """The events of calls made at once, each held until it is whole; failures come last."""
     outcomes: SimpleQueue = SimpleQueue()
-    calls = [gevent.spawn(lambda ask=ask: outcomes.put(outcome_of(ask, memory))) for ask in asks]
+    calls = [gevent.spawn(lambda ask=ask: outcomes.put(outcome_of(ask, hold))) for ask in asks]
     failures: list[ApiError] = []
     answered = 0
     try:
@@ -77,11 +85,11 @@ def ask_at_once(asks: Sequence[Ask], silence: float | None, memory: SpoolMemory)
         gevent.killall(calls, block=False)
 
 
-def outcome_of(ask: Ask, memory: SpoolMemory) -> Held | ApiError:
+def outcome_of(ask: Ask, hold: Hold) -> Held | ApiError:
     """All events of a call, or its error. A whole picture is kept, whatever comes after it."""
     held: Held = []
     try:
-        hold_pictures(ask(), held, memory)
+        hold(ask(), held)
     except ApiError as error:
         failure = error
     except BaseException as error:

@@ -10,6 +10,8 @@ from typing import IO
 
 from proxy.limits import READ_CHUNK
 
+LONGEST_PIECE = READ_CHUNK // 12 * 12  # of a piece from the file: base64 and its bytes stay in groups of four and three
+
 log = logging.getLogger("twinlens")
 
 
@@ -66,7 +68,7 @@ class Spool:
         assert self.file
         offset, length = piece
         while length:
-            data = os.pread(self.file.fileno(), min(length, READ_CHUNK), offset)
+            data = os.pread(self.file.fileno(), min(length, LONGEST_PIECE), offset)
             if not data:
                 raise EOFError("a spooled answer is shorter than it was")
             yield data

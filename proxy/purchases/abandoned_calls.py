@@ -32,6 +32,7 @@ class Abandoned:
     id: str | None = None  # of its record; None where the database is away: then only this worker knows of it
     taken: bool = False  # whether somebody has come for it, and has not gone away again
     runs_on: bool = False  # whether anybody ever came for it: then it runs to its end
+    is_being_recorded: bool = False  # whether a greenlet makes its record
     is_watched: bool = False  # whether a greenlet waits for its end
     is_kept: bool = False  # whether its answer is in the store
 
@@ -56,10 +57,11 @@ class AbandonedCalls:
             raise
 
         def close(is_whole: bool) -> None:
-            if is_whole:
+            is_cut = call.flows and not call.over.is_set()  # its headers were sent: no SDK asks again
+            if is_cut:
+                call.stop()
+            if is_whole or is_cut:
                 self.hand_out(taken)
-            elif call.flows and not call.over.is_set():
-                call.stop()  # its headers were sent: no SDK asks again
             else:
                 self.leave(call, order, taken)
 
@@ -71,6 +73,7 @@ class AbandonedCalls:
             with suppress(ValueError):
                 self.here.remove(taken)
             if taken.id:
+                self.keeping.leased.discard(taken.id)
                 Task(self.keeping.forget, taken.id)  # the caller does not wait for the database
 
     def leave(self, call: Call, order: Order, taken: Abandoned | None) -> None:
@@ -84,14 +87,17 @@ class AbandonedCalls:
         running.add(left)
         try:
             self.record(left)
-            if not left.is_watched:  # since an earlier caller left
+            if not (left.is_watched or left.is_being_recorded):  # since an earlier caller left
                 left.is_watched = True
-                self.watch(left)
-                left.is_watched = False
+                try:
+                    self.watch(left)
+                finally:
+                    left.is_watched = False
         finally:
-            running.discard(left)
-            if left.id and not left.is_watched:
-                self.keeping.leased.discard(left.id)
+            if not (left.is_watched or left.is_being_recorded):
+                running.discard(left)
+                if left.id and not left.taken:  # or its lease lasts until it is handed out, or left again
+                    self.keeping.leased.discard(left.id)
 
     def watch(self, left: Abandoned) -> None:
         over = left.call.over
@@ -108,12 +114,19 @@ class AbandonedCalls:
         """Writes into the database that somebody may come for the call. Without a database this worker knows it."""
         if left not in self.here:
             self.here.append(left)
-        order = left.order
+        order, records = left.order, self.keeping.records
         try:
             if left.id:
-                self.keeping.records.put_back(left.id)
+                self.keeping.hold(left.id)
+                records.put_back(left.id, is_mine=True)
                 return
-            id = self.keeping.records.abandon(order.scope, order.fingerprint)
+            if left.is_being_recorded:  # a second record would be nobody's
+                return
+            left.is_being_recorded = True
+            try:
+                id = records.abandon(order.scope, order.fingerprint)
+            finally:
+                left.is_being_recorded = False
         except DatabaseUnavailable as error:
             log.warning("an abandoned call is known to this worker only: %s", error)
             return
@@ -171,10 +184,19 @@ class AbandonedCalls:
         """Takes an abandoned call of this worker, unless a caller of another worker was faster."""
         left.taken = True
         if left.id is not None:
+            id, records = left.id, self.keeping.records
+
+            def undo(taken: bool) -> None:
+                if taken:
+                    self.put_back(id)
+
             try:
-                left.taken = self.keeping.records.take_by_id(left.id)
+                left.taken = uninterrupted(lambda: records.take_by_id(id), undo)
             except DatabaseUnavailable as error:
                 log.warning("an abandoned call is taken without its record: %s", error)
+            except BaseException:  # the caller went away again
+                self.leave(left.call, left.order, left)
+                raise
         left.runs_on = left.runs_on or left.taken
         return left.taken
 

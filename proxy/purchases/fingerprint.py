@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 import xxhash
 
@@ -22,6 +23,7 @@ def fingerprint(method: str, path: str, query: str, parts: Iterable[bytes]) -> s
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1024)  # the keys of those who call often
 def hashed(secret: str) -> str:
     """What stands for a key in the database: SHA-256, since keys are long and random, and nothing can be guessed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

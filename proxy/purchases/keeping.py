@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from compat.errors import ApiError, Bought, ErrorKind
-from proxy.greenlets import Task, sleep
+from proxy.greenlets import Task, run_in_thread, sleep
 from proxy.limits import HEARTBEAT_SECONDS, LONGEST_RECORD_PAUSE, LOOK_SECONDS, RECORD_TRIES
 from proxy.observation.metrics import note_records
 from proxy.purchases.call import Call
@@ -47,6 +47,12 @@ class Keeping:
         self.keep_seconds = keep_seconds
         self.leased: set[str] = set()  # ids of running calls whose lease is to be renewed
         self.heart: Task | None = None
+        self.loading: Task | None = None
+
+    def load(self) -> None:
+        """Imports what a record needs, once and in a thread: a retry waits RETRY_LOOK_SECONDS for the first record."""
+        if not self.loading:
+            self.loading = Task(run_in_thread, import_records, self.database)
 
     @cached_property
     def records(self) -> Records:
@@ -183,6 +189,13 @@ class Keeping:
     def forget(self, id: str) -> None:
         """Deletes a record and its body: its answer was handed out."""
         self.drop(self.insist(lambda: self.records.delete(id)))
+
+
+def import_records(database: Database) -> None:
+    """Imports what the first record would import. No connection is opened."""
+    import proxy.purchases.records  # noqa: F401
+
+    _ = database.of_process
 
 
 def unavailable(message: str) -> ApiError:

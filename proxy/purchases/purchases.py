@@ -42,6 +42,8 @@ class Purchases:
         """The answer to an order, from `make` unless it was bought before. Raises an ApiError, also the call's own."""
         if order.key:
             return self.keyed.buy(order, make)
+        if order.retry_count is not None:  # it may leave
+            self.keeping.load()
         if order.retry_count and (found := self.abandoned.find_first_try(order)):
             return found
         call = Call(make, self.memory)

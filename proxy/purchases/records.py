@@ -101,11 +101,11 @@ class Records:
         made = Record(secrets.token_hex(16), state, self.owner, fingerprint, True, is_job=bool(job))
         values = {"new_id": made.id, "new_scope": scope, "new_key": key, "new_fingerprint": fingerprint}
         claiming = self.claiming.values(state=state, **job) if job else self.claiming
-        of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
-        # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
-        has_expired = table.c.state.not_in(UNFINISHED) & (table.c.expires_at < self.database.now())
         with self.database.write() as connection:
             while not connection.execute(claiming, values).scalar():
+                of_key = (table.c.scope == scope) & (table.c.idempotency_key == key)
+                # What has expired and is not swept yet counts as forgotten. Its body is swept by its own name.
+                has_expired = table.c.state.not_in(UNFINISHED) & (table.c.expires_at < self.database.now())
                 if connection.execute(table.delete().where(of_key, has_expired)).rowcount:
                     continue
                 row = self.select(connection, of_key)
@@ -168,10 +168,14 @@ class Records:
                 ).rowcount
             )
 
-    def put_back(self, id: str) -> None:
-        """The caller that had taken the call went away too: another may take it, and nobody gives it up."""
+    def put_back(self, id: str, is_mine: bool = False) -> None:
+        """The caller that had taken the call went away too: another may take it, and nobody gives it up.
+
+        The lease of a call of this worker begins again.
+        """
+        lease = {"lease_until": self.database.now() + LEASE_SECONDS} if is_mine else {}
         with self.database.write(relaxed=True) as connection:
-            self.update(connection, id, joined=PUT_BACK)
+            self.update(connection, id, joined=PUT_BACK, **lease)
 
     def give_up(self, id: str) -> bool:
         """Deletes the record of an abandoned call unless somebody has ever taken it; whether it was deleted."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from urllib.parse import unquote_plus
@@ -13,12 +15,12 @@ from compat.errors import ApiError, ErrorKind
 from proxy.access.estimates import Expected
 from proxy.access.payments import Payment
 from proxy.generation.target import Target
-from proxy.greenlets import was_refused
+from proxy.greenlets import confirm_later, was_refused
 from proxy.limits import KEPT_SECONDS
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
-from proxy.purchases.orders import Order
+from proxy.purchases.orders import Delivery, Order
 from proxy.routes import the_attempt, the_caller, the_observation, the_service
 from proxy.routes.errors import render_error
 from proxy.routes.flow import close, flow
@@ -94,9 +96,20 @@ def buy(
     except BaseException:
         delivery.close()
         raise
-    connection = request.environ.get("gunicorn.socket")
-    response.call_on_close(lambda: delivery.close(connection is None or not was_refused(connection)))
+    response.call_on_close(partial(close_delivery, delivery, request.environ.get("gunicorn.socket"), retry_count))
     return response
+
+
+def close_delivery(delivery: Delivery, connection: socket.socket | None, retry_count: int | None) -> None:
+    """The response is over. A caller whose SDK counts its tries may have left while its answer was on its way."""
+    if connection is None:
+        delivery.close()
+    elif not delivery.is_whole or was_refused(connection):
+        delivery.close(has_arrived=False)
+    elif retry_count is None or isinstance(connection, ssl.SSLSocket):
+        delivery.close()
+    else:
+        confirm_later(delivery.close)
 
 
 def scope_of_caller() -> str:
@@ -123,7 +136,7 @@ def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
 
 def idempotency_key() -> str | None:
     """The caller's idempotency key, quoted or not (draft-ietf-httpapi-idempotency-key-header-07, section 2.1)."""
-    value = request.headers.get("idempotency-key")
+    value: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if value is None:
         return None
     value = value.strip()
@@ -148,7 +161,7 @@ def seconds_to_keep() -> int | None:
 
 def sdk_retry_count() -> int | None:
     """How often the caller's SDK has tried before; None if it does not count. OpenAI's SDKs do, Google's do not."""
-    value = request.headers.get("x-stainless-retry-count", "")
+    value = request.environ.get("HTTP_X_STAINLESS_RETRY_COUNT", "")
     return int(value) if RETRY_COUNT.fullmatch(value) else None
 
 

@@ -48,7 +48,7 @@ def completions() -> Response:
     take_places(asked.image_request.count)
     prepared = prepare_inputs(asked.image_request, service.input_threads.run)
     in_markdown = (asked.image_output or service.settings.chat_images) == "markdown"
-    url_of, seconds = url_of_image() if in_markdown else None, seconds_to_keep()
+    url_of, seconds = (url_of_image(), seconds_to_keep()) if in_markdown else (None, None)
     heading = Heading(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), asked.model.requested_name)
 
     def make(model: ServedModel) -> Made:
@@ -58,7 +58,7 @@ def completions() -> Response:
             image_request = with_inputs_of(order.image_request, prepared)
         headers, prices = report_headers(image_request, order.ignored), model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(target_of(model), image_request, service.memory, silence=silence)
+        events = generate(target_of(model), image_request, service.memory, silence=silence, as_bytes=url_of is not None)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)

@@ -106,7 +106,9 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
     target = the_target(asked.model)
     take_places(asked.image_request.count)
     prepared = prepare_inputs(asked.image_request, service.input_threads.run)
-    url_of, seconds = url_of_image() if asked.response_format == "url" else None, seconds_to_keep()
+    url_of, seconds = None, None
+    if asked.response_format == "url" and not asked.stream:
+        url_of, seconds = url_of_image(), seconds_to_keep()
     created = int(time.time())
 
     def make(model: ServedModel) -> Made:
@@ -117,7 +119,9 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         headers = report_headers(image_request, order.ignored, order.advisories)
         prices = model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(target.drawing(model), image_request, service.memory, silence=silence)
+        events = generate(
+            target.drawing(model), image_request, service.memory, silence=silence, as_bytes=url_of is not None
+        )
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proxy.greenlets import time_limit
 from proxy.limits import DATABASE_ANSWER_SECONDS, DATABASE_WAIT_SECONDS
@@ -33,6 +33,14 @@ class TooLate(BaseException):
     """A transaction takes too long. SQLAlchemy throws a connection away when it is left by a BaseException."""
 
 
+class Engines(NamedTuple):
+    """One engine, with the options of each kind of transaction: to set them costs a fifth of a transaction."""
+
+    writing: Engine
+    relaxed: Engine
+    reading: Engine
+
+
 class Database:
     """SQLite or PostgreSQL, as `DATABASE_URL` says.
 
@@ -47,20 +55,23 @@ class Database:
         self.create = create
         self.is_sqlite = url.startswith("sqlite:")
         self.answer_seconds = wait + DATABASE_ANSWER_SECONDS
-        self.engines: dict[int, Engine] = {}  # by process: connections never cross a fork, nor does a child close them
+        self.engines: dict[int, Engines] = {}  # by process: connections never cross a fork, nor does a child close them
 
     @property
-    def engine(self) -> Engine:
-        """The engine of this process."""
-        if os.getpid() not in self.engines:
-            from proxy.state.engine import open_postgresql, open_sqlite
+    def of_process(self) -> Engines:
+        """The engine of this process, for each kind of transaction."""
+        if found := self.engines.get(os.getpid()):
+            return found
+        from proxy.state.engine import open_postgresql, open_sqlite
 
-            self.engines[os.getpid()] = (
-                open_sqlite(self.url, self.wait, self.create)
-                if self.is_sqlite
-                else open_postgresql(self.url, self.wait, self.answer_seconds)
-            )
-        return self.engines[os.getpid()]
+        engine = (
+            open_sqlite(self.url, self.wait, self.create)
+            if self.is_sqlite
+            else open_postgresql(self.url, self.wait, self.answer_seconds)
+        )
+        options = engine.execution_options
+        found = self.engines[os.getpid()] = Engines(engine, options(relaxed=True), options(reads=True))
+        return found
 
     @contextmanager
     def write(self, relaxed: bool = False) -> Iterator[Connection]:
@@ -71,14 +82,14 @@ class Database:
         On SQLite it holds the only lock: nothing that waits belongs in it. On PostgreSQL a greenlet can be interrupted,
         and a connection lost, when the commit is on its way: an error does not say that nothing was written.
         """
-        engine = self.engine.execution_options(relaxed=True) if relaxed else self.engine
-        with self.transaction(engine) as connection:
+        engines = self.of_process
+        with self.transaction(engines.relaxed if relaxed else engines.writing) as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A short transaction that only reads. Raises DatabaseUnavailable."""
-        with self.transaction(self.engine.execution_options(reads=True)) as connection:
+        with self.transaction(self.of_process.reading) as connection:
             yield connection
 
     @contextmanager
@@ -135,5 +146,5 @@ class Database:
 
     def close(self) -> None:
         """Closes the connections of this process."""
-        if engine := self.engines.pop(os.getpid(), None):
-            engine.dispose()
+        if engines := self.engines.pop(os.getpid(), None):
+            engines.writing.dispose()

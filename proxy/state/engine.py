@@ -66,12 +66,18 @@ def open_sqlite(url: str, wait: float, create: bool) -> Engine:
 
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        # Without a WAL, less than FULL can damage the file in a power cut.
-        statements = READING if options.get("reads") else RELAXED if options.get("relaxed") and is_sound else WRITING
         raw: Any = connection.connection.driver_connection  # SQLAlchemy's own way costs as much as the transaction
+        statements: tuple[str, ...] = READING
+        if not options.get("reads"):
+            # Without a WAL, less than FULL can damage the file in a power cut.
+            synchronous = RELAXED if options.get("relaxed") and is_sound else FULL
+            is_set = connection.info.get("synchronous") == synchronous
+            connection.info["synchronous"] = synchronous
+            statements = WRITING if is_set else (synchronous, *WRITING)
         try:
             when_unlocked(wait, partial(run_all, raw, statements))
         except error_class as error:
+            connection.info.pop("synchronous", None)
             raise OperationalError(statements[-1], None, error) from error
 
     engine = create_engine("sqlite://", module=module, creator=connect, poolclass=QueuePool, **pool_options(wait))
@@ -82,8 +88,8 @@ def open_sqlite(url: str, wait: float, create: bool) -> Engine:
 # The lock is taken at the beginning, so that neither a statement nor the commit has to wait for it. EXCLUSIVE is
 # IMMEDIATE where the file has a WAL. A claim that a power cut takes back could be bought again, and a picture takes
 # longer than a disk's flush; what is relaxed costs no flush.
-WRITING = ("PRAGMA synchronous=FULL", "BEGIN EXCLUSIVE")
-RELAXED = ("PRAGMA synchronous=NORMAL", "BEGIN EXCLUSIVE")
+WRITING = ("BEGIN EXCLUSIVE",)
+FULL, RELAXED = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
 # The snapshot is taken at the beginning: without a WAL, or after a crash, even a reader may find a lock.
 READING = ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1")
 

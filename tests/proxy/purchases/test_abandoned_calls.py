@@ -1,5 +1,8 @@
 """proxy/purchases/abandoned_calls.py: the retry of an SDK gets what its first try bought, once."""
 
+import subprocess
+import sys
+
 import gevent
 import pytest
 from sqlalchemy import text
@@ -122,6 +125,66 @@ def test_an_answer_is_stored_once_however_often_its_callers_leave(
     assert len(bodies.kept) == 1
     assert body_of(workers[1].buy(order(retry_count=2), upstream.make)) == b"picture 1"
     eventually(lambda: (states(database), bodies.kept) == ([], {}), "nothing is kept")
+
+
+def test_a_call_has_one_record_however_fast_its_callers_leave(
+    workers: Workers, upstream: Upstream, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    upstream.seconds = LONG
+    records = workers[0].abandoned.keeping.records
+    abandon = records.abandon
+
+    def slowly(scope: str, fingerprint: str) -> str:
+        gevent.sleep(0.3)  # as while another transaction holds the lock
+        return abandon(scope, fingerprint)
+
+    monkeypatch.setattr(records, "abandon", slowly)
+    leave(workers, upstream)
+    retry = buying(workers[0], order(retry_count=1), upstream.make)
+    gevent.sleep(0.1)
+    retry.kill()
+    kept(database)
+    assert body_of(workers[1].buy(order(retry_count=1), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
+@BY
+def test_a_retry_that_leaves_while_it_takes_the_call_leaves_it_for_the_next(
+    workers: Workers, upstream: Upstream, database: Database, monkeypatch: pytest.MonkeyPatch, second: int
+):
+    upstream.seconds = SLOW
+    leave(workers, upstream)
+    eventually(lambda: states(database) == ["running"], "it is recorded")
+    records = workers[0].abandoned.keeping.records
+    take = records.take_by_id
+
+    def slowly(id: str) -> bool:
+        gevent.sleep(0.1)
+        return take(id)
+
+    monkeypatch.setattr(records, "take_by_id", slowly)
+    retry = buying(workers[0], order(retry_count=1), upstream.make)
+    gevent.sleep(0.05)
+    retry.kill()
+    kept(database)
+    assert body_of(workers[second].buy(order(retry_count=2), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
+
+
+@pytest.mark.usefixtures("leases_end")
+def test_a_caller_that_is_slow_to_read_and_leaves_loses_nothing(
+    workers: Workers, upstream: Upstream, database: Database
+):
+    upstream.seconds = SLOW
+    leave(workers, upstream)
+    eventually(lambda: states(database) == ["running"], "it is recorded")
+    delivery = workers[0].buy(order(retry_count=1), upstream.make)
+    gevent.sleep(1.5)  # longer than a lease
+    workers[1].keeping.sweep()
+    delivery.close()  # nothing of it was taken
+    kept(database)
+    assert body_of(workers[1].buy(order(retry_count=2), upstream.make)) == b"picture 1"
+    assert upstream.asked == 1
 
 
 @pytest.mark.usefixtures("nobody_waits_long")
@@ -260,3 +323,23 @@ def test_the_database_is_not_touched_while_everybody_stays(upstream: Upstream, b
     purchases = worker(Database("sqlite:////nowhere/at/all.sqlite3"), bodies)
     assert body_of(purchases.buy(order(retry_count=0), upstream.make)) == b"picture 1"
     assert "records" not in vars(purchases.keeping)
+
+
+LOADING = """
+import gevent.monkey; gevent.monkey.patch_all()
+import sys, time
+from tests.proxy.purchases.shop import *
+upstream = Upstream()
+shop = Purchases(Database("sqlite:////nowhere/at/all.sqlite3"), Bodies(), SpoolMemory(64 * MIB), 3600)
+def is_loaded(): return "sqlalchemy" in sys.modules
+gevent.sleep(0.1)
+print(is_loaded())
+body_of(shop.buy(order(retry_count=0), upstream.make))
+eventually(is_loaded, "it is loaded")
+print(is_loaded(), shop.keeping.is_used)
+"""
+
+
+def test_what_a_record_needs_is_loaded_with_the_first_caller_that_may_leave():
+    done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "False"], done.stderr
