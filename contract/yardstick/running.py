@@ -20,9 +20,10 @@ START_SECONDS, STOP_SECONDS = 180, 20
 
 
 def installed(gateway: Gateway) -> Path:
-    """The folder in which a gateway is installed; it is installed if it is not there."""
+    """The folder in which a gateway is installed; it is installed if it is not there, or not whole."""
     folder = CACHE / gateway.title.replace(" ", "-").lower()
-    if not (folder / "installed").exists():
+    program = PROJECT / filled(gateway.start, folder)[0]
+    if not ((folder / "installed").exists() and program.exists()):
         folder.mkdir(parents=True, exist_ok=True)
         for command in gateway.install:
             subprocess.run(filled(command, folder), check=True)  # noqa: S603
