@@ -27,9 +27,9 @@ from contract.suite.situations import NAMED, Situation, find_situation
 
 JSON = "application/json; charset=UTF-8"
 EVENTS = "text/event-stream"
-PATH = re.compile(r"/(?P<version>v1|v1beta)/models/(?P<model>[^/:]+):(?P<method>\w+)")
+PATH = re.compile(r"/(?P<version>v1|v1beta|v1alpha)/models/(?P<model>[^/:]+):(?P<method>\w+)")
 STREAMED = "stream_generate_content"
-MODELS = re.compile(r"/(?P<version>v1|v1beta)/models(?:/(?P<model>[^/:]+))?")
+MODELS = re.compile(r"/(?P<version>v1|v1beta|v1alpha)/models(?:/(?P<model>[^/:]+))?")
 OPERATIONS = {
     "generateContent": "generate_content",
     "streamGenerateContent": STREAMED,

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from contract.yardstick.gateways import GATEWAYS, PORT, UPSTREAM_PORT, Gateway
-from contract.yardstick.page import page
+from contract.yardstick.page import Unexplained, page
 from contract.yardstick.running import CACHE, PROJECT, installed, running
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -22,7 +22,7 @@ PAGE = PROJECT / "docs" / "gateways.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suite against the chosen gateways, and write the page from all results. Returns 0."""
+    """Run the suite against the chosen gateways, and write the page from all results. Returns 1 if it cannot be written."""
     options = parse(arguments)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"gateways": {}, "bench": {}}
     for gateway in GATEWAYS:
@@ -34,7 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.bench:
         results["bench"] = {**json.loads(options.bench.read_text(encoding="utf-8")), "commit": commit()}
     RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    PAGE.write_text(page(results), encoding="utf-8")
+    try:
+        PAGE.write_text(page(results), encoding="utf-8")
+    except Unexplained as problem:
+        print(f"yardstick: the results are stored, and the page is not written: {problem}", file=sys.stderr)
+        return 1
     print(f"{PAGE.relative_to(PROJECT)}")
     return 0
 

@@ -8,7 +8,7 @@ from contract.rows import all_rows
 from contract.yardstick.__main__ import PAGE, RESULTS
 from contract.yardstick.capabilities import OWN, by_capability
 from contract.yardstick.gateways import GATEWAYS
-from contract.yardstick.page import cell, costs, page
+from contract.yardstick.page import Unexplained, cell, costs, page
 
 COVERED = by_capability(all_rows())
 
@@ -41,7 +41,7 @@ def test_a_failure_without_an_explanation_cannot_be_written() -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     row = next(rows[0] for one, rows in COVERED.items() if one.subject != OWN)
     results["gateways"]["Twinlens"]["states"][row.id] = "fail"
-    with pytest.raises(KeyError):
+    with pytest.raises(Unexplained, match="findings.json needs Twinlens"):
         page(results)
 
 
