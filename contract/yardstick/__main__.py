@@ -22,7 +22,7 @@ PAGE = PROJECT / "docs" / "gateways.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suite against the chosen gateways, and write the page from all results. Returns 1 if it cannot be written."""
+    """Run the suite against the chosen gateways, and write the page from all results. Returns 1 if it cannot."""
     options = parse(arguments)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"gateways": {}, "bench": {}}
     for gateway in GATEWAYS:

@@ -41,7 +41,7 @@ def test_a_failure_without_an_explanation_cannot_be_written() -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     row = next(rows[0] for one, rows in COVERED.items() if one.subject != OWN)
     results["gateways"]["Twinlens"]["states"][row.id] = "fail"
-    with pytest.raises(Unexplained, match="findings.json needs Twinlens"):
+    with pytest.raises(Unexplained, match="needs Twinlens"):
         page(results)
 
 
