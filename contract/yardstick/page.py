@@ -46,12 +46,13 @@ def introduction(gateways: Sequence[Gateway], results: Results) -> str:
         f"{one.name} {results['gateways'][one.name]['version']} ({results['gateways'][one.name]['date']})"
         for one in gateways
     ]
-    sdks = ", ".join(f"{name} {version}" for name, version in results["gateways"][gateways[0].name]["sdks"].items())
+    sdks = results["gateways"][gateways[0].name]["sdks"]
+    listed = ", ".join(f"{name} {sdks[name]}" for name in sorted(sdks))
     return f"""# Gateways compared
 
 How faithfully gateways speak OpenAI's Images API and Google's Gemini API with Google's image model behind them. Each is
 tested by [the contract suite](contract-suite.md), offline, with the replaying upstream in Google's place, through
-{sdks}: {" and ".join(tested)}.
+{listed}: {" and ".join(tested)}.
 
 `make yardstick` repeats it: it installs the gateways into `.cache`, tests them and writes this page. A cell says how
 many rows of the suite passed. The suite and Twinlens are ours, and grew together: that Twinlens passes is no surprise.
