@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-START_SECONDS = 60
+START_SECONDS = 300  # LiteLLM takes minutes where the machine is busy
 STOP_SECONDS = 20
 SAMPLE_SECONDS = 0.2  # between two readings of the memory
 
