@@ -48,7 +48,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """After the fork."""
         wsgi.Response = GatheringResponse  # gunicorn's worker has no setting for it
         # Gunicorn looks its settings up many times for each request. As plain attributes they cost a tenth.
-        vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
     @contextmanager

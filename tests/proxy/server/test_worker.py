@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 import gevent.event
 import pytest
+from gunicorn.config import Config
 from gunicorn.http import errors, wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -256,5 +257,9 @@ def test_a_workers_answers_are_gathered_from_its_start_and_not_from_an_import(mo
     monkeypatch.setattr(wsgi, "Response", wsgi.Response)  # restores it after the test
     assert not issubclass(wsgi.Response, GatheringResponse)
     monkeypatch.setattr(GeventWorker, "init_process", lambda _: None)
-    waiting_worker(5).init_process()
+    worker = waiting_worker(5)
+    worker.cfg = Config()
+    worker.init_process()
     assert wsgi.Response is GatheringResponse
+    assert {"keepalive", "limit_request_fields"} < vars(worker.cfg).keys(), "plain attributes, which are quick"
+    assert worker.cfg.is_ssl is False
