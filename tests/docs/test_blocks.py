@@ -13,10 +13,11 @@ from tests.docs.pages import PROJECT, RUN, SHOWN, Block, blocks_of, pages
 from tests.support.environments import environment, python_of
 from tests.support.installed import program
 from tests.support.proxy_server import ProxyServer
+from tests.support.scripts import run_each
 
 SHOWN_URL = "http://127.0.0.1:8000"
 SECONDS = 90
-CLIENT_IMPORTS = re.compile(r"^\s*(?:from|import) (?:langchain|litellm)", re.MULTILINE)
+OTHER_IMPORTS = re.compile(r"^\s*(?:from|import) (?:langchain|litellm|compat)", re.MULTILINE)
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -33,18 +34,31 @@ def to_run(language: str) -> list[Block]:
     return list(reversed(found.values()))
 
 
+@pytest.fixture(scope="module")
+def results(sandbox_server: ProxyServer, tmp_path_factory: pytest.TempPathFactory) -> dict[Block, str]:
+    """How each Python block has ended: with an exception, or without."""
+    scripts = {block: tmp_path_factory.mktemp("block") / "block.py" for block in to_run("python")}
+    for block, script in scripts.items():
+        script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
+    with_sdks = [script for block, script in scripts.items() if not OTHER_IMPORTS.search(block.text)]
+    run_each(with_sdks, ("openai", "google.genai"), SECONDS, **ENVIRONMENT)
+    for block, script in scripts.items():
+        if script not in with_sdks:
+            search_path = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
+            run_each([script], (), SECONDS, python_of_block(block), **ENVIRONMENT, **search_path)
+    return {block: script.with_name("errors.txt").read_text(encoding="utf-8") for block, script in scripts.items()}
+
+
 @pytest.mark.parametrize("block", to_run("python"), ids=str)
-def test_python(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
-    python = python_of(packages_of(block.text)) if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
-    script = tmp_path / "block.py"
-    script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
-    search_path = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
-    run([str(python), str(script)], tmp_path, search_path)
+def test_python(block: Block, results: dict[Block, str]):
+    assert not results[block]
 
 
-def packages_of(text: str) -> str:
-    """The environment with the Python packages of a block."""
-    return "chat-clients" if "langchain_openai" in text else "langchain-litellm"
+def python_of_block(block: Block) -> Path | str:
+    """The interpreter that has the packages of a block."""
+    if "from compat" in block.text:
+        return sys.executable
+    return python_of("chat-clients" if "langchain_openai" in block.text else "langchain-litellm")
 
 
 @pytest.mark.parametrize("block", to_run("js"), ids=str)
@@ -79,12 +93,12 @@ def test_blocks_that_are_not_run_are_few():
     assert len(marked) <= 3, marked
 
 
-def run(command: list[str], folder: Path, more: dict[str, str] | None = None) -> str:
+def run(command: list[str], folder: Path) -> str:
     """What a command says; it must end well."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**ENVIRONMENT, "HOME": str(folder), **(more or {})},
+        env={**ENVIRONMENT, "HOME": str(folder)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
