@@ -68,10 +68,13 @@ def project() -> Path:
     return PROJECT
 
 
-# Modules that take longest begin first, so that no worker is left with one of them at the end.
+# Modules that take longest begin first, so that no worker is left with one of them at the end. Those that compute and
+# those that wait take turns, so that no four browsers run at once.
 LONGEST = (
-    *("contract/test_contract_suite.py", "playground/", "docs/test_blocks.py", "conformance/", "test_cli.py"),
-    *("end_to_end/test_chat_clients.py", "proxy/purchases/", "proxy/jobs/", "access/", "money/", "deploy/", "state/"),
+    *("contract/test_contract_suite.py", "playground/test_pictures.py", "proxy/purchases/", "proxy/jobs/test_queue.py"),
+    *("docs/test_blocks.py", "access/test_budgets.py", "end_to_end/test_chat_clients.py", "playground/test_looks.py"),
+    *("money/test_jobs.py", "conformance/", "test_cli.py", "playground/test_snippets.py"),
+    *("state/", "faults/", "deploy/"),
 )
 
 
