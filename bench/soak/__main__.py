@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import threading
@@ -25,6 +26,7 @@ SPARED = (60.0, 0.2)  # seconds, or part of the time, after which nothing is rel
 SETTLED = (120.0, 0.4)  # after which nothing may grow
 PAUSE = (10.0, 0.04)  # between two disruptions; twice as long once a worker is spared
 CONFIGURATION = str(Path(__file__).with_name("short_leases_gunicorn.conf.py"))
+LOG = Path(tempfile.gettempdir()) / "twinlens-soak.log"  # of the server, after a soak that failed
 SAMPLE_SECONDS = 1.0
 REPORT_SECONDS = 30.0
 SETTLE_SECONDS = 15  # within which everything that belongs to callers ends
@@ -177,6 +179,9 @@ def main() -> int:
             found = run.verdict()
             found += budget.findings(upstream.sales) if budget else []
             errors = logged_errors(server.process, run.disruptor.killed)
+            if found or errors:
+                shutil.copy(server.process.log, LOG)
+                found.append(f"the server's log is in {LOG}")
         found += [f"the server logged: {line}" for line in errors[:10]]
     print("\n".join(f"{count:8}  {what}" for what, count in sorted(run.shared.tally.counts.items()) if count))
     print(f"{upstream.sales:8}  pictures sold")

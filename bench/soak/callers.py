@@ -125,6 +125,7 @@ class Caller:
         self.shared = shared
         self.dice = random.Random(number)  # noqa: S311
         self.connection = Connection(shared.port, keeps=number % 2 == 0)
+        self.tries: list[str] = []  # what each try of the latest call got, of one that comes back
 
     def call_until(self, end: float) -> None:
         """Call until the end."""
@@ -166,7 +167,8 @@ class Caller:
             finding += f" asked {account.calls} times upstream"
         if finding:
             disruption = self.shared.disruptions[-1] if self.shared.disruptions else "no disruption yet"
-            tally.complain(f"{call.prompt}: {finding}; {account}, {disruption}")
+            tries = f"; its tries: {', '.join(self.tries)}" if way.is_returning else ""
+            tally.complain(f"{call.prompt}: {finding}; {account}, {disruption}{tries}")
 
     def outcome_of(self, call: Call, way: Way) -> Outcome:
         """The outcome of a call. Raises Unexplained for a wrong picture, and for an answer that cannot be read."""

@@ -58,14 +58,17 @@ def ask_until_answered(caller: Caller, request: Request) -> Received | None:
     """The answer, to the first try or a later one; None if no try got one. Raises LeftForGood."""
     dice = caller.dice
     leaves = dice.choice((1, 1, 2))
+    caller.tries = []
     for tries in range(MOST_TRIES):
         patience = dice.uniform(*PATIENCE) if tries < leaves else TIMEOUT
         connection = Connection(caller.shared.port, keeps=False, timeout=patience)
         try:
             received = request.send(connection, tries)
+            caller.tries.append(f"{received.status} {received.body[:300]!r}" if received.status != 200 else "200")
             if not received.may_repeat or received.status == 200:
                 return received
-        except BrokenOff:
+        except BrokenOff as broken:
+            caller.tries.append(f"{broken}, patient for {patience:.2f} s")
             if dice.random() < LEAVES_FOR_GOOD:
                 raise LeftForGood(request) from None
         time.sleep(dice.uniform(*PAUSE))

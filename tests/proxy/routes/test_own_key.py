@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+import spec
 from proxy.access.key_format import new_key
 from proxy.access.key_records import KeyRecords
 from proxy.caller import AccessKey
 from proxy.state.database import Database
 from proxy.state.migrate import migrate
 from tests.proxy.conftest import MODEL, Gemini, MakeApp
+from tests.spec.spec_validators import answer_complaints
 from tests.support import pictures
 
 GOOGLE_KEY = "AIza-the-operators"
@@ -125,6 +127,9 @@ def test_what_a_key_may_know_of_itself(client: FlaskClient, records: KeyRecords,
     assert [without[name] for name in ("budget_usd", "left_usd", "resets_at", "models", "expires_at")] == [None] * 5
     sandbox = client.get("/v1/key", headers=bearer("sandbox")).get_json()
     assert (sandbox["name"], sandbox["budget_usd"]) == ("sandbox", None)
+    document = spec.load("openai_images")
+    for one in (status, without, sandbox):
+        assert not answer_complaints(document, "GET", "/v1/key", 200, {}, one)
     passthrough = make_app().test_client().get("/v1/key", headers=bearer("any"))
     assert passthrough.status_code == 404
     assert "ACCESS=passthrough" in passthrough.get_json()["error"]["message"]
