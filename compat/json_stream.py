@@ -92,6 +92,7 @@ def read_json(
     for chunk in chunks:
         if chunk:
             yield from reader.feed(chunk)
+        del chunk  # it is not held while the next is waited for
     reader.close()
 
 

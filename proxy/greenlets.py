@@ -7,13 +7,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import gevent
 from gevent.event import Event as Event
 from gevent.threadpool import ThreadPool
 
 from compat.errors import ApiError
+from proxy.limits import READ_CHUNK, READ_SECONDS
 from proxy.upstream.wait_limit import WaitLimit
 
 sleep = gevent.sleep  # of the current greenlet alone, whether anything is patched or not
@@ -121,6 +122,55 @@ def was_refused(caller: socket.socket) -> bool:
         return caller.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
     except OSError:
         return True
+
+
+class Unconfirmed:
+    """An answer that was written to the connection of a greenlet, and of which it is not known whether it was read."""
+
+    answers: ClassVar[dict[gevent.Greenlet, Unconfirmed]] = {}
+
+    def __init__(self, tell: Callable[[bool], None]):
+        self.tell = tell
+        self.here = gevent.getcurrent()
+        self.answers[self.here] = self
+        self.timer = gevent.spawn_later(READ_SECONDS, self.settle, True)
+
+    def settle(self, was_read: bool) -> None:
+        """Tells, once."""
+        if self.answers.get(self.here) is self:
+            del self.answers[self.here]
+            self.timer.kill(block=False)
+            self.tell(was_read)
+
+
+def confirm_later(tell: Callable[[bool], None]) -> None:
+    """Has it told whether the caller reads the answer that was just written on the connection of this greenlet.
+
+    A caller that runs out of patience while the answer is on its way closes its connection, which the kernel then
+    resets. Without a reset within READ_SECONDS the answer counts as read.
+    """
+    Unconfirmed(tell)
+
+
+def confirm(was_read: bool) -> None:
+    """The next request has come on the connection of this greenlet, or its end, with a reset or without one."""
+    if found := Unconfirmed.answers.get(gevent.getcurrent()):
+        found.settle(was_read)
+
+
+def confirm_at_end(caller: socket.socket) -> None:
+    """The same for a connection that is closed now: waits until the caller has closed it, too."""
+    if gevent.getcurrent() not in Unconfirmed.answers:
+        return
+    was_read = True
+    with gevent.Timeout(READ_SECONDS, False):
+        try:
+            caller.shutdown(socket.SHUT_WR)
+            while caller.recv(READ_CHUNK):
+                pass
+        except OSError:
+            was_read = False
+    confirm(was_read)
 
 
 def reset_when_closed(connection: socket.socket) -> None:

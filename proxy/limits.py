@@ -43,6 +43,7 @@ OVERLOADED_RETRY_SECONDS = 1.0
 SPOOL_MEMORY = 64 * MIB  # of a worker, for answers that are not whole yet; more goes to temporary files
 ABANDONED_SECONDS = 15.0  # for which a call goes on without its caller; an SDK's retry comes within 8
 KEPT_SECONDS = 60.0  # for which the answer of such a call is kept
+READ_SECONDS = 1.0  # after an answer was written, for the news that its caller had hung up before it arrived
 RETRY_LOOK_SECONDS = 1.0  # for which a retry looks for what its first try has left
 LOOK_SECONDS = 0.1  # between two looks into the database for a call that another worker makes
 HEARTBEAT_SECONDS = 10.0  # between two renewals of the leases of running calls

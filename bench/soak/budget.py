@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.servers import PROJECT
 from bench.soak.connection import use_key
+from bench.soak.faults import ENDS, End, Ends
 
 NAME = "soak"
 PICTURE = 1290 * 30 / 1_000_000  # USD, as the row of the model says
@@ -23,6 +24,7 @@ class Budget:
     """The key that all callers use."""
 
     def __init__(self, database_url: str):
+        ENDS["quota"] = Ends(End.QUOTA, End.QUOTA)  # of one of the operator's keys: the error is our own
         self.environment = {**SETTINGS, "DATABASE_URL": database_url}
         use_key(self.keys("create", NAME, "--budget", "1000000")["key"])
 

@@ -16,6 +16,7 @@ ERRORS = {  # by status and code, or Google's reason
     (400, "moderation_blocked"): End.REFUSED,
     (502, "UPSTREAM_BROKEN"): End.BROKEN,
     (504, "UPSTREAM_TIMEOUT"): End.LATE,
+    (429, "RATE_LIMITED"): End.QUOTA,
     (502, "outcome_unknown"): End.UNKNOWN,
     (502, "OUTCOME_UNKNOWN"): End.UNKNOWN,
 }

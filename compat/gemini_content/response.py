@@ -12,7 +12,7 @@ from compat.event_stream import read_data
 from compat.formats import NotAPicture
 from compat.gemini_content.error import parse_error
 from compat.images import Event, Finish, ImageEnd, Text, Usage
-from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Value, read_json
+from compat.json_stream import MalformedJson, Path, StringEnd, StringStart, Take, Token, Value, read_json
 from compat.json_text import count, dicts, last_object
 from compat.picture_reader import PictureReader
 
@@ -92,33 +92,37 @@ class AnswerReader:
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
         for token in read_json(chunks, take, cut, self.is_base64):
-            match token:
-                case bytes() as data:
-                    if self.picture:
-                        try:
-                            yield from self.picture.read(data)
-                        except NotAPicture as error:
-                            self.leave_out(error)
-                case StringStart(enclosing=part):
-                    if self.picture:
-                        raise NotAPicture("a part has two pictures")
-                    self.picture = None if is_thought(part) else PictureReader()
-                case StringEnd():
-                    if self.picture:
-                        try:
-                            yield from self.picture.end()
-                        except NotAPicture as error:
-                            self.leave_out(error)
-                case Value(path, value):
-                    if is_part(within_response(path)):
-                        yield from self.end_part(value)
-                    elif isinstance(value, dict):
-                        self.end_response(value)
+            yield from self.read_token(token)
+            del token  # a piece of a picture is not held while the next is waited for
         if not self.responses:
             raise broken("The upstream's answer is empty.")
         if not self.pictures and not (self.text_suffices and self.text and not self.blocked_by):
             raise self.unreadable or self.without_picture()
         yield Finish(self.usage, self.finish_reason())
+
+    def read_token(self, token: Token) -> Iterator[Event]:
+        match token:
+            case bytes() as data:
+                if self.picture:
+                    try:
+                        yield from self.picture.read(data)
+                    except NotAPicture as error:
+                        self.leave_out(error)
+            case StringStart(enclosing=part):
+                if self.picture:
+                    raise NotAPicture("a part has two pictures")
+                self.picture = None if is_thought(part) else PictureReader()
+            case StringEnd():
+                if self.picture:
+                    try:
+                        yield from self.picture.end()
+                    except NotAPicture as error:
+                        self.leave_out(error)
+            case Value(path, value):
+                if is_part(within_response(path)):
+                    yield from self.end_part(value)
+                elif isinstance(value, dict):
+                    self.end_response(value)
 
     def leave_out(self, error: NotAPicture) -> None:
         """A part proves to be no picture: it is left out. Raises the error if it has begun as one."""

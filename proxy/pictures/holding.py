@@ -45,6 +45,7 @@ def hold_pictures(
             held.append(event)
         elif start and not event.draft:
             held.append(HeldImage(start, spool, as_bytes))
+        del event  # its bytes may be in a file now
 
 
 def release(held: Iterable[Event | HeldImage]) -> Iterator[Event]:

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from proxy.limits import READ_CHUNK
+from proxy.limits import KIB
 
-LONGEST_PIECE = READ_CHUNK // 12 * 12  # of a piece from the file: base64 and its bytes stay in groups of four and three
+LONGEST_PIECE = 96 * KIB  # of a piece from the file: base64 and its bytes stay in groups of four and three
 
 log = logging.getLogger("twinlens")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from urllib.parse import unquote_plus
@@ -13,12 +15,12 @@ from compat.errors import ApiError, ErrorKind
 from proxy.access.estimates import Expected
 from proxy.access.payments import Payment
 from proxy.generation.target import Target
-from proxy.greenlets import was_refused
+from proxy.greenlets import confirm_later, was_refused
 from proxy.limits import KEPT_SECONDS
 from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
-from proxy.purchases.orders import Order
+from proxy.purchases.orders import Delivery, Order
 from proxy.routes import the_attempt, the_caller, the_observation, the_service
 from proxy.routes.errors import render_error
 from proxy.routes.flow import close, flow
@@ -94,9 +96,20 @@ def buy(
     except BaseException:
         delivery.close()
         raise
-    connection = request.environ.get("gunicorn.socket")
-    response.call_on_close(lambda: delivery.close(connection is None or not was_refused(connection)))
+    response.call_on_close(partial(close_delivery, delivery, request.environ.get("gunicorn.socket"), retry_count))
     return response
+
+
+def close_delivery(delivery: Delivery, connection: socket.socket | None, retry_count: int | None) -> None:
+    """The response is over. A caller whose SDK counts its tries may have left while its answer was on its way."""
+    if connection is None:
+        delivery.close()
+    elif not delivery.is_whole or was_refused(connection):
+        delivery.close(has_arrived=False)
+    elif retry_count is None or isinstance(connection, ssl.SSLSocket):
+        delivery.close()
+    else:
+        confirm_later(delivery.close)
 
 
 def scope_of_caller() -> str:

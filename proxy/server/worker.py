@@ -17,6 +17,7 @@ from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError, ErrorKind
 from proxy.caller import dialect_of
+from proxy.greenlets import confirm, confirm_at_end
 from proxy.jobs import registry
 from proxy.limits import LONGEST_HEADER, LONGEST_REQUEST_LINE, MOST_HEADERS
 from proxy.purchases import call as calls
@@ -50,14 +51,30 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
-        """Encloses the wait for a connection's next request: gunicorn's time limit, and a note that it is idle."""
+        """Encloses the wait for a connection's next request: gunicorn's time limit, and a note that it is idle.
+
+        What comes says whether the answer before it was read.
+        """
         here = gevent.getcurrent()
         self.idle.add(here)
+        was_read = True
         try:
             with super().timeout_ctx():
                 yield
+        except ConnectionResetError:
+            was_read = False
+            raise
         finally:
             self.idle.discard(here)
+            confirm(was_read)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answers a request. Raises StopIteration if its connection is to be closed."""
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except StopIteration:
+            confirm_at_end(sock)
+            raise
 
     def run(self) -> None:
         """Serves until the worker is to stop, and then until the calls are over whose callers have gone."""

@@ -210,6 +210,7 @@ class Upstream:
                 if limit.waited > limit.seconds:
                     raise limit.error()
                 yield chunk
+                del chunk  # so that a thousand callers do not hold one each while they wait for the next
         except (ReadTimeoutError, TimeoutError):
             raise limit.error() from None
         except (HTTPError, OSError):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -103,6 +104,42 @@ def test_openai_node_gets_what_its_first_try_bought(one_machine: Service, google
     google.seconds = SLOW
     drawn = json.loads(run_node(NODE, one_machine, PICTURE=pictures.base64_of(PNG)))
     all_drawn(google, [[base64.b64decode(one) for one in answer] for answer in drawn])
+
+
+def ask_on_a_socket(service: Service, connection: str, count: int) -> socket.socket:
+    """A request on a socket of its own, whose answer has arrived and is not read."""
+    body = json.dumps({"prompt": "a cat", "response_format": "b64_json"}).encode()
+    lines = (
+        "POST /v1/images/generations HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {service.key}",
+        f"Connection: {connection}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"x-stainless-retry-count: {count}",
+    )
+    caller = socket.create_connection(("127.0.0.1", service.servers[0].port), 20)
+    caller.sendall("\r\n".join((*lines, "\r\n")).encode() + body)
+    assert caller.recv(1, socket.MSG_PEEK)
+    return caller
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_an_answer_that_arrives_as_its_caller_runs_out_of_patience_is_not_lost(
+    two_machines: Service, google: Google, connection: str
+):
+    caller = ask_on_a_socket(two_machines, connection, 0)
+    time.sleep(0.1)  # all of it has been sent
+    caller.close()
+    retry = two_machines.generate(1, headers={"x-stainless-retry-count": "1"}, timeout=20)
+    assert base64.b64decode(retry.json()["data"][0]["b64_json"]) == google.made[0]
+    assert google.asked == google.sold == 1
+    read = ask_on_a_socket(two_machines, connection, 0)
+    time.sleep(0.1)
+    assert read.recv(1_000_000).startswith(b"HTTP/1.1 200")
+    read.close()
+    assert two_machines.generate(1, headers={"x-stainless-retry-count": "1"}, timeout=20).ok
+    assert google.asked == google.sold == 3, "an answer that was read is kept for nobody"
 
 
 def test_a_caller_that_does_not_come_back_ends_its_call(one_machine: Service, google: Google):
