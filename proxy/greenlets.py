@@ -139,7 +139,8 @@ class Unconfirmed:
         """Tells, once."""
         if self.answers.get(self.here) is self:
             del self.answers[self.here]
-            self.timer.kill(block=False)
+            if gevent.getcurrent() is not self.timer:
+                self.timer.kill(block=False)
             self.tell(was_read)
 
 

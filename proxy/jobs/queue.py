@@ -70,6 +70,7 @@ class Queue:
         self.ended = Event()
         self.task: Task | None = None
         self.settled_at = time.monotonic()
+        self.asked_at = 0.0  # when it last asked which running jobs were cancelled elsewhere
         self.others: list[Callable[[], None]] = []  # what else is to be done at each look
         registry.queues.add(self)
 
@@ -145,7 +146,8 @@ class Queue:
             self.settle()
         while len(self.running) < self.most and not self.stopping and self.start_next():
             pass
-        if self.running:
+        if self.running and time.monotonic() > self.asked_at + JOB_LOOK_SECONDS:  # not with each of a thousand new ones
+            self.asked_at = time.monotonic()
             for id in self.records.no_longer_mine(list(self.running)):
                 if call := self.running.get(id):
                     call.stop()

@@ -91,6 +91,18 @@ def test_a_row_of_ones_own():
     assert (Expected(served(row), 5).calls, Expected(FLASH, 5).calls) == (2, 5)
 
 
+@pytest.mark.parametrize("dearer", ["the model", "its successor"])
+def test_a_model_with_a_successor_reserves_what_the_more_expensive_of_them_costs(dearer: str):
+    cheap, expensive = ROWS["gemini-2.5-flash-image"], ROWS["gemini-3-pro-image"]
+    first, second = (expensive, cheap) if dearer == "the model" else (cheap, expensive)
+    both = replace(served(first), successor=second)
+    assert micros_of(Expected(both, 3)) == micros_of(Expected(served(expensive), 3))
+    assert micros_of(Expected(served(cheap), 3)) != micros_of(Expected(served(expensive), 3))
+    no_price = replace(second, prices=None)
+    assert micros_of(Expected(replace(both, successor=no_price))) == micros_of(Expected(served(first)))
+    assert micros_of(Expected(replace(both, upstream=replace(first, prices=None)))) is None
+
+
 def test_a_model_that_a_key_may_not_use_is_refused_by_name():
     with pytest.raises(ApiError, match=r"may not use the model 'gemini-2.5-flash-image'. It may use: a, b") as refused:
         check_model(Expected(FLASH), frozenset({"b", "a"}), has_budget=False)
