@@ -6,6 +6,7 @@ BIN := .venv/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 export HOST PORT
+unexport PYTHONDONTWRITEBYTECODE # the tests start many processes, each of which would compile the project again
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint types units pytest environments fuzz bench profile soak contract contract-compare derive record mutants yardstick format wheelhouse requirements clean

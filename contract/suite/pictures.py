@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import log
 
 from PIL import Image, UnidentifiedImageError
@@ -37,6 +37,7 @@ class Picture:
         return f"{self.format} {self.pixels}, {len(self.content)} bytes"
 
 
+@lru_cache(maxsize=16)  # a row reads the same picture several times
 def read_picture(content: bytes) -> Picture:
     """Open a picture as a viewer does; what cannot be opened has no format."""
     try:

@@ -5,6 +5,7 @@ import signal
 import time
 from typing import Any
 
+import pytest
 import requests
 from sqlalchemy import select
 
@@ -46,6 +47,7 @@ def ended(team: Team, id: str) -> dict[str, Any]:
         assert time.monotonic() < end, job
 
 
+@pytest.mark.parametrize("team_of_module", ["two machines, PostgreSQL"], indirect=True)
 def test_a_job_outlives_its_worker_and_is_paid_once(team: Team, google: Google):
     team.use_key("job", budget=2 * PICTURE)
     google.first += [Answer(TOO_MANY, 429)] * 6  # one for each of the operator's keys in each of both processes

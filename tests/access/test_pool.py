@@ -3,6 +3,8 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.access.conftest import Team
 from tests.money.conftest import Google
 from tests.support import pictures
@@ -12,7 +14,11 @@ LIMITED = Answer(pictures.error(429, "RESOURCE_EXHAUSTED", "Slow down.", picture
 REVOKED = Answer(pictures.API_KEY_INVALID, 400)
 
 
-def test_three_hundred_calls_get_three_hundred_pictures(team: Team, google: Google, google_keys: tuple[str, ...]):
+CALLS = 120
+
+
+@pytest.mark.parametrize("team_of_module", ["two workers, SQLite"], indirect=True)
+def test_every_call_gets_a_picture(team: Team, google: Google, google_keys: tuple[str, ...]):
     good, limited, revoked = google_keys
     asked: Counter[str] = Counter()
 
@@ -27,11 +33,11 @@ def test_three_hundred_calls_get_three_hundred_pictures(team: Team, google: Goog
         team.use_key("pool", budget=100_000_000)
         with ThreadPoolExecutor(20) as pool:
             calls = (team.generate, team.native, team.edit)
-            answers = list(pool.map(lambda number: calls[number % 3](number), range(300)))
+            answers = list(pool.map(lambda number: calls[number % 3](number), range(CALLS)))
     finally:
         google.upstream.answers(google.answer)
     assert {answer.status_code for answer in answers} == {200}
-    assert (asked[good], google.sold) == (300, 300)
+    assert (asked[good], google.sold) == (CALLS, CALLS)
     assert 0 < asked[limited] + asked[revoked] <= 40, (
         "those that ran at once before the first refusal, in two processes"
     )

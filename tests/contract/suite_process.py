@@ -40,10 +40,3 @@ def run_suite(folder: Path, *arguments: str) -> Run:
     command = [sys.executable, "-m", "contract", *arguments, "--out", str(folder)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
     return Run(done.returncode, done.stdout + done.stderr, folder)
-
-
-def run_compare(*arguments: str) -> Run:
-    """Compare two reports."""
-    command = [sys.executable, "-m", "contract.compare", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
-    return Run(done.returncode, done.stdout + done.stderr, Path())

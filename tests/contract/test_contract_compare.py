@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.suite_process import run_compare
+from contract.compare import main
 
 
 def report(server: str, **states: str) -> dict[str, Any]:
@@ -30,10 +30,12 @@ def reports(tmp_path: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
-def test_the_page_shows_every_row_of_both_and_the_differences(reports: list[str], tmp_path: Path) -> None:
+def test_the_page_shows_every_row_of_both_and_the_differences(
+    reports: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = tmp_path / "page.html"
-    run = run_compare(*reports, "--out", str(page))
-    assert (run.exit_code, "4 rows, 3 with different results" in run.output) == (0, True)
+    assert main([*reports, "--out", str(page)]) == 0
+    assert "4 rows, 3 with different results" in capsys.readouterr().out
     text = page.read_text(encoding="utf-8")
     assert text.count('data-state="differs"') == 3
     assert text.count('data-state="same"') == 1
@@ -43,10 +45,10 @@ def test_the_page_shows_every_row_of_both_and_the_differences(reports: list[str]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"rows": [{"id": 1}]}'])
-def test_a_file_that_is_not_a_report_is_refused(reports: list[str], tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_report_is_refused(
+    reports: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text(content)
-    run = run_compare(reports[0], str(wrong))
-    assert run.exit_code == 2
-    assert str(wrong) in run.output
-    assert "Traceback" not in run.output
+    assert main([reports[0], str(wrong)]) == 2
+    assert str(wrong) in capsys.readouterr().err

@@ -20,7 +20,7 @@ from PIL import Image
 from contract.replay import pictures_of
 from contract.suite.situations import FOLDER, GENERATE, STREAM, Situation, situations
 from tests.contract_fixtures.patient_clients import Noted, ask_openai
-from tests.support.proxy_server import ProxyServer
+from tests.support.proxy_server import QUICK, ProxyServer
 
 MODEL = "gemini-2.5-flash-image"
 KEY = "sandbox"
@@ -55,7 +55,7 @@ def name_of(situation: Situation) -> str:
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """The whole service with its sandbox."""
-    with ProxyServer(tmp_path_factory.mktemp("proxy"), SANDBOX="1") as server:
+    with ProxyServer(tmp_path_factory.mktemp("proxy"), QUICK, SANDBOX="1") as server:
         yield server
 
 

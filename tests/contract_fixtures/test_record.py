@@ -35,11 +35,13 @@ Change = Callable[[str, str], str]
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
-    """The address of a running sandbox."""
+    """The address of a running sandbox, which draws quickly."""
     server = make_server()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield server_url(server)
-    server.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sandbox.drawing.DRAWN_PIXELS", 10_000)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server_url(server)
+        server.shutdown()
     server.server_close()
 
 
@@ -213,16 +215,15 @@ def test_an_existing_folder_is_not_touched(record: Callable[..., int], sandbox: 
     assert list((tmp_path / "recorded").iterdir()) == []
 
 
-def test_help_and_wrong_options(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "contract.record"]
-    done = subprocess.run([*command, "--help"], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert "--upstream" in done.stdout and "API_KEY" in done.stdout
-    done = subprocess.run([*command, "--yes"], cwd=PROJECT, capture_output=True, text=True, env={"PATH": ""})
-    assert done.returncode == 1
-    assert "API_KEY" in done.stderr
+def test_help_and_wrong_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "contract.record", "--help"], cwd=PROJECT, capture_output=True)
+    assert b"--upstream" in done.stdout and b"API_KEY" in done.stdout
+    monkeypatch.delenv("API_KEY", raising=False)
+    assert main(["--yes"]) == 1
+    assert "API_KEY" in capsys.readouterr().err
     for wrong in ("ftp://x", "http://user:password@host", "nonsense"):
-        done = subprocess.run([*command, "--upstream", wrong], cwd=PROJECT, capture_output=True, text=True)
-        assert done.returncode == 2
+        with pytest.raises(SystemExit, match="2"):
+            main(["--upstream", wrong])
 
 
 def test_every_call_has_a_fixture() -> None:

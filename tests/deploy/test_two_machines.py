@@ -31,9 +31,9 @@ from tests.support.object_store import BUCKET, object_store
 from tests.support.proxy_server import ProxyServer
 from tests.support.upstream import Answer, Call, ScriptedUpstream
 
-CALLERS = 24
+CALLERS = 16
 DYING = 1.0  # seconds until the last of its processes has ended
-MANY = 30  # pictures before the kill, and after it
+MANY = 16  # pictures before the kill, and after it
 DRAWING = 0.25  # seconds that a picture takes
 Result = str | bytes | tuple[int, str | None]  # a URL; or a picture; or a status, and whether to try again
 Ask = Callable[[str], Result]

@@ -13,10 +13,12 @@ from tests.docs.pages import PROJECT, RUN, SHOWN, Block, blocks_of, pages
 from tests.support.environments import environment, python_of
 from tests.support.installed import program
 from tests.support.proxy_server import ProxyServer
+from tests.support.scripts import run_each
 
 SHOWN_URL = "http://127.0.0.1:8000"
-SECONDS = 90
-CLIENT_IMPORTS = re.compile(r"^\s*(?:from|import) (?:langchain|litellm)", re.MULTILINE)
+SECONDS = 90  # for one
+ALL_SECONDS = 240  # for those that share a process
+OTHER_IMPORTS = re.compile(r"^\s*(?:from|import) (?:langchain|litellm|compat)", re.MULTILINE)
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -33,18 +35,48 @@ def to_run(language: str) -> list[Block]:
     return list(reversed(found.values()))
 
 
-@pytest.mark.parametrize("block", to_run("python"), ids=str)
-def test_python(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
-    python = python_of(packages_of(block.text)) if CLIENT_IMPORTS.search(block.text) else Path(sys.executable)
-    script = tmp_path / "block.py"
-    script.write_text(block.text.replace(SHOWN_URL, sandbox_server.url), encoding="utf-8")
+def needs_others(block: Block) -> bool:
+    """Whether a block needs other packages than the SDKs."""
+    return bool(OTHER_IMPORTS.search(block.text))
+
+
+def script_of(block: Block, server: ProxyServer, folder: Path) -> Path:
+    """A block in a file, for this server."""
+    script = folder / "block.py"
+    script.write_text(block.text.replace(SHOWN_URL, server.url), encoding="utf-8")
+    return script
+
+
+@pytest.fixture(scope="module")
+def errors(sandbox_server: ProxyServer, tmp_path_factory: pytest.TempPathFactory) -> dict[Block, str]:
+    """The exception that has ended each Python block, or an empty text."""
+    scripts = {
+        block: script_of(block, sandbox_server, tmp_path_factory.mktemp("block"))
+        for block in to_run("python")
+        if not needs_others(block)
+    }
+    run_each(list(scripts.values()), ("openai", "google.genai"), ALL_SECONDS, **ENVIRONMENT)
+    return {block: script.with_name("errors.txt").read_text(encoding="utf-8") for block, script in scripts.items()}
+
+
+@pytest.mark.parametrize("block", [block for block in to_run("python") if not needs_others(block)], ids=str)
+def test_python(block: Block, errors: dict[Block, str]):
+    assert not errors[block]
+
+
+@pytest.mark.parametrize("block", [block for block in to_run("python") if needs_others(block)], ids=str)
+def test_python_with_other_packages(block: Block, sandbox_server: ProxyServer, tmp_path: Path):
+    script = script_of(block, sandbox_server, tmp_path)
     search_path = {"PYTHONPATH": str(PROJECT)} if "from compat" in block.text else {}
-    run([str(python), str(script)], tmp_path, search_path)
+    run_each([script], (), SECONDS, python_of_block(block), **ENVIRONMENT, **search_path)
+    assert not script.with_name("errors.txt").read_text(encoding="utf-8")
 
 
-def packages_of(text: str) -> str:
-    """The environment with the Python packages of a block."""
-    return "chat-clients" if "langchain_openai" in text else "langchain-litellm"
+def python_of_block(block: Block) -> Path | str:
+    """The interpreter that has the packages of a block."""
+    if "from compat" in block.text:
+        return sys.executable
+    return python_of("chat-clients" if "langchain_openai" in block.text else "langchain-litellm")
 
 
 @pytest.mark.parametrize("block", to_run("js"), ids=str)
@@ -79,12 +111,12 @@ def test_blocks_that_are_not_run_are_few():
     assert len(marked) <= 3, marked
 
 
-def run(command: list[str], folder: Path, more: dict[str, str] | None = None) -> str:
+def run(command: list[str], folder: Path) -> str:
     """What a command says; it must end well."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**ENVIRONMENT, "HOME": str(folder), **(more or {})},
+        env={**ENVIRONMENT, "HOME": str(folder)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -20,7 +20,7 @@ from contract.replay import ReplayingUpstream
 from tests.support.environments import environment, python_of
 from tests.support.installed import program
 from tests.support.keys import new_key
-from tests.support.proxy_server import ProxyServer
+from tests.support.proxy_server import QUICK, ProxyServer
 
 SECONDS = 90
 
@@ -188,7 +188,8 @@ def replaying() -> Iterator[ReplayingUpstream]:
 @pytest.fixture(scope="module")
 def chat_server(replaying: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """A proxy of the replaying upstream, with the sandbox on."""
-    with ProxyServer(tmp_path_factory.mktemp("chat"), SANDBOX="1", GEMINI_BASE_URL=replaying.url) as server:
+    folder = tmp_path_factory.mktemp("chat")
+    with ProxyServer(folder, QUICK, SANDBOX="1", GEMINI_BASE_URL=replaying.url) as server:
         yield server
 
 
@@ -196,7 +197,8 @@ def chat_server(replaying: ReplayingUpstream, tmp_path_factory: pytest.TempPathF
 def markdown_server(replaying: ReplayingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """The same for clients that show only words."""
     folder = tmp_path_factory.mktemp("markdown")
-    with ProxyServer(folder, SANDBOX="1", GEMINI_BASE_URL=replaying.url, CHAT_IMAGES="markdown") as server:
+    settings = {"SANDBOX": "1", "GEMINI_BASE_URL": replaying.url, "CHAT_IMAGES": "markdown"}
+    with ProxyServer(folder, QUICK, **settings) as server:
         yield server
 
 
@@ -235,6 +237,7 @@ def run(script: str, packages: str, *arguments: str) -> list[Any]:
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": os.environ.get("HOME", "/"),
+                "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"],
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             },
             capture_output=True,

@@ -1,6 +1,7 @@
 """An SDK in a process of its own: what it is asked to do and what it saw travel as lines of JSON."""
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +19,9 @@ class SdkClient:
 
     def __enter__(self) -> Self:
         # Nothing of the developer's environment: no key, no base URL, no proxy.
+        environment = {"LANG": "C.UTF-8", "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"]}
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"LANG": "C.UTF-8"}
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         return self
 

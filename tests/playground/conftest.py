@@ -6,7 +6,7 @@ import pytest
 
 from tests.playground.visit import Visit
 from tests.support.installed import package, program
-from tests.support.proxy_server import ProxyServer
+from tests.support.proxy_server import QUICK, ProxyServer
 from tests.support.sandbox_process import running_sandbox
 
 SLOW_SECONDS = 20  # longer than any test
@@ -22,7 +22,8 @@ def slow_google() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def server(slow_google: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyServer]:
     """The proxy that serves the page."""
-    with ProxyServer(tmp_path_factory.mktemp("playground"), SANDBOX="1", GEMINI_BASE_URL=slow_google) as server:
+    folder = tmp_path_factory.mktemp("playground")
+    with ProxyServer(folder, QUICK, SANDBOX="1", GEMINI_BASE_URL=slow_google) as server:
         yield server
 
 

@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,9 +16,11 @@ import requests
 from tests.playground.visit import Visit, draw_file
 from tests.support.environments import environment
 from tests.support.installed import program
+from tests.support.scripts import run_each
 
 NASTY = """a "cat's" \\n $HOME `id` ${x} {y} %s
 in a 네온 거리 🌃 <b> // # \\u0041 'quoted' JSON"""
+SECONDS = 120
 TABS = ("openai-python", "openai-node", "gemini-python", "gemini-node", "curl")
 PICTURE = re.compile(r'"(?:b64_json|data)": ?"([A-Za-z0-9+/=]{200,})"')
 
@@ -156,30 +157,8 @@ def pictures_in(folder: Path) -> list[bytes]:
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Ends with what was printed; nothing of the developer's is in the environment but the path."""
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=SECONDS)
 
-
-# Each SDK is loaded once for all codes: that takes longer than to run one of them.
-
-RUN_EACH_PYTHON = """
-import os, sys, traceback
-import openai
-from google import genai
-for folder in sys.argv[1:]:
-    if os.fork():
-        os.wait()
-        continue
-    os.chdir(folder)
-    os.dup2(os.open("printed.txt", os.O_CREAT | os.O_WRONLY), 1)
-    errors = open("errors.txt", "w")
-    try:
-        exec(compile(open("code.txt").read(), "code.py", "exec"), {"__name__": "__main__"})
-    except BaseException:
-        traceback.print_exc(file=errors)
-    errors.close()
-    sys.stdout.flush()
-    os._exit(0)
-"""
 
 RUN_EACH_NODE = """
 import { appendFileSync, writeFileSync } from "node:fs";
@@ -194,11 +173,7 @@ for (const folder of process.argv.slice(2)) {
 
 
 def python() -> Callable[[list[Path]], None]:
-    def run_each(folders: list[Path]) -> None:
-        done = run(sys.executable, "-c", RUN_EACH_PYTHON, *map(str, folders), folder=folders[0])
-        assert done.returncode == 0, done.stderr
-
-    return run_each
+    return lambda folders: run_each([folder / "code.txt" for folder in folders], ("openai", "google.genai"), SECONDS)
 
 
 def javascript() -> Callable[[list[Path]], None]:

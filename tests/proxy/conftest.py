@@ -8,16 +8,32 @@ import pytest
 import responses
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from app import create_app
 from proxy.settings import Settings
 from proxy.state.database import Database
-from proxy.state.migrate import migrate
 
 UPSTREAM = "https://gemini.test"
 MODEL = "gemini-2.5-flash-image"
 
 MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_are_compiled_once() -> Iterator[None]:
+    """All apps have the same rules, which Werkzeug would compile again for each: that is most of what one takes."""
+    compile_rule, compiled = Rule._compile_builder, {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., Any]:
+        found = (rule.rule, rule.subdomain, rule.host, repr(rule.defaults), append_unknown)
+        if found not in compiled:
+            compiled[found] = compile_rule(rule, append_unknown)
+        return compiled[found]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 @pytest.fixture
@@ -36,10 +52,9 @@ def make_app(tmp_path: Path) -> MakeApp:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(migrated_url: str) -> Iterator[Database]:
     """A database of each kind, with its tables."""
-    migrate(database_url)
-    database = Database(database_url)
+    database = Database(migrated_url)
     yield database
     database.close()
 

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sandbox import create_app
+from sandbox import create_app, drawing
 from sandbox.transport import SandboxAdapter
 from tests.sandbox.gemini_client import IN_PROCESS, Client
 from tests.support.sandbox_process import running_sandbox
+
+
+@pytest.fixture(autouse=True)
+def quick_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn small and enlarged to the size that is asked for."""
+    assert drawing.DRAWN_PIXELS > 1_000_000
+    monkeypatch.setattr(drawing, "DRAWN_PIXELS", 40_000)
 
 
 def new_client() -> Client:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
@@ -10,6 +12,7 @@ from sandbox.drawing import subjects as subjects_module
 from sandbox.drawing.palettes import PALETTES
 from sandbox.drawing.styles import unfinished
 from sandbox.drawing.subjects import MOODS, names, subject_of
+from tests.sandbox.gemini_client import Client, body_of, parts_of
 
 PROMPTS = {
     "미래 도시의 네온사인 거리를 걷는 사이버펑크 고양이": "city",
@@ -17,6 +20,11 @@ PROMPTS = {
     "수채화 스타일의 봄꽃 정원": "garden",
     "the sea at sunset": "sea",
 }
+
+
+@pytest.fixture(autouse=True)
+def quick_drawing() -> None:
+    """Pictures are drawn here as they are for users."""
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
@@ -128,3 +136,11 @@ def test_a_drawing_grows_clearer() -> None:
     distances = [difference(unfinished(whole, step), whole) for step in range(3)]
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] > 0
+
+
+def test_pictures_weigh_what_real_ones_weigh_and_are_drawn_quickly(client: Client) -> None:
+    started = time.process_time()
+    for prompt in ("neon city", "a garden", "the sea", "mountains"):
+        blob = parts_of(client.call(body_of(prompt)).json())[1]["inlineData"]["data"]
+        assert 200_000 < len(blob) * 3 / 4 < 1_700_000
+    assert (time.process_time() - started) / 4 < 0.8  # about 0.2 s

@@ -93,9 +93,8 @@ def test_a_lock_of_sqlite_is_waited_for_without_stopping_the_hub(sqlite_url: str
             assert DATABASE_WAIT_SECONDS <= write["seconds"] < DATABASE_WAIT_SECONDS + 1
 
 
-def test_a_greenlet_that_waits_within_a_transaction_stops_nobody(database_url: str):
-    migrate(database_url)
-    facts = Worker("yields", database_url).facts()
+def test_a_greenlet_that_waits_within_a_transaction_stops_nobody(migrated_url: str):
+    facts = Worker("yields", migrated_url).facts()
     assert facts["stall"] < STALL
     [quick] = facts["writes"]
     assert quick.get("trouble") is None

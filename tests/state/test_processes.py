@@ -84,11 +84,10 @@ def key_is(number: int) -> Any:
     return purchases.c.idempotency_key == str(number)
 
 
-def test_a_key_is_claimed_by_one_process_and_no_change_is_lost(database_url: str):
-    migrate(database_url)
-    claimed = at_once(claim_all, database_url)
+def test_a_key_is_claimed_by_one_process_and_no_change_is_lost(migrated_url: str):
+    claimed = at_once(claim_all, migrated_url)
     assert Counter(key for keys in claimed for key in keys) == {str(number): 1 for number in range(KEYS)}
-    database = Database(database_url)
+    database = Database(migrated_url)
     with database.read() as connection:
         assert set(connection.scalars(purchases.select().with_only_columns(purchases.c.joined))) == {PROCESSES}
     database.close()
@@ -112,10 +111,9 @@ def claim_without_wal(url: str) -> list[str]:
     return claim_all(url)
 
 
-def test_a_fork_gets_connections_of_its_own(database_url: str):
-    migrate(database_url)
+def test_a_fork_gets_connections_of_its_own(migrated_url: str):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.state.fork", database_url],
+        [sys.executable, "-m", "tests.state.fork", migrated_url],
         cwd=PROJECT,
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.keys import new_key
-from tests.support.proxy_server import ProxyServer, Start, proxies
+from tests.support.proxy_server import QUICK, ProxyServer, Start, proxies
 from tests.support.upstream import ScriptedUpstream
 
 
@@ -39,11 +39,11 @@ def start() -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy whose upstream is `upstream`."""
-    return start(tmp_path_factory.mktemp("proxy"), GEMINI_BASE_URL=google.url)
+    return start(tmp_path_factory.mktemp("proxy"), QUICK, GEMINI_BASE_URL=google.url)
 
 
 @pytest.fixture(scope="session")
 def sandbox_server(start: Start, google: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> ProxyServer:
     """A proxy that answers the key `sandbox` by itself, with two workers that share the stored pictures."""
     folder = tmp_path_factory.mktemp("sandbox")
-    return start(folder, SANDBOX="1", WEB_CONCURRENCY="2", GEMINI_BASE_URL=google.url)
+    return start(folder, QUICK, SANDBOX="1", WEB_CONCURRENCY="2", GEMINI_BASE_URL=google.url)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the whole run, and the fixture `database_url`: a fresh database for each test."""
+"""A PostgreSQL server for the whole run, and databases of both kinds for tests: without tables, or with them."""
 
 import os
 import pwd
@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from proxy.state.migrate import migrate
+from proxy.state.tables import metadata
 from tests.support.installed import missing, program
 from tests.support.processes import free_port, running
+from tests.support.proxy_server import migrated
 
 SYSTEM_USER = "postgres"  # the server refuses to run as root
 DEBIAN = Path("/usr/lib/postgresql")
@@ -84,9 +87,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 _number = count(1)
+BOTH = ("sqlite", "postgresql")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BOTH)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The `DATABASE_URL` of an empty database that only this test uses; the test runs once with each kind."""
     if request.param == "sqlite":
@@ -97,3 +101,33 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.execute(f"CREATE DATABASE {name}")
     yield server.url(name)
     server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: PostgresServer) -> str:
+    """The name of a database that has its tables."""
+    name = "migrated"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    migrate(postgres_server.url(name))
+    return name
+
+
+ALONE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+EMPTY = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
+
+
+@pytest.fixture(params=BOTH)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The `DATABASE_URL` of a database whose tables are empty; the test runs once with each kind.
+
+    Migrations take longer than most tests: one SQLite file is copied, one PostgreSQL database is emptied.
+    """
+    if request.param == "sqlite":
+        path = tmp_path / "twinlens.sqlite3"
+        path.write_bytes(migrated())
+        return f"sqlite:///{path}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name: str = request.getfixturevalue("shared_database")
+    server.execute(f"{ALONE}; {EMPTY}", name)
+    return server.url(name)

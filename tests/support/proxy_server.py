@@ -19,7 +19,7 @@ from tests.support.keys import keys_in
 from tests.support.processes import free_port
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
-
+QUICK = "tests/support/quick_gunicorn.conf.py"
 
 ONE_AT_A_TIME = threading.Lock()  # Alembic has one state for all threads
 

@@ -29,7 +29,6 @@ from proxy.purchases.orders import Order, Render
 from proxy.purchases.purchases import Purchases
 from proxy.routes.errors import render_error
 from proxy.state.database import Database
-from proxy.state.migrate import migrate
 from tests.proxy.purchases.shop import MIB, Bodies
 
 
@@ -144,14 +143,13 @@ def bodies() -> Bodies:
 
 
 @pytest.fixture
-def worker(database_url: str, bodies: Bodies, upstream: Upstream) -> Iterator[MakeWorker]:
+def worker(migrated_url: str, bodies: Bodies, upstream: Upstream) -> Iterator[MakeWorker]:
     """Makes a worker, with a number of jobs at once and the seconds that a job may wait."""
-    migrate(database_url)
     made: list[Worker] = []
     databases: list[Database] = []
 
     def make(most: int = 100, job_seconds: int = 60, calls_back: bool = False) -> Worker:
-        databases.append(Database(database_url))
+        databases.append(Database(migrated_url))
         purchases = Purchases(databases[-1], bodies, SpoolMemory(64 * MIB), 3600)
         jobs = Jobs(
             Queue(purchases.keeping, purchases.memory, most, job_seconds, True, upstream.prepare, render),
