@@ -262,4 +262,4 @@ def test_a_workers_answers_are_gathered_from_its_start_and_not_from_an_import(mo
     worker.init_process()
     assert wsgi.Response is GatheringResponse
     assert {"keepalive", "limit_request_fields"} < vars(worker.cfg).keys(), "plain attributes, which are quick"
-    assert worker.cfg.is_ssl is False
+    assert not worker.cfg.is_ssl
