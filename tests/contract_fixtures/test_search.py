@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -121,6 +121,12 @@ def may_be_refused(schema: Schema, param: str) -> bool:
     return "x-may-refuse" in json.dumps(root)
 
 
+def has_member_twice(body: Any) -> bool:
+    """Whether a member of `extra_body` stands at the top, too, which counts alone."""
+    extra = body.get("extra_body") if isinstance(body, dict) else None
+    return isinstance(extra, dict) and not extra.keys().isdisjoint(body)
+
+
 @pytest.mark.parametrize("name", JSON_REQUESTS)
 def test_what_the_document_forbids_is_refused_at_its_place(name: str) -> None:
     dialect, schema, check = JSON_REQUESTS[name]
@@ -128,6 +134,7 @@ def test_what_the_document_forbids_is_refused_at_its_place(name: str) -> None:
     @SEARCH
     @given(forbidden(schema))
     def search(body: Any) -> None:
+        assume(not has_member_twice(body))
         with pytest.raises(ApiError) as caught:
             check(body)
         params = [path for path, _ in caught.value.violations] or [caught.value.param]
