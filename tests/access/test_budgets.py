@@ -13,6 +13,7 @@ import requests
 from tests.access.conftest import PICTURE, WAYS, Team
 from tests.money.conftest import Google
 from tests.support import pictures
+from tests.support.leftovers import until
 from tests.support.upstream import Answer
 
 
@@ -138,14 +139,18 @@ def test_a_revoked_key_is_refused_within_five_seconds_everywhere(team: Team):
 def test_the_key_itself_and_the_log_say_what_was_spent(team: Team):
     team.use_key("looks", per="month", budget=1_000_000)
     assert team.native().status_code == 200
-    status: dict[str, Any] = requests.get(
-        f"{team.url(1)}/v1/key", headers={"Authorization": f"Bearer {team.key}"}, timeout=10
-    ).json()
+
+    def status_now() -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {team.key}"}
+        found: dict[str, Any] = requests.get(f"{team.url(1)}/v1/key", headers=headers, timeout=10).json()
+        return found
+
+    until(lambda: not status_now()["reserved_usd"], "what was reserved, after the last byte of the answer")
+    status = status_now()
     assert status.pop("resets_at").endswith("-01T00:00:00Z")
     assert status == {
         **{"name": "looks", "budget_usd": 1.0, "per": "month", "spent_usd": PICTURE / 1e6, "reserved_usd": 0.0},
         **{"left_usd": 1 - PICTURE / 1e6, "models": None, "expires_at": None, "requests_per_minute": None},
     }
-    output = team.servers[0].output()
-    assert f"charged={PICTURE / 1e6} " in output
-    assert "key_name=looks" in output
+    until(lambda: f"charged={PICTURE / 1e6} " in team.servers[0].output(), "a log line to be written")
+    assert "key_name=looks" in team.servers[0].output()
