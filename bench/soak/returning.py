@@ -55,10 +55,11 @@ class LeftForGood(Exception):
 
 
 def ask_until_answered(caller: Caller, request: Request) -> Received | None:
-    """The answer, to the first try or a later one; None if no try got one. Raises LeftForGood."""
+    """The answer, to the first try or a later one, or the error of the last; None if none got one. Raises LeftForGood."""
     dice = caller.dice
     leaves = dice.choice((1, 1, 2))
     caller.tries = []
+    received = None
     for tries in range(MOST_TRIES):
         patience = dice.uniform(*PATIENCE) if tries < leaves else TIMEOUT
         connection = Connection(caller.shared.port, keeps=False, timeout=patience)
@@ -72,7 +73,7 @@ def ask_until_answered(caller: Caller, request: Request) -> Received | None:
             if dice.random() < LEAVES_FOR_GOOD:
                 raise LeftForGood(request) from None
         time.sleep(dice.uniform(*PAUSE))
-    return None
+    return received  # an upstream that is down for a second can refuse all tries
 
 
 def generation(caller: Caller, call: Call, key: str = "") -> Answer:
