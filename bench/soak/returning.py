@@ -55,7 +55,7 @@ class LeftForGood(Exception):
 
 
 def ask_until_answered(caller: Caller, request: Request) -> Received | None:
-    """The answer, to the first try or a later one, or the error of the last; None if none got one. Raises LeftForGood."""
+    """The answer to the first try or a later one, or the last one's error; None without any. Raises LeftForGood."""
     dice = caller.dice
     leaves = dice.choice((1, 1, 2))
     caller.tries = []
