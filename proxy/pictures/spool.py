@@ -10,7 +10,7 @@ from typing import IO
 
 from proxy.limits import KIB
 
-LONGEST_PIECE = 96 * KIB  # of a piece from the file: base64 and its bytes stay in groups of four and three
+LONGEST_PIECE = 48 * KIB  # of a piece from the file: base64 and its bytes stay in groups of four and three
 
 log = logging.getLogger("twinlens")
 
