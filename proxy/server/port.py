@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from contextlib import suppress
 
 from proxy.limits import PORT_SECONDS
 from proxy.settings import Settings
@@ -35,15 +34,17 @@ def trouble_with_port(settings: Settings) -> str | None:
 
 def error_at(host: str, port: int) -> int | None:
     """The number of the error for a socket that listens there; None if there is none."""
-    with suppress(socket.gaierror):
+    try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                one.bind(address)
-                one.listen()  # without which two sockets may share a port
-            except OSError as error:
-                return error.errno
+    except socket.gaierror:
+        return errno.EADDRNOTAVAIL
+    with socket.socket(family, kind) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(address)
+            one.listen()  # without which two sockets may share a port
+        except OSError as error:
+            return error.errno
     return None
 
 

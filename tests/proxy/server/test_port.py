@@ -32,6 +32,7 @@ def test_a_port_that_is_free_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_other_troubles_say_what_to_write(monkeypatch: pytest.MonkeyPatch):
-    assert "write 0.0.0.0" in port.trouble_with_port(Settings.from_environ({"HOST": "203.0.113.7"}))
+    for host in ("203.0.113.7", "no.such.host.invalid"):
+        assert "write 0.0.0.0" in port.trouble_with_port(Settings.from_environ({"HOST": host}))
     monkeypatch.setattr(port, "error_at", lambda host, number: errno.EACCES)
     assert "such as PORT=8000" in port.trouble_with_port(Settings.from_environ({"PORT": "80"}))
