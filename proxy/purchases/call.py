@@ -96,7 +96,8 @@ class Call:
         """The answer can be sent; one that is whole says how long it is."""
         self.status, self.headers = made.status, made.headers
         if not made.flows:
-            self.headers = {**made.headers, "Content-Length": str(self.body.length)}
+            others = {name: value for name, value in made.headers.items() if name.lower() != "content-length"}
+            self.headers = {**others, "Content-Length": str(self.body.length)}
         self.begun.set()
 
     def append(self, chunk: bytes) -> None:
