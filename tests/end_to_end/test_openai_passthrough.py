@@ -56,8 +56,10 @@ def from_openai(server: ProxyServer) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key=new_key(), max_retries=0)
 
 
-def post(server: ProxyServer, path: str, body: bytes, content_type: str = "application/json") -> requests.Response:
-    headers = {"Authorization": f"Bearer {new_key()}", "Content-Type": content_type}
+def post(
+    server: ProxyServer, path: str, body: bytes, content_type: str = "application/json", **marks: str
+) -> requests.Response:
+    headers = {"Authorization": f"Bearer {new_key()}", "Content-Type": content_type, **marks}
     return requests.post(f"{server.url}/v1/images/{path}", data=body, headers=headers, timeout=20)
 
 
@@ -70,6 +72,21 @@ def test_json_is_passed_on_unchanged_but_for_the_models_name(server: ProxyServer
     (call,) = upstream.calls
     assert call.body == b'{ "prompt":"\\uace0", "model" :"flux","response_format":"b64_json", "steps": 1.50 }'
     assert call.headers.get("authorization") == f"Bearer {OPERATORS_KEY}"
+
+
+@pytest.mark.parametrize("mark", ["x-stainless-retry-count", "Idempotency-Key"])
+def test_an_answer_to_a_caller_that_may_come_back_has_the_headers_of_any_other(
+    server: ProxyServer, upstream: ScriptedUpstream, mark: str
+):
+    upstream.answers(Answer(json.dumps(DRAWN).encode(), chunked=False))
+    plain, marked = (
+        post(server, "generations", b'{"prompt": "a cat", "response_format": "b64_json"}', **marks)
+        for marks in ({}, {mark: "0"})
+    )
+    assert plain.content == marked.content == json.dumps(DRAWN).encode()
+    names = [sorted(name.lower() for name, _ in one.raw.headers.items()) for one in (plain, marked)]
+    assert names[0] == names[1]
+    assert marked.raw.headers.getlist("content-length") == [str(len(marked.content))]
 
 
 def test_a_form_is_passed_on_unchanged_but_for_the_models_name(server: ProxyServer, upstream: ScriptedUpstream):
