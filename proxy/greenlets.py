@@ -129,28 +129,28 @@ class Unconfirmed:
 
     answers: ClassVar[dict[gevent.Greenlet, Unconfirmed]] = {}
 
-    def __init__(self, tell: Callable[[bool], None]):
-        self.tell = tell
+    def __init__(self, report: Callable[[bool], None]):
+        self.report = report
         self.here = gevent.getcurrent()
         self.answers[self.here] = self
         self.timer = gevent.spawn_later(READ_SECONDS, self.settle, True)
 
     def settle(self, was_read: bool) -> None:
-        """Tells, once."""
+        """Reports, once."""
         if self.answers.get(self.here) is self:
             del self.answers[self.here]
             if gevent.getcurrent() is not self.timer:
                 self.timer.kill(block=False)
-            self.tell(was_read)
+            self.report(was_read)
 
 
-def confirm_later(tell: Callable[[bool], None]) -> None:
-    """Has it told whether the caller reads the answer that was just written on the connection of this greenlet.
+def confirm_later(report: Callable[[bool], None]) -> None:
+    """Calls `report` with whether the caller reads the answer that was just written on this greenlet's connection.
 
     A caller that runs out of patience while the answer is on its way closes its connection, which the kernel then
     resets. Without a reset within READ_SECONDS the answer counts as read.
     """
-    Unconfirmed(tell)
+    Unconfirmed(report)
 
 
 def confirm(was_read: bool) -> None:
