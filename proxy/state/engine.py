@@ -67,18 +67,17 @@ def open_sqlite(url: str, wait: float, create: bool) -> Engine:
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         raw: Any = connection.connection.driver_connection  # SQLAlchemy's own way costs as much as the transaction
-        statements: tuple[str, ...] = READING
-        if not options.get("reads"):
-            # Without a WAL, less than FULL can damage the file in a power cut.
-            synchronous = RELAXED if options.get("relaxed") and is_sound else FULL
-            is_set = connection.info.get("synchronous") == synchronous
-            connection.info["synchronous"] = synchronous
-            statements = WRITING if is_set else (synchronous, *WRITING)
+        # Without a WAL, less than FULL can damage the file in a power cut.
+        synchronous = RELAXED if options.get("relaxed") and is_sound else FULL
+        statements = READING if options.get("reads") else WRITING
+        if statements is WRITING and connection.info.pop("synchronous", None) != synchronous:
+            statements = (synchronous, *WRITING)
         try:
             when_unlocked(wait, partial(run_all, raw, statements))
         except error_class as error:
-            connection.info.pop("synchronous", None)
             raise OperationalError(statements[-1], None, error) from error
+        if statements is not READING:
+            connection.info["synchronous"] = synchronous  # not before: it may have been interrupted
 
     engine = create_engine("sqlite://", module=module, creator=connect, poolclass=QueuePool, **pool_options(wait))
     event.listen(engine, "begin", begin)
@@ -88,10 +87,10 @@ def open_sqlite(url: str, wait: float, create: bool) -> Engine:
 # The lock is taken at the beginning, so that neither a statement nor the commit has to wait for it. EXCLUSIVE is
 # IMMEDIATE where the file has a WAL. A claim that a power cut takes back could be bought again, and a picture takes
 # longer than a disk's flush; what is relaxed costs no flush.
-WRITING = ("BEGIN EXCLUSIVE",)
+WRITING: tuple[str, ...] = ("BEGIN EXCLUSIVE",)
 FULL, RELAXED = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
 # The snapshot is taken at the beginning: without a WAL, or after a crash, even a reader may find a lock.
-READING = ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1")
+READING: tuple[str, ...] = ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1")
 
 
 def run_all(connection: Any, statements: Sequence[str]) -> None:
