@@ -38,12 +38,12 @@ def end(response: Response) -> Response:
     if observation.retires:
         response.headers["x-twinlens-retires"] = observation.retires.isoformat()
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    body = request.environ["wsgi.input"]
+    body, length = request.environ["wsgi.input"], response.content_length or 0
 
-    def finish() -> None:
+    def finish() -> None:  # without the response, which would hold itself, and its body, until garbage is collected
         observation.bytes_in = getattr(body, "length", 0)
         if not observation.bytes_out:
-            observation.bytes_out = response.content_length or 0
+            observation.bytes_out = length
         metrics.count(observation)
         log_request(observation)
 
