@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import gevent
 from gevent.event import Event as Event
@@ -124,44 +124,45 @@ def was_refused(caller: socket.socket) -> bool:
         return True
 
 
-class Unconfirmed:
-    """An answer that was written to the connection of a greenlet, and of which it is not known whether it was read."""
-
-    answers: ClassVar[dict[gevent.Greenlet, Unconfirmed]] = {}
-
-    def __init__(self, report: Callable[[bool], None]):
-        self.report = report
-        self.here = gevent.getcurrent()
-        self.answers[self.here] = self
-        self.timer = gevent.spawn_later(READ_SECONDS, self.settle, True)
-
-    def settle(self, was_read: bool) -> None:
-        """Reports, once."""
-        if self.answers.get(self.here) is self:
-            del self.answers[self.here]
-            if gevent.getcurrent() is not self.timer:
-                self.timer.kill(block=False)
-            self.report(was_read)
+Report = Callable[[bool], None]
+unconfirmed: dict[gevent.Greenlet, tuple[float, Report]] = {}  # by connection: until when, and who wants to know
+confirming: list[gevent.Greenlet] = []  # the greenlet that waits for these times, if there are any
 
 
-def confirm_later(report: Callable[[bool], None]) -> None:
+def confirm_later(report: Report) -> None:
     """Calls `report` with whether the caller reads the answer that was just written on this greenlet's connection.
 
     A caller that runs out of patience while the answer is on its way closes its connection, which the kernel then
     resets. Without a reset within READ_SECONDS the answer counts as read.
     """
-    Unconfirmed(report)
+    unconfirmed[gevent.getcurrent()] = time.monotonic() + READ_SECONDS, report
+    if not confirming:
+        confirming.append(gevent.spawn(confirm_all))
+
+
+def confirm_all() -> None:
+    """Counts answers as read whose time is over, the oldest first, until there are none."""
+    try:
+        while unconfirmed:
+            connection, (until, report) = next(iter(unconfirmed.items()))
+            if (seconds := until - time.monotonic()) > 0:
+                sleep(seconds)
+            else:
+                del unconfirmed[connection]
+                report(True)
+    finally:
+        confirming.clear()
 
 
 def confirm(was_read: bool) -> None:
     """The next request has come on the connection of this greenlet, or its end, with a reset or without one."""
-    if found := Unconfirmed.answers.get(gevent.getcurrent()):
-        found.settle(was_read)
+    if found := unconfirmed.pop(gevent.getcurrent(), None):
+        found[1](was_read)
 
 
 def confirm_at_end(caller: socket.socket) -> None:
     """The same for a connection that is closed now: waits until the caller has closed it, too."""
-    if gevent.getcurrent() not in Unconfirmed.answers:
+    if gevent.getcurrent() not in unconfirmed:
         return
     was_read = True
     with gevent.Timeout(READ_SECONDS, False):

@@ -47,6 +47,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """After the fork."""
         wsgi.Response = GatheringResponse  # gunicorn's worker has no setting for it
+        gevent.config.track_greenlet_tree = False  # or each greenlet that begins keeps the stack it was begun from
         # Gunicorn looks its settings up many times for each request. As plain attributes they cost a tenth.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -69,6 +70,7 @@ class Database:
             if self.is_sqlite
             else open_postgresql(self.url, self.wait, self.answer_seconds)
         )
+        gc.freeze()  # what was imported stays: it is not looked through again and again
         options = engine.execution_options
         found = self.engines[os.getpid()] = Engines(engine, options(relaxed=True), options(reads=True))
         return found
