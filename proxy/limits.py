@@ -53,6 +53,7 @@ UNKNOWN_KEY_SECONDS = 1.0  # the same of a key that is in no table
 MOST_REMEMBERED_KEYS = 10_000  # of a worker
 KEY_USE_SECONDS = 60.0  # between two records of when a key was last used
 HELD_SECONDS = 5.0  # until a caller whose budget is held by running requests may try again
+SETTLE_SECONDS = 0.02  # until what a call cost is recorded, unless this worker writes earlier
 CALL_LIST_SECONDS = 86400.0  # after which a paid call is added to the sums of its day
 WORDS_ALLOWANCE = 600  # tokens of words and thoughts that each picture may have besides, in what is reserved for it
 INPUT_PICTURE_TOKENS = 1290  # at most, of an input picture: Gemini's models report 258 to 1120

@@ -1,11 +1,15 @@
-"""Every purchase of a caller with a key of ours is paid: reserved before its call, settled when it is over."""
+"""Every purchase of a caller with a key of ours is paid: reserved before its call, settled when it is over.
+
+A call waits for its reservation. Its settlement is written soon after: with the next reservation of this worker, which
+then finds the budget as it is, or by itself after SETTLE_SECONDS. One transaction for both is half the cost.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,9 +18,9 @@ from proxy.access.estimates import Expected, check_model
 from proxy.access.periods import MICROS
 from proxy.caller import AccessKey
 from proxy.greenlets import Event, Task, sleep
-from proxy.limits import HEARTBEAT_SECONDS, RECORD_TRIES
+from proxy.limits import HEARTBEAT_SECONDS, RECORD_TRIES, SETTLE_SECONDS
 from proxy.observation.record import Observation
-from proxy.purchases.call import Made
+from proxy.purchases.call import Made, running
 from proxy.state.database import Database, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ class Entry:
     """What one request has to write, and what became of it."""
 
     content: Reservation | Settlement
-    written: Event = field(default_factory=Event)
+    written: Event | None = None  # is set for whoever waits for it
     outcome: Hold | ApiError | None = None
     trouble: DatabaseUnavailable | None = None
     is_abandoned: bool = False  # whether nobody waits for it any longer
@@ -59,6 +63,7 @@ class Payments:
         self.owner = owner
         self.entries: list[Entry] = []  # that are to be written
         self.writer: Task | None = None
+        self.is_awaited = Event()  # whether somebody waits for an entry
         self.held: set[str] = set()  # ids of open calls, whose leases are to be renewed
         self.heart: Task | None = None
 
@@ -135,12 +140,7 @@ class Payments:
         observation = payment.observation
         cost = cost_of(observation, hold.micros, payment.expected.calls, bought)
         observation.charged = cost / MICROS
-        settlement = Settlement(hold, cost, observation.pictures, was_made=bool(observation.upstream))
-        try:
-            self.write(Entry(settlement))
-        except DatabaseUnavailable as error:
-            log.warning("the cost of a request cannot be recorded now: %s", error)
-            Task(self.settle_later, settlement)
+        self.post(Settlement(hold, cost, observation.pictures, was_made=bool(observation.upstream)))
 
     def settle_later(self, settlement: Settlement) -> None:
         for tries in range(1, RECORD_TRIES):
@@ -157,23 +157,35 @@ class Payments:
         """What was reserved is not needed: nobody waits for the call."""
         from proxy.access.ledger import Settlement
 
-        Task(self.write, Entry(Settlement(hold, 0, 0, was_made=False)))
+        self.post(Settlement(hold, 0, 0, was_made=False))
 
     # What several requests have to write at a time goes into one transaction.
 
     def write(self, entry: Entry) -> Hold | ApiError | None:
-        """Has the entry written, and returns what became of it. Raises DatabaseUnavailable."""
-        self.entries.append(entry)
-        if self.writer is None:
-            self.writer = Task(self.write_all)
+        """Has the entry written now, and returns what became of it. Raises DatabaseUnavailable."""
+        entry.written = Event()
+        self.add(entry)
+        self.is_awaited.set()
         entry.written.wait()
         if entry.trouble:
             raise entry.trouble
         return entry.outcome
 
+    def post(self, settlement: Settlement) -> None:
+        """Has a settlement written soon. The worker does not stop before."""
+        self.add(Entry(settlement))
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if self.writer is None:
+            running.add(self)
+            self.writer = Task(self.write_all)
+
     def write_all(self) -> None:
-        """Writes what has come together since it began, until there is nothing left."""
+        """Writes what has come together since it wrote last, until there is nothing left."""
         while self.entries:
+            self.is_awaited.wait(SETTLE_SECONDS)
+            self.is_awaited.clear()
             entries, self.entries = self.entries, []
             try:
                 self.write_together(entries)
@@ -182,10 +194,21 @@ class Payments:
                     log.exception("the spending of keys cannot be recorded")
                     error = DatabaseUnavailable("The database cannot be used.")
                 for entry in entries:
-                    entry.trouble = error
+                    self.fail(entry, error)
             for entry in entries:
-                entry.written.set()
+                if entry.written:
+                    entry.written.set()
         self.writer = None
+        running.discard(self)
+
+    def fail(self, entry: Entry, error: DatabaseUnavailable) -> None:
+        """The entry could not be written. A settlement is tried again."""
+        from proxy.access.ledger import Settlement
+
+        entry.trouble = error
+        if entry.written is None and isinstance(entry.content, Settlement):
+            log.warning("the cost of a request cannot be recorded now: %s", error)
+            Task(self.settle_later, entry.content)
 
     def write_together(self, entries: Sequence[Entry]) -> None:
         from proxy.access.ledger import Hold, Reservation, Settlement

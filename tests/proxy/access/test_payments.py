@@ -69,6 +69,13 @@ def payment_of(key: object) -> Payment:
     return Payment(key, Expected(FLASH), Observation("id", "POST", prices=FLASH.upstream.prices))  # type: ignore[arg-type]
 
 
+def wait_until_written(payments: Payments) -> None:
+    """A settlement is written soon after its call."""
+    with gevent.Timeout(10):
+        while payments.writer:
+            gevent.sleep(0.01)
+
+
 def test_calls_at_once_pay_together_and_not_too_much(payments: Payments, records: KeyRecords, make_key: MakeKey):
     import time
 
@@ -78,6 +85,7 @@ def test_calls_at_once_pay_together_and_not_too_much(payments: Payments, records
     bought = sum(caller.successful() for caller in callers)
     assert 8 <= bought <= 10
     assert {caller.exception.kind for caller in callers if not caller.successful()} == {ErrorKind.RATE_LIMITED}
+    wait_until_written(payments)
     record = records.named("ann", time.time())
     assert record
     assert (record.spent, record.reserved) == (bought * 38_700, 0)
@@ -98,6 +106,7 @@ def test_a_caller_that_leaves_pays_what_was_reserved_or_nothing_if_it_left_befor
             gevent.sleep(0.01)
     gevent.sleep(0.2)
     during.kill()
+    wait_until_written(payments)
     record = records.named("ann", time.time())
     assert record
     assert (record.spent, record.reserved) == (40_200, 0)
