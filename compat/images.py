@@ -121,21 +121,21 @@ class ImageStart:
 class ImageData:
     """A piece of the picture: `data`, base64 in the standard alphabet, cut anywhere.
 
-    `content`, if known, is the bytes that are complete with it, in one or two parts. A piece that has only these, a
-    number of bytes that three divides unless it is the last, is encoded if anybody asks for its base64.
+    A piece may have `content` instead, the bytes themselves. Their number is one that three divides unless the piece is
+    the last, and they are encoded if anybody asks for their base64.
     """
 
     __slots__ = ("content", "encoded")
     __match_args__ = ("data",)
 
-    def __init__(self, data: bytes | None, content: tuple[bytes, ...] | None = None):
+    def __init__(self, data: bytes | None, content: bytes | None = None):
         self.encoded = data
         self.content = content
 
     @property
     def data(self) -> bytes:
         if self.encoded is None:
-            self.encoded = encode(b"".join(self.content or ()))
+            self.encoded = encode(self.content or b"")
         return self.encoded
 
     def __eq__(self, other: object) -> bool:

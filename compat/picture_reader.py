@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from compat.base64_stream import Decoder, MalformedBase64, standard_alphabet
 from compat.formats import NotAPicture, PictureHeader, read_header
@@ -12,52 +12,72 @@ from compat.images import Event, ImageData, ImageStart
 class PictureReader:
     """One picture's base64: held until its header is known, then passed on piece by piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, as_bytes: bool = False) -> None:
+        """`as_bytes` gives pieces that are decoded, instead of base64 that is only looked at."""
+        self.as_bytes = as_bytes
         self.decoder = Decoder()
         self.header: PictureHeader | None = None
-        self.held: list[ImageData] = []
+        self.held: list[bytes] = []
+        self.decoded: list[bytes] = []  # of what is held, or of the next piece
         self.held_length = 0
-        self.decoded_ahead: ImageData | None = None
+        self.is_checked = False  # whether the next piece is
         self.wanted = 64  # characters before the header is looked for again; a long manifest may come before it
 
     def read(self, data: bytes) -> Iterable[Event]:
         """The events of the next piece. Raises NotAPicture."""
-        piece = self.decoded_ahead or self.decoded(data)
-        self.decoded_ahead = None
-        return (piece,) if self.header else self.hold(piece)
+        if not self.is_checked:
+            data = self.standard(data)
+        self.is_checked = False
+        return self.events((data,)) if self.header else self.hold(data)
 
     def is_base64(self, data: bytes) -> bool:
-        """Whether the whole next piece is base64. It is then decoded already when it is read."""
+        """Whether the whole next piece is base64. It is not looked at again when it is read."""
         try:
-            self.decoded_ahead = ImageData(data, self.decoder.feed(data))
+            self.check(data)
         except MalformedBase64:
             return False
+        self.is_checked = True
         return True
 
-    def hold(self, piece: ImageData) -> Iterator[Event]:
-        self.held.append(piece)
-        self.held_length += len(piece.data)
+    def check(self, data: bytes) -> None:
+        """Decodes a piece, or only looks whether it is base64. Raises MalformedBase64."""
+        if self.header and not self.as_bytes:
+            self.decoder.check(data)
+        else:
+            self.decoded += self.decoder.feed(data)
+
+    def standard(self, data: bytes) -> bytes:
+        """The piece in the standard alphabet, checked."""
+        try:
+            self.check(data)
+        except MalformedBase64:
+            data = standard_alphabet(data)
+        else:
+            return data
+        try:
+            self.check(data)
+        except MalformedBase64:
+            raise NotAPicture("the picture is not base64") from None
+        return data
+
+    def events(self, pieces: Sequence[bytes]) -> list[ImageData]:
+        """Pieces of base64, or what was decoded of them."""
+        decoded, self.decoded = self.decoded, []
+        return [ImageData(None, part) for part in decoded] if self.as_bytes else [ImageData(piece) for piece in pieces]
+
+    def hold(self, data: bytes) -> Iterator[Event]:
+        self.held.append(data)
+        self.held_length += len(data)
         if self.held_length >= self.wanted:
             yield from self.look()
             self.wanted = self.held_length * 2
 
-    def decoded(self, data: bytes) -> ImageData:
-        """The piece in the standard alphabet, with the bytes that are complete with it."""
-        try:
-            return ImageData(data, self.decoder.feed(data))
-        except MalformedBase64:
-            data = standard_alphabet(data)
-        try:
-            return ImageData(data, self.decoder.feed(data))
-        except MalformedBase64:
-            raise NotAPicture("the picture is not base64") from None
-
     def look(self) -> Iterator[Event]:
         """The start of the picture, if its header can be read."""
-        self.header = read_header(b"".join(part for piece in self.held for part in piece.content or ()))
+        self.header = read_header(b"".join(self.decoded))
         if self.header:
             yield ImageStart(self.header.format.mime_type, self.header.width, self.header.height)
-            yield from self.held
+            yield from self.events(self.held)
             self.held = []
 
     def end(self) -> Iterator[Event]:
@@ -71,4 +91,4 @@ class PictureReader:
         if not self.header:
             raise NotAPicture("the picture ends within its header")
         if missing:
-            yield ImageData(missing, (content,))
+            yield ImageData(None, content) if self.as_bytes else ImageData(missing)

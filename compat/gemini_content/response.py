@@ -36,17 +36,22 @@ LONGEST_TEXT = 4000  # characters of the model's text that an error repeats
 
 
 def read_answer(
-    chunks: Iterable[bytes], content_type: str = "application/json", *, text_suffices: bool = False
+    chunks: Iterable[bytes],
+    content_type: str = "application/json",
+    *,
+    text_suffices: bool = False,
+    as_bytes: bool = False,
 ) -> Iterator[Event]:
     """The events of one answer, whole or streamed, ended by a Finish.
 
     Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
-    events. With `text_suffices` an answer of text alone is one too, unless it is a refusal.
+    events. With `text_suffices` an answer of text alone is one too, unless it is a refusal. `as_bytes` decodes
+    pictures.
     """
     if content_type.startswith("text/event-stream"):
         chunks = read_data(chunks)
     try:
-        yield from AnswerReader(text_suffices).read(chunks)
+        yield from AnswerReader(text_suffices, as_bytes).read(chunks)
     except (MalformedJson, NotAPicture) as error:
         raise broken(f"The upstream's answer is broken: {error}.") from error
 
@@ -77,8 +82,9 @@ def is_part(path: Path) -> bool:
 class AnswerReader:
     """Reads one answer."""
 
-    def __init__(self, text_suffices: bool = False) -> None:
+    def __init__(self, text_suffices: bool, as_bytes: bool) -> None:
         self.text_suffices = text_suffices
+        self.as_bytes = as_bytes
         self.picture: PictureReader | None = None
         self.pictures = 0
         self.text = ""
@@ -111,7 +117,7 @@ class AnswerReader:
             case StringStart(enclosing=part):
                 if self.picture:
                     raise NotAPicture("a part has two pictures")
-                self.picture = None if is_thought(part) else PictureReader()
+                self.picture = None if is_thought(part) else PictureReader(self.as_bytes)
             case StringEnd():
                 if self.picture:
                     try:

@@ -42,8 +42,8 @@ def generate(
         calls = target.language.write(image_request, target.model, silence is not None)
     except ApiError as error:
         raise target.explain(error) from None
-    hold = partial(hold_pictures, memory=memory, as_bytes=as_bytes)
-    ask = partial(target.ask, text_suffices="TEXT" in image_request.modalities)
+    hold = partial(hold_pictures, memory=memory)
+    ask = partial(target.ask, text_suffices="TEXT" in image_request.modalities, as_bytes=as_bytes)
     if len(calls) == 1 and silence is None:
         return ask_alone(partial(ask, calls[0]), hold)
     return ask_at_once([partial(ask, call) for call in calls], silence, hold)

@@ -16,22 +16,24 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can hold
 
 
-def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None) -> Iterator[Event]:
+def fetch_links(
+    events: Iterator[Event], upstream: Upstream, key: str | None, *, as_bytes: bool = False
+) -> Iterator[Event]:
     """The events with every linked picture replaced by its data. Raises UPSTREAM_BROKEN if one cannot be fetched."""
     for event in events:
         if isinstance(event, LinkedImage):
-            yield from fetch(event.url, upstream, key)
+            yield from fetch(event.url, upstream, key, as_bytes)
         else:
             yield event
 
 
-def fetch(link: str, upstream: Upstream, key: str | None) -> Iterator[Event]:
+def fetch(link: str, upstream: Upstream, key: str | None, as_bytes: bool) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
     answer = upstream.get(address_on(upstream.base_for(key), link), key)
     try:
         if answer.status != 200:
             raise broken_picture(f"its address answers with status {answer.status}")
-        yield from read_picture(answer.chunks)
+        yield from read_picture(answer.chunks, as_bytes)
     finally:
         answer.close()
 
@@ -49,9 +51,9 @@ def address_on(base: str, link: str) -> str:
     return urlunsplit((server.scheme, server.netloc, quote(parts.path, PRINTABLE), quote(parts.query, PRINTABLE), ""))
 
 
-def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
+def read_picture(chunks: Iterator[bytes], as_bytes: bool) -> Iterator[Event]:
     """The events of a picture from its bytes."""
-    picture = PictureReader()
+    picture = PictureReader(as_bytes)
     rest = b""
     try:
         for chunk in chunks:

@@ -21,30 +21,27 @@ class HeldImage:
         """Its events again, once: its pieces are let go of afterwards."""
         yield self.start
         for piece in self.data.drain():
-            yield ImageData(None, (piece,)) if self.as_bytes else ImageData(piece)
+            yield ImageData(None, piece) if self.as_bytes else ImageData(piece)
         yield ImageEnd()
 
 
-def hold_pictures(
-    events: Iterable[Event], held: list[Event | HeldImage], memory: SpoolMemory, *, as_bytes: bool = False
-) -> None:
+def hold_pictures(events: Iterable[Event], held: list[Event | HeldImage], memory: SpoolMemory) -> None:
     """Adds the events to a list, whole pictures as one member each, and drafts not at all.
 
-    `as_bytes` holds pictures that will be stored: a quarter less, and decoded already.
     What the events raise is raised; the list then has what was whole before.
     """
-    start: ImageStart | None = None
-    spool = Spool(memory)
+    image: HeldImage | None = None
     for event in events:
         if isinstance(event, ImageStart):
-            start, spool = event, Spool(memory)
+            image = HeldImage(event, Spool(memory), as_bytes=False)
         elif isinstance(event, ImageData):
-            for piece in event.content or () if as_bytes else (event.data,):
-                spool.append(piece)
+            if image:
+                image.as_bytes = event.content is not None
+                image.data.append(event.content or event.data)
         elif not isinstance(event, ImageEnd):
             held.append(event)
-        elif start and not event.draft:
-            held.append(HeldImage(start, spool, as_bytes))
+        elif image and not event.draft:
+            held.append(image)
         del event  # its bytes may be in a file now
 
 

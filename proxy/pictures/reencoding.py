@@ -60,7 +60,7 @@ def reencode(start: ImageStart, chunks: list[bytes], options: OutputOptions) -> 
         raise broken_picture(f"it cannot be opened ({type(error).__name__})") from None
     output = options.format or BY_MIME_TYPE[start.mime_type]
     data = encode(picture, output, options.quality)
-    return ImageStart(output.mime_type, *picture.size), ImageData(encode_base64(data), (data,))
+    return ImageStart(output.mime_type, *picture.size), ImageData(encode_base64(data), data)
 
 
 def fit(image: Image.Image, options: OutputOptions) -> Image.Image:

@@ -51,7 +51,7 @@ def picture_bytes(events: Iterator[Event]) -> Iterator[bytes]:
     try:
         for event in events:
             if isinstance(event, ImageData):
-                yield from decoder.feed(event.data) if event.content is None else event.content
+                yield from decoder.feed(event.data) if event.content is None else (event.content,)
             elif isinstance(event, ImageEnd):
                 if event.draft:
                     raise Draft
