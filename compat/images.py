@@ -19,7 +19,7 @@ class InputImage:
     """A picture to start from: its bytes as standard base64, or a URI that the upstream opens itself."""
 
     mime_type: str
-    data: str | None = None
+    data: bytes | None = None
     uri: str | None = None
     place: str = field(default="image", compare=False, repr=False)  # the path of its field, for errors
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-import pybase64
-
-from compat.base64_stream import MalformedBase64, decode_whole, padding, standard_alphabet
+from compat.base64_stream import MalformedBase64, decode_whole, encode, padding, standard_alphabet
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_ENDING, FORMATS, format_of
 from compat.images import InputImage
@@ -56,7 +54,7 @@ def from_base64(text: str, param: str) -> InputImage:
     except (UnicodeEncodeError, MalformedBase64) as error:
         reason = f" ({error})" if isinstance(error, SpaceInBase64) else ""
         raise unreadable(param, f"it is neither a picture nor valid base64{reason}. {SUPPORTED}") from None
-    return InputImage(known_mime_type(picture, param), data=data.decode("ascii"), place=param)
+    return InputImage(known_mime_type(picture, param), data=data, place=param)
 
 
 class SpaceInBase64(MalformedBase64):
@@ -81,7 +79,7 @@ def in_one_line(text: str) -> str:
 
 def from_bytes(picture: bytes, param: str) -> InputImage:
     """A picture as its bytes."""
-    return InputImage(known_mime_type(picture, param), data=pybase64.b64encode_as_string(picture), place=param)
+    return InputImage(known_mime_type(picture, param), data=encode(picture), place=param)
 
 
 def known_mime_type(picture: bytes, param: str) -> str:

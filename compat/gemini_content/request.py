@@ -188,7 +188,10 @@ def check_request(method: str, body: Any) -> None:
 
 
 def build_request(image_request: ImageRequest) -> dict[str, Any]:
-    """The generateContent body for one picture, with `gemini` of the request merged in, which takes precedence."""
+    """The generateContent body for one picture, with `gemini` of the request merged in, which takes precedence.
+
+    The base64 of input pictures is in it as bytes.
+    """
     generation_config: dict[str, Any] = {"responseModalities": list(image_request.modalities)}
     image_config = {
         name: value
@@ -222,9 +225,9 @@ def write_request(image_request: ImageRequest) -> tuple[bytes, ...]:
 
 def take_data(inline_data: dict[str, Any]) -> bytes:
     """The base64 of a picture, which becomes empty."""
-    data: str = inline_data["data"]
+    data: bytes = inline_data["data"]
     inline_data["data"] = ""
-    return data.encode("ascii")
+    return data
 
 
 def sent_aspect_ratio(image_request: ImageRequest) -> str | None:

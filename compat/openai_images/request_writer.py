@@ -154,7 +154,7 @@ def write_reference(image: InputImage) -> Iterator[bytes]:
         yield dumps({"image_url": image.uri})
     else:
         yield b'{"image_url":"data:' + image.mime_type.encode() + b";base64,"
-        yield image.data.encode("ascii")
+        yield image.data
         yield b'"}'
 
 
@@ -185,7 +185,7 @@ def build_parts(image_request: ImageRequest, fields: Mapping[str, Any]) -> Itera
 
 def file_part(name: str, file_name: str, image: InputImage) -> Part:
     ending = BY_MIME_TYPE[image.mime_type].endings[0]
-    return Part(name, decode_whole(image.data or ""), f"{file_name}.{ending}", image.mime_type)
+    return Part(name, decode_whole(image.data or b""), f"{file_name}.{ending}", image.mime_type)
 
 
 def boundary_for(parts: Iterable[Part]) -> str:

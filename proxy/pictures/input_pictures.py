@@ -129,7 +129,7 @@ def black_and_white(picture: Image.Image) -> Image.Image | None:
 def opened(image: InputImage, *, decode: bool = True) -> Image.Image:
     """A picture's first frame. Raises INVALID_IMAGE if it cannot be opened or has too many pixels."""
     try:
-        picture = Image.open(BytesIO(decode_whole(image.data or "")), formats=PILLOW_FORMATS)
+        picture = Image.open(BytesIO(decode_whole(image.data or b"")), formats=PILLOW_FORMATS)
         too_large = picture.width * picture.height > MOST_INPUT_PIXELS
         if decode and not too_large:
             picture.load()
@@ -152,4 +152,4 @@ def written(picture: Image.Image, known: PictureFormat, place: str) -> InputImag
     if known.name == "jpeg":
         picture = picture.convert("RGB")
     data = encode(reencoding.encode(picture, known, None))
-    return InputImage(known.mime_type, data.decode("ascii"), place=place)
+    return InputImage(known.mime_type, data, place=place)

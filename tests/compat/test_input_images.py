@@ -43,7 +43,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS.keys())
 def test_a_picture_in_base64_becomes_standard_padded_base64(text: str) -> None:
-    assert read_input_image(text, "image") == InputImage("image/png", data=STANDARD)
+    assert read_input_image(text, "image") == InputImage("image/png", data=STANDARD.encode())
 
 
 ADDRESSES = {
@@ -99,7 +99,7 @@ def test_the_type_comes_from_the_bytes(name: str, picture: bytes) -> None:
     image = from_bytes(picture, "image")
     assert image == read_input_image(base64_of(picture), "image")
     assert image.mime_type == f"image/{name}"
-    assert base64.b64decode(image.data or "") == picture
+    assert base64.b64decode(image.data or b"") == picture
 
 
 REFUSED = {

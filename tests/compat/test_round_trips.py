@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat.base64_stream import encode
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content import response as gemini_response
 from compat.gemini_content import response_writer
 from compat.gemini_content.error import GEMINI
-from compat.gemini_content.request import MASK_INSTRUCTION, build_request, check_request, write_request
+from compat.gemini_content.request import MASK_INSTRUCTION, check_request
 from compat.gemini_content.request_reader import GeminiRequest, json_name, read_request
 from compat.image_models import PIXELS_2_5, PIXELS_3_1, ModelCatalogue, ServedModel
 from compat.images import (
@@ -39,6 +40,7 @@ from proxy.pictures.holding import hold_pictures, release
 from proxy.pictures.spool import SpoolMemory
 from tests.compat.errors import error_of
 from tests.compat.gemini_answers import JSON, PICTURES
+from tests.compat.gemini_requests import sent
 from tests.compat.openai_answers import BLOCKED, body_of, completed, encoded, partial, stream_of
 from tests.compat.openai_servers import ALL_FIELDS, PLAIN, WITH_TIERS, form_of, served
 from tests.compat.pictures import base64_of, draw, events_of, joined
@@ -123,9 +125,8 @@ def through_openai(image_request: ImageRequest, model: ServedModel) -> OpenAIReq
 
 def through_gemini(image_request: ImageRequest, model: ServedModel) -> ImageRequest:
     """The request as a server that speaks Gemini's API reads it."""
-    body = json.loads(b"".join(write_request(image_request)))
+    body = sent(image_request)
     check_request("generateContent", body)
-    assert body == build_request(image_request)
     return read_request(body, model).image_request
 
 
@@ -397,7 +398,7 @@ def last_picture() -> None:
     ]
     request = gemini(contents=talk).image_request
     assert request.prompt == "round"
-    assert [image.data for image in request.input_images] == [base64_of(JPEG)]
+    assert [image.data for image in request.input_images] == [encode(JPEG)]
 
 
 @proof("the declared MIME type of a picture")
@@ -426,14 +427,14 @@ def half_of_a_surrogate_pair() -> None:
 def many() -> None:
     asked = openai(n=3).image_request
     assert asked.count == 3
-    assert "candidateCount" not in json.dumps(build_request(asked))
+    assert "candidateCount" not in json.dumps(sent(asked))
 
 
 @proof("a mask")
 def mask() -> None:
     hole = base64_of(draw("PNG", 4, 3, "RGBA"))
     body = {"prompt": "a sun", "images": [{"image_url": base64_of(PNG)}], "mask": {"image_url": hole}}
-    *_, picture, text = build_request(parse_edit(body, ModelCatalogue()).image_request)["contents"][0]["parts"]
+    *_, picture, text = sent(parse_edit(body, ModelCatalogue()).image_request)["contents"][0]["parts"]
     assert picture["inlineData"]["data"] == hole
     assert text["text"].endswith(MASK_INSTRUCTION)
 

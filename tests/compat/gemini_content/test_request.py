@@ -19,16 +19,16 @@ from compat.gemini_content.request import (
     MOST_ITEMS,
     NO_SIGNATURE,
     SCHEMAS,
-    build_request,
     check_request,
     write_request,
 )
 from compat.images import ImageRequest, InputImage
 from tests.compat.errors import error_of
+from tests.compat.gemini_requests import sent
 from tests.compat.spelled_json import any_json
 
 CONTENTS = [{"role": "user", "parts": [{"text": "a red sun"}]}]
-PNG = InputImage("image/png", data="iVBORw0KGgo=")
+PNG = InputImage("image/png", data=b"iVBORw0KGgo=")
 ADDRESS = InputImage("image/jpeg", uri="https://example.com/a.jpg")
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -276,13 +276,15 @@ BUILT: dict[str, tuple[ImageRequest, dict[str, Any], list[dict[str, Any]]]] = {
 def test_a_request_is_written_for_one_picture(
     image_request: ImageRequest, generation_config: dict[str, Any], parts: list[dict[str, Any]]
 ) -> None:
-    body = build_request(image_request)
+    body = sent(image_request)
     assert body == {"contents": [{"role": "user", "parts": parts}], "generationConfig": generation_config}
     check_request("generateContent", body)
 
 
-JPEG = InputImage("image/jpeg", data="/9j/")
-OF_PNG, OF_JPEG = ({"inlineData": {"mimeType": one.mime_type, "data": one.data}} for one in (PNG, JPEG))
+JPEG = InputImage("image/jpeg", data=b"/9j/")
+OF_PNG, OF_JPEG = (
+    {"inlineData": {"mimeType": one.mime_type, "data": (one.data or b"").decode()}} for one in (PNG, JPEG)
+)
 RED, SEA = {"text": "make it red"}, {"text": "the sea", "thoughtSignature": NO_SIGNATURE}
 CONVERSATIONS: dict[str, tuple[list[Turn[InputImage]], list[tuple[str, list[dict[str, Any]]]]]] = {
     "one turn, in its order": (
@@ -321,21 +323,20 @@ def test_a_conversation_keeps_its_turns(
     turns: list[Turn[InputImage]], contents: list[tuple[str, list[dict[str, Any]]]]
 ) -> None:
     image_request = ImageRequest("all words", (PNG,), turns=tuple(turns), modalities=("TEXT", "IMAGE"))
-    body = build_request(image_request)
+    body = sent(image_request)
     assert body == {
         "contents": [{"role": role, "parts": parts} for role, parts in contents],
         "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
     }
     check_request("generateContent", body)
-    assert json.loads(b"".join(write_request(image_request))) == body
 
 
 @pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
 def test_the_system_instruction_of_a_conversation_gives_way_to_one_that_is_meant_for_gemini(name: str) -> None:
     image_request = ImageRequest("a red sun", turns=(Turn(("a red sun",)),), system="In oil.")
-    assert build_request(image_request)["systemInstruction"] == {"parts": [{"text": "In oil."}]}
+    assert sent(image_request)["systemInstruction"] == {"parts": [{"text": "In oil."}]}
     other = {"parts": [{"text": "In ink."}]}
-    assert build_request(replace(image_request, gemini={name: other}))["systemInstruction"] == other
+    assert sent(replace(image_request, gemini={name: other}))["systemInstruction"] == other
 
 
 MERGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -385,7 +386,7 @@ def test_google_fields_are_merged_and_take_precedence(gemini: dict[str, Any], me
     image_request = ImageRequest("a red sun", aspect_ratio="1:1", seed=1, gemini=gemini)
     contents = {"contents": [{"role": "user", "parts": [PROMPT]}]}
     generation_config = {**GENERATION_CONFIG, "imageConfig": {"aspectRatio": "1:1"}, "seed": 1}
-    assert build_request(image_request) == {**contents, "generationConfig": generation_config, **merged}
+    assert sent(image_request) == {**contents, "generationConfig": generation_config, **merged}
     assert json.dumps(gemini) == before
 
 
@@ -395,6 +396,10 @@ def test_a_request_is_written_in_pieces(pictures: tuple[InputImage, ...], mask: 
     confusing = {"systemInstruction": {"parts": [{"inlineData": {"data": ""}}]}, "tools": ['"data":""', {"data": ""}]}
     image_request = ImageRequest('"data":"" \\"data":""', pictures, mask, gemini=confusing)
     pieces = write_request(image_request)
-    assert json.loads(b"".join(pieces)) == build_request(image_request)
+    written = json.loads(b"".join(pieces))
+    parts = written["contents"][0]["parts"]
+    assert parts[-1]["text"].startswith(image_request.prompt)
+    assert {name: written[name] for name in confusing} == confusing
     data = [image.data for image in (*pictures, *([mask] if mask else [])) if image.data is not None]
-    assert [piece.decode() for piece in pieces[1::2]] == data
+    assert list(pieces[1::2]) == data
+    assert [part["inlineData"]["data"].encode() for part in parts if "inlineData" in part] == data

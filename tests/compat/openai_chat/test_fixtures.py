@@ -12,7 +12,6 @@ import pytest
 
 import spec
 from compat.errors import ApiError
-from compat.gemini_content.request import build_request
 from compat.gemini_content.response import read_answer
 from compat.image_models import ModelCatalogue
 from compat.images import Event, ImageData, ImageEnd, ImageStart, StoredImage
@@ -20,6 +19,7 @@ from compat.openai_chat.messages import StoredPictures
 from compat.openai_chat.request import ChatRequest, parse_chat
 from compat.openai_chat.response import Heading, write_answer, write_event_stream
 from compat.openai_envelope import build_error
+from tests.compat.gemini_requests import sent
 from tests.spec.spec_validators import answer_complaints, complaints, request_complaints
 
 FOLDER = Path(__file__).resolve().parents[3] / "contract_fixtures" / "openai_chat"
@@ -74,7 +74,7 @@ def respond(fixture: dict[str, Any]) -> dict[str, Any]:
 def test_what_goes_up_is_what_the_fixture_says(path: Path) -> None:
     fixture = load(path)
     if "upstream" in fixture:
-        assert build_request(parse(fixture).image_request) == fixture["upstream"]["request"]
+        assert sent(parse(fixture).image_request) == fixture["upstream"]["request"]
     else:
         with pytest.raises(ApiError):
             parse(fixture)

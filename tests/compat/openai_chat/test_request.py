@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat.base64_stream import encode
 from compat.conversation import Turn
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_NAME
@@ -21,7 +22,7 @@ from tests.compat.openai_servers import ALL_FIELDS, PLAIN
 from tests.compat.pictures import base64_of, draw
 
 PNG, JPEG = draw("PNG", 4, 3), draw("JPEG", 4, 3)
-IN_PNG, IN_JPEG = InputImage("image/png", base64_of(PNG)), InputImage("image/jpeg", base64_of(JPEG))
+IN_PNG, IN_JPEG = InputImage("image/png", encode(PNG)), InputImage("image/jpeg", encode(JPEG))
 PNG_URL, JPEG_URL = f"data:image/png;base64,{base64_of(PNG)}", f"data:image/jpeg;base64,{base64_of(JPEG)}"
 WEB_URL = "https://example.com/a.webp"
 IN_WEB = InputImage("image/webp", uri=WEB_URL)

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compat.base64_stream import encode
 from compat.conversation import Turn
-from compat.gemini_content.request import build_request, check_request, write_request
+from compat.gemini_content.request import check_request, write_request
 from compat.gemini_content.request_reader import read_request
 from compat.image_models import ModelCatalogue
 from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, InputImage, StoredImage, Text
 from compat.openai_chat.messages import StoredPictures
 from compat.openai_chat.request import parse_chat
 from compat.openai_chat.response import write_answer, write_event_stream
+from tests.compat.gemini_requests import sent
 from tests.compat.openai_chat.test_request import OneModel
 from tests.compat.openai_chat.test_response import HEADING, put_together
 from tests.compat.openai_servers import ALL_FIELDS
@@ -96,12 +98,10 @@ def test_what_was_drawn_comes_back(
 ) -> None:
     history = [{"role": "user", "content": "a sun"}, *send(answered(events_of(some)))]
     asked = parse_chat({"messages": history}, ModelCatalogue(), StoredPictures()).image_request
-    assert list(asked.input_images) == [
-        InputImage(TYPES[one], base64_of(one)) for one in some if isinstance(one, bytes)
-    ]
+    assert list(asked.input_images) == [InputImage(TYPES[one], encode(one)) for one in some if isinstance(one, bytes)]
     words = "".join(one for one in some if isinstance(one, str))
     assert asked.prompt == "\n".join(["a sun", *([words] if words else []), "make it red"])
-    last = build_request(asked)["contents"][-1]
+    last = sent(asked)["contents"][-1]
     assert (last["role"], last["parts"][-1]) == ("user", {"text": "make it red"})
     drawn = [one for one in some if isinstance(one, bytes)]
     assert [part["inlineData"]["data"] for part in last["parts"][:-1]] == list(map(base64_of, drawn))
@@ -121,7 +121,7 @@ def test_what_was_stored_comes_back_in_its_order(
     expected: list[str | InputImage] = []
     for one in some:
         if isinstance(one, bytes):
-            expected.append(InputImage(TYPES[one], base64_of(one)))
+            expected.append(InputImage(TYPES[one], encode(one)))
         elif expected and isinstance(expected[-1], str):
             expected[-1] += one  # words that follow one another are one text
         else:

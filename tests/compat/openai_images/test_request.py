@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_NAME
-from compat.gemini_content.request import build_request
 from compat.image_models import OPENAI_IMAGE_MODELS, ModelCatalogue
 from compat.images import ImageRequest, InputImage, OutputOptions
 from compat.input_images import from_bytes
@@ -30,6 +29,7 @@ from compat.openai_images.request import (
 )
 from compat.sizes import plain_size
 from tests.compat.errors import error_of
+from tests.compat.gemini_requests import sent
 from tests.compat.pictures import base64_of, draw
 from tests.compat.spelled_json import any_json
 from tests.compat.test_sizes import RATIOS
@@ -238,7 +238,7 @@ def test_an_empty_extra_body_has_no_effect(body: dict[str, Any]) -> None:
 
 def test_null_inside_google_is_absent() -> None:
     asked = generation(aspect_ratio="16:9", google={"generationConfig": None, "tools": None})
-    config = build_request(asked.image_request)["generationConfig"]
+    config = sent(asked.image_request)["generationConfig"]
     assert config == {"responseModalities": ["IMAGE"], "imageConfig": {"aspectRatio": "16:9"}}
 
 
@@ -445,7 +445,7 @@ def test_deeply_nested_google_fields_are_sent_or_refused() -> None:
     for _ in range(900):
         nested = {"a": nested}
     with suppress(ApiError):
-        json.dumps(build_request(generation(google={"toolConfig": nested}).image_request))
+        json.dumps(sent(generation(google={"toolConfig": nested}).image_request))
 
 
 def test_a_prompt_of_the_longest_length_is_accepted() -> None:
@@ -762,7 +762,7 @@ values = any_json(any_text, inner_names, max_leaves=5)
 def assert_read_or_refused(parse: Callable[[], OpenAIRequest]) -> None:
     """Either result can be written as JSON."""
     try:
-        json.dumps(build_request(parse().image_request))
+        json.dumps(sent(parse().image_request))
     except ApiError as error:
         json.dumps(build_error(error))
 

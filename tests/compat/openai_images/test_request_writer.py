@@ -189,7 +189,7 @@ def test_an_edit_with_an_address_is_json(mask: InputImage | None) -> None:
     assert (request.path, request.content_type) == ("images/edits", "application/json")
 
     def reference(image: InputImage) -> dict[str, str | None]:
-        return {"image_url": image.uri or f"data:{image.mime_type};base64,{image.data}"}
+        return {"image_url": image.uri or f"data:{image.mime_type};base64,{(image.data or b'').decode()}"}
 
     assert json.loads(b"".join(request.body)) == {
         "model": "flux",

@@ -71,7 +71,7 @@ def test_what_a_request_of_googles_asks_for(content: dict[str, Any], expected: E
 
 
 def test_what_an_image_request_asks_for():
-    picture = InputImage("image/png", "")
+    picture = InputImage("image/png", b"")
     asked = ImageRequest("a cat", (picture, InputImage("image/png", uri="https://a.example/b.png")), picture, 4)
     assert expected_of(asked, FLASH) == Expected(FLASH, 4, None, 5, 3, has_files=True)
     sized = replace(ImageRequest("한"), gemini={"generationConfig": {"imageConfig": {"imageSize": "2K"}}})
