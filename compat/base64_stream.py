@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 
 import pybase64
 
-CHECKED_AT_ONCE = 128 * 1024  # characters, of groups of four
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -37,35 +36,26 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The bytes that are complete with this piece, in parts. Raises MalformedBase64, and is then unchanged."""
-        return list(self.decode(piece, len(piece)))
-
-    def check(self, piece: bytes) -> None:
-        """The same without the bytes, which would only leave the processor's cache. Raises MalformedBase64."""
-        for _ in self.decode(piece, CHECKED_AT_ONCE):
-            pass
-
-    def decode(self, piece: bytes, most: int) -> Iterator[bytes]:
-        """The complete bytes, from so many characters at a time. The piece counts once the last part was taken."""
         bare = piece.rstrip(b"=")
-        padded = self.padded + len(piece) - len(bare)
-        if padded > 2 or (self.padded and bare):
+        length = len(bare)
+        padded = self.padded + len(piece) - length
+        if padded and (padded > 2 or (self.padded and bare)):
             raise MalformedBase64("the padding of the base64 is not at its end")
-        start = min(-len(self.rest) % 4, len(bare))
-        end = len(bare) - (len(bare) - start) % 4
+        start = min(-len(self.rest) % 4, length)
+        end = length - (length - start) % 4
         split, rest = self.rest + bare[:start], bare[end:]
         if len(split) % 4:
             split, rest = b"", split
-        if split:
-            yield decode_bare(split)
-        characters = memoryview(bare)
-        for at in range(start, end, max(most, 4)):
-            yield decode_bare(characters[at : min(at + most, end)])
+        decoded = [decode_bare(split)] if split else []
+        if start < end:
+            decoded.append(decode_bare(memoryview(bare)[start:end]))
         if not rest.isalnum():
             decode_bare(rest.ljust(4, b"A"))
         if padded and len(rest) + padded == 4:
-            yield decode_whole(rest + b"=" * padded)
+            decoded.append(decode_whole(rest + b"=" * padded))
             rest = b""
         self.rest, self.padded, self.length = rest, padded, self.length + len(piece)
+        return decoded
 
     def finish(self) -> tuple[bytes, bytes]:
         """The padding that the pieces lack, and the bytes that it completes. Raises MalformedBase64."""

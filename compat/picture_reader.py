@@ -28,7 +28,9 @@ class PictureReader:
         if not self.is_checked:
             data = self.standard(data)
         self.is_checked = False
-        return self.events((data,)) if self.header else self.hold(data)
+        if not self.header:
+            return self.hold(data)
+        return self.events((data,)) if self.as_bytes else (ImageData(data),)
 
     def is_base64(self, data: bytes) -> bool:
         """Whether the whole next piece is base64. It is not looked at again when it is read."""
@@ -41,10 +43,9 @@ class PictureReader:
 
     def check(self, data: bytes) -> None:
         """Decodes a piece, or only looks whether it is base64. Raises MalformedBase64."""
-        if self.header and not self.as_bytes:
-            self.decoder.check(data)
-        else:
-            self.decoded += self.decoder.feed(data)
+        decoded = self.decoder.feed(data)
+        if self.as_bytes or not self.header:
+            self.decoded += decoded
 
     def standard(self, data: bytes) -> bytes:
         """The piece in the standard alphabet, checked."""

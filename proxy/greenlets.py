@@ -245,6 +245,49 @@ def undo_result(task: gevent.Greenlet, undo: Callable[[Any], object]) -> None:
         undo(done)
 
 
+class Signal:
+    """Something that happens once. The first greenlet that waits for it goes on before anything else of this worker.
+
+    An Event wakes its greenlets after all others that are ready: a worker would receive thirty whole answers before it
+    sends the first one, and all of them would have left the processor's cache (b64_json: a tenth of its CPU).
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self.waiting: list[gevent.Greenlet] = []
+
+    def wait(self) -> None:
+        """Returns once it has happened."""
+        here = gevent.getcurrent()
+        self.waiting.append(here)
+        try:
+            while not self.is_set:
+                gevent.get_hub().switch()
+        finally:
+            if here in self.waiting:
+                self.waiting.remove(here)
+
+    def set(self) -> None:
+        """To be called by a greenlet, which goes on when the first that has waited has to wait again."""
+        self.is_set = True
+        if not self.waiting:
+            return
+        first, *others = self.waiting
+        loop = gevent.get_hub().loop
+        for other in others:
+            loop.run_callback(self.wake, other)
+        back = loop.run_callback(gevent.getcurrent().switch)
+        try:
+            self.wake(first)
+        finally:
+            back.stop()  # it may have been ended meanwhile, and wait for something else then
+
+    def wake(self, one: gevent.Greenlet) -> None:
+        if one in self.waiting:  # it may have been ended
+            self.waiting.remove(one)
+            one.switch()
+
+
 Stopped = gevent.GreenletExit  # what a task is ended with
 
 

@@ -37,15 +37,16 @@ class Spool:
 
     def append(self, piece: bytes) -> None:
         """Adds a piece. Where the disk is full it stays in memory: what was paid for is not lost to a full disk."""
-        self.length += len(piece)
-        if self.memory.used + len(piece) > self.memory.limit:
+        length, memory = len(piece), self.memory
+        self.length += length
+        if memory.used + length > memory.limit:
             try:
                 self.pieces.append(self.write(piece))
                 return
             except OSError as error:
                 log.warning("an answer cannot be spooled to disk: %s", error.strerror)
-        self.memory.used += len(piece)
-        self.in_memory += len(piece)
+        memory.used += length
+        self.in_memory += length
         self.pieces.append(piece)
 
     def write(self, piece: bytes) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from compat.errors import ApiError, Bought, ErrorKind
-from proxy.greenlets import Event, Stopped, Task
+from proxy.greenlets import Event, Signal, Stopped, Task
 from proxy.pictures.spool import Spool, SpoolMemory
 
 INTERNAL_MESSAGE = "The server had an error while processing your request."
@@ -46,7 +46,7 @@ class Call:
         self.bought = Bought.UNKNOWN  # until it is over
         self.failure: ApiError | None = None
         self.refusal: ApiError | None = None
-        self.begun = Event()  # status and headers are there, or the failure
+        self.begun = Signal()  # status and headers are there, or the failure
         self.over = Event()
         self.grown = Event()  # replaced with each chunk
         running.add(self)
@@ -62,6 +62,7 @@ class Call:
                 first = next(chunks, b"")
                 self.begin(made)
                 self.append(first)
+                self.begun.set()
             for chunk in chunks:
                 self.append(chunk)
             self.begin(made)
@@ -79,8 +80,9 @@ class Call:
                 self.bought = self.failure.bought
             self.close_chunks(chunks)
             self.over.set()
-            self.begun.set()
             self.grown.set()
+            with suppress(Stopped):  # too late
+                self.begun.set()
             while self.at_end:
                 self.at_end.pop()()
             running.discard(self)
@@ -98,7 +100,6 @@ class Call:
         if not made.flows:
             others = {name: value for name, value in made.headers.items() if name.lower() != "content-length"}
             self.headers = {**others, "Content-Length": str(self.body.length)}
-        self.begun.set()
 
     def append(self, chunk: bytes) -> None:
         self.body.append(chunk)
