@@ -56,6 +56,7 @@ class Ledger:
     fates: Counter[Fate] = field(default_factory=Counter)
     promises: list[Promise] = field(default_factory=list)
     left: set[str] = field(default_factory=set)  # prompts of callers that left and mark nothing
+    ended: dict[str, str] = field(default_factory=dict)  # by prompt: what a caller that comes back got, and when
     lock: Lock = field(default_factory=Lock)
 
     def enter(self, call: Call, outcome: Outcome, sold: int) -> str:
@@ -105,7 +106,9 @@ class Ledger:
                 if sold - again > 1:
                     yield f"SOLD TWICE: {prompt} was sold {sold} times to a caller that left"
             elif sold:
-                yield f"SOLD TWICE: {prompt} was sold when its caller had its answer"
+                sold_at = self.upstream.sold_at.get(prompt, 0.0)
+                ended = self.ended.get(prompt, "nothing is known of its caller")
+                yield f"SOLD TWICE: {prompt} was sold at {sold_at:.2f} when its caller had an answer: {ended}"
         if self.upstream.sales != sum(self.fates.values()):
             yield f"{self.upstream.sales} pictures were sold, and {sum(self.fates.values())} are accounted for"
 

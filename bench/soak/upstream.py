@@ -99,6 +99,7 @@ class SoakUpstream:
         self.open: set[socket.socket] = set()
         self.calls: Counter[str] = Counter()  # by prompt
         self.sold: Counter[str] = Counter()  # whole pictures, sent to somebody who is still there; by prompt
+        self.sold_at: dict[str, float] = {}  # when the latest of them was sold, by a monotonic clock; by prompt
         self.sales = 0  # all of them
         self.took: dict[str, float] = {}  # seconds, by prompt
         self.at_once = self.most_at_once = 0  # calls
@@ -124,6 +125,7 @@ class SoakUpstream:
             for connection in self.open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+            self.open.clear()
         time.sleep(seconds)
         self.listen(self.port)
 
@@ -168,7 +170,10 @@ class SoakUpstream:
                 return False
             if fault_of(request.prompt, number) in SOLD:
                 with self.lock:
+                    if connection not in self.open:  # it went down meanwhile: the caller may have its error already
+                        return False
                     self.sold[request.prompt] += 1
+                    self.sold_at[request.prompt] = time.monotonic()
                     self.sales += 1
             reply = reply_to(request.path, request.prompt, number, request.start_from)
             wire = FAULTS[fault_of(request.prompt, number)].send(reply)
