@@ -184,21 +184,24 @@ class AbandonedCalls:
         """Takes an abandoned call of this worker, unless a caller of another worker was faster."""
         left.taken = True
         if left.id is not None:
-            id, records = left.id, self.keeping.records
-
-            def undo(taken: bool) -> None:
-                if taken:
-                    self.put_back(id)
-
-            try:
-                left.taken = uninterrupted(lambda: records.take_by_id(id), undo)
-            except DatabaseUnavailable as error:
-                log.warning("an abandoned call is taken without its record: %s", error)
-            except BaseException:  # the caller went away again
-                self.leave(left.call, left.order, left)
-                raise
+            left.taken = uninterrupted(lambda: self.take_record(left), lambda taken: self.undo_take(left, taken))
         left.runs_on = left.runs_on or left.taken
         return left.taken
+
+    def take_record(self, left: Abandoned) -> bool:
+        """The same for its record; without a database only this worker knows of the call."""
+        assert left.id
+        try:
+            return self.keeping.records.take_by_id(left.id)
+        except DatabaseUnavailable as error:
+            log.warning("an abandoned call is taken without its record: %s", error)
+            return True
+
+    def undo_take(self, left: Abandoned, taken: bool) -> None:
+        """The caller went away again while it took the call, which is known only now."""
+        left.taken = taken
+        if taken:
+            self.leave(left.call, left.order, left)
 
     def take_elsewhere(self, order: Order) -> Delivery | None:
         """Takes an abandoned call, or what was kept of one, by its record."""

@@ -162,13 +162,21 @@ def test_a_retry_that_leaves_while_it_takes_the_call_leaves_it_for_the_next(
         gevent.sleep(0.1)
         return take(id)
 
+    put_back, times = records.put_back, []
+
+    def counted(id: str, is_mine: bool = False) -> None:
+        times.append(id)
+        put_back(id, is_mine)
+
     monkeypatch.setattr(records, "take_by_id", slowly)
+    monkeypatch.setattr(records, "put_back", counted)
     retry = buying(workers[0], order(retry_count=1), upstream.make)
     gevent.sleep(0.05)
     retry.kill()
     kept(database)
     assert body_of(workers[second].buy(order(retry_count=2), upstream.make)) == b"picture 1"
-    assert upstream.asked == 1
+    gevent.sleep(0.2)
+    assert (upstream.asked, len(times)) == (1, 1), "put back twice it would be handed out twice"
 
 
 @pytest.mark.usefixtures("leases_end")
