@@ -88,7 +88,7 @@ def burst(contender: Contender, folder: Path, callers: int, seconds: float) -> B
     before = process.cpu_seconds()
     with PeakMemory(process) as memory:
         done = load.drive(contender.server.url, contender.request, folder, callers, seconds)
-    cpu = process.cpu_seconds() - before
+        cpu = process.cpu_seconds() - before  # without what becomes of the answers that the callers left at the end
     servers.empty_store(folder)
     if done.errors or not done.answers:
         raise SystemExit(f"{contender.name}: {done}\n{process.log.read_text(errors='replace')[-2000:]}")

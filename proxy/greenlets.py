@@ -267,18 +267,21 @@ class Signal:
             if here in self.waiting:
                 self.waiting.remove(here)
 
-    def set(self) -> None:
-        """To be called by a greenlet, which goes on when the first that has waited has to wait again."""
+    def set(self, at_once: bool = True) -> None:
+        """To be called by a greenlet. It goes on when the first that has waited has to wait again.
+
+        Unless `at_once` it goes on first itself, until it has to wait.
+        """
         self.is_set = True
-        if not self.waiting:
-            return
-        first, *others = self.waiting
+        first, others = self.waiting[:at_once], self.waiting[at_once:]
         loop = gevent.get_hub().loop
         for other in others:
             loop.run_callback(self.wake, other)
+        if not first:
+            return
         back = loop.run_callback(gevent.getcurrent().switch)
         try:
-            self.wake(first)
+            self.wake(first[0])
         finally:
             back.stop()  # it may have been ended meanwhile, and wait for something else then
 

@@ -59,6 +59,7 @@ WORDS_ALLOWANCE = 600  # tokens of words and thoughts that each picture may have
 INPUT_PICTURE_TOKENS = 1290  # at most, of an input picture: Gemini's models report 258 to 1120
 REFUSED_KEY_SECONDS = 300.0  # that a refused key of the upstream is left alone
 LIMITED_KEY_SECONDS = 10.0  # the same of one at its limit, where the upstream gives no delay
+RECORD_WAIT_SECONDS = 1.0  # at most, until a caller hears that its call bought nothing, for the record of that
 RECORD_TRIES = 6  # to record the end of a call while the database is away
 LONGEST_RECORD_PAUSE = 10.0  # seconds between two of them
 MORE_RECORD_TRIES = 60  # the same for a job, whose caller is patient

@@ -38,6 +38,7 @@ class Call:
     def __init__(self, make: Callable[[], Made], memory: SpoolMemory, on_end: Callable[[Call], None] | None = None):
         """`make` asks the upstream and may raise an ApiError; `on_end` is called in the same greenlet at the end."""
         self.at_end: list[Callable[[], None]] = [partial(on_end, self)] if on_end else []
+        self.is_recorded = on_end is not None  # before its caller can ask again, unless that takes longer
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.body = Spool(memory)
@@ -48,6 +49,7 @@ class Call:
         self.refusal: ApiError | None = None
         self.begun = Signal()  # status and headers are there, or the failure
         self.over = Event()
+        self.recorded = Event()
         self.grown = Event()  # replaced with each chunk
         running.add(self)
         self.task = Task(self.run, make)
@@ -62,7 +64,7 @@ class Call:
                 first = next(chunks, b"")
                 self.begin(made)
                 self.append(first)
-                self.begun.set()
+                self.begun.set(at_once=not self.is_recorded)
             for chunk in chunks:
                 self.append(chunk)
             self.begin(made)
@@ -82,9 +84,10 @@ class Call:
             self.over.set()
             self.grown.set()
             with suppress(Stopped):  # too late
-                self.begun.set()
+                self.begun.set(at_once=not self.is_recorded)
             while self.at_end:
                 self.at_end.pop()()
+            self.recorded.set()
             running.discard(self)
 
     def when_over(self, function: Callable[[], None]) -> None:

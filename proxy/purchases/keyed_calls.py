@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from compat.errors import ApiError, Bought, ErrorKind
 from proxy.greenlets import uninterrupted
+from proxy.limits import RECORD_WAIT_SECONDS
 from proxy.pictures.spool import SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.keeping import Keeping, unavailable
@@ -61,8 +62,9 @@ class KeyedCalls:
         try:
             call.wait()
         except ApiError as error:
+            wait_for_record(call)
             raise order.explained(error) from None
-        return Delivery(call.status, call.headers, call.chunks(), call=call, how=how, saved=order.cost)
+        return Delivery(call.status, call.headers, whole(call), call=call, how=how, saved=order.cost)
 
     def end(self, id: str, order: Order, call: Call) -> None:
         """Records how a call ended: what bought nothing is forgotten, everything else is kept."""
@@ -79,6 +81,18 @@ class KeyedCalls:
             keeping.insist(lambda: records.finish(id, answer.status, answer.headers, body, call.bought, cost))
         finally:
             del self.running[id]
+
+
+def whole(call: Call) -> Iterator[bytes]:
+    """The body of a call's answer, which may be an upstream's error."""
+    yield from call.chunks()
+    wait_for_record(call)
+
+
+def wait_for_record(call: Call) -> None:
+    """A caller whose key is free again hears of it after all workers, or it would get the same error once more."""
+    if call.over.is_set() and call.bought is Bought.NO:
+        call.recorded.wait(RECORD_WAIT_SECONDS)
 
 
 def micros(usd: float | None) -> int | None:
