@@ -140,7 +140,14 @@ class Payments:
         observation = payment.observation
         cost = cost_of(observation, hold.micros, payment.expected.calls, bought)
         observation.charged = cost / MICROS
-        self.post(Settlement(hold, cost, observation.pictures, was_made=bool(observation.upstream)))
+        settlement = Settlement(hold, cost, observation.pictures, was_made=bool(observation.upstream))
+        if bought is not Bought.NO:
+            self.post(settlement)
+            return
+        try:  # now: whoever tries again, as a job does, needs the budget
+            self.write(Entry(settlement))
+        except DatabaseUnavailable as error:
+            self.fail(settlement, error)
 
     def settle_later(self, settlement: Settlement) -> None:
         for tries in range(1, RECORD_TRIES):
@@ -194,21 +201,19 @@ class Payments:
                     log.exception("the spending of keys cannot be recorded")
                     error = DatabaseUnavailable("The database cannot be used.")
                 for entry in entries:
-                    self.fail(entry, error)
+                    entry.trouble = error
+                    if entry.written is None:  # nobody waits for it
+                        self.fail(entry.content, error)
             for entry in entries:
                 if entry.written:
                     entry.written.set()
         self.writer = None
         running.discard(self)
 
-    def fail(self, entry: Entry, error: DatabaseUnavailable) -> None:
-        """The entry could not be written. A settlement is tried again."""
-        from proxy.access.ledger import Settlement
-
-        entry.trouble = error
-        if entry.written is None and isinstance(entry.content, Settlement):
-            log.warning("the cost of a request cannot be recorded now: %s", error)
-            Task(self.settle_later, entry.content)
+    def fail(self, settlement: Reservation | Settlement, error: DatabaseUnavailable) -> None:
+        """The settlement could not be written. It is tried again."""
+        log.warning("the cost of a request cannot be recorded now: %s", error)
+        Task(self.settle_later, settlement)
 
     def write_together(self, entries: Sequence[Entry]) -> None:
         from proxy.access.ledger import Hold, Reservation, Settlement

@@ -84,14 +84,19 @@ class KeyedCalls:
 
 
 def whole(call: Call) -> Iterator[bytes]:
-    """The body of a call's answer, which may be an upstream's error."""
+    """The body of a call's answer, of which its caller has all only when it is recorded."""
+    wait_for_record(call)
     yield from call.chunks()
     wait_for_record(call)
 
 
 def wait_for_record(call: Call) -> None:
-    """A caller whose key is free again hears of it after all workers, or it would get the same error once more."""
-    if call.over.is_set() and call.bought is Bought.NO:
+    """Waits for the record of a call that is over, but not for long.
+
+    Another worker would take a caller that asks again at once for one that joins; and one whose key is free again,
+    since nothing was bought, would get the same error once more.
+    """
+    if call.over.is_set():
         call.recorded.wait(RECORD_WAIT_SECONDS)
 
 

@@ -47,7 +47,7 @@ def test_ten_callers_at_once_on_two_workers_buy_one_picture(workers: Workers, up
 
 
 def test_a_caller_that_joins_a_flowing_answer_gets_all_of_it(workers: Workers, upstream: Upstream):
-    upstream.flows = True
+    upstream.flows, upstream.seconds = True, 0.5
     first = buying(workers[0], order("k"), upstream.make)
     gevent.sleep(0.02)
     joined = workers[0].buy(order("k"), upstream.make)
