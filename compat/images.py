@@ -121,8 +121,8 @@ class ImageStart:
 class ImageData:
     """A piece of the picture: `data`, base64 in the standard alphabet, cut anywhere.
 
-    A piece may have `content` instead, the bytes themselves. Their number is one that three divides unless the piece is
-    the last, and they are encoded if anybody asks for their base64.
+    `content`, if known, is its bytes: a number that three divides, unless the piece is the last. A piece that has only
+    these is encoded if anybody asks for its base64.
     """
 
     __slots__ = ("content", "encoded")

@@ -25,41 +25,23 @@ class PictureReader:
 
     def read(self, data: bytes) -> Iterable[Event]:
         """The events of the next piece. Raises NotAPicture."""
-        if not self.is_checked:
-            data = self.standard(data)
+        if not self.is_checked and not self.is_base64(data):
+            data = standard_alphabet(data)
+            if not self.is_base64(data):
+                raise NotAPicture("the picture is not base64")
         self.is_checked = False
-        if not self.header:
-            return self.hold(data)
-        return self.events((data,)) if self.as_bytes else (ImageData(data),)
+        return self.events((data,)) if self.header else self.hold(data)
 
     def is_base64(self, data: bytes) -> bool:
         """Whether the whole next piece is base64. It is not looked at again when it is read."""
         try:
-            self.check(data)
+            decoded = self.decoder.feed(data)
         except MalformedBase64:
             return False
-        self.is_checked = True
-        return True
-
-    def check(self, data: bytes) -> None:
-        """Decodes a piece, or only looks whether it is base64. Raises MalformedBase64."""
-        decoded = self.decoder.feed(data)
         if self.as_bytes or not self.header:
             self.decoded += decoded
-
-    def standard(self, data: bytes) -> bytes:
-        """The piece in the standard alphabet, checked."""
-        try:
-            self.check(data)
-        except MalformedBase64:
-            data = standard_alphabet(data)
-        else:
-            return data
-        try:
-            self.check(data)
-        except MalformedBase64:
-            raise NotAPicture("the picture is not base64") from None
-        return data
+        self.is_checked = True
+        return True
 
     def events(self, pieces: Sequence[bytes]) -> list[ImageData]:
         """Pieces of base64, or what was decoded of them."""

@@ -48,7 +48,7 @@ class Entry:
     """What one request has to write, and what became of it."""
 
     content: Reservation | Settlement
-    written: Event | None = None  # is set for whoever waits for it
+    when_written: Callable[[], object] | None = None  # is called then, or when that failed
     outcome: Hold | ApiError | None = None
     trouble: DatabaseUnavailable | None = None
     is_abandoned: bool = False  # whether nobody waits for it any longer
@@ -147,9 +147,14 @@ class Payments:
         try:  # now: whoever tries again, as a job does, needs the budget
             self.write(Entry(settlement))
         except DatabaseUnavailable as error:
-            self.fail(settlement, error)
+            self.settle_later(settlement, error)
 
-    def settle_later(self, settlement: Settlement) -> None:
+    def settle_later(self, settlement: Settlement, error: DatabaseUnavailable) -> None:
+        """The settlement could not be written. It is tried again."""
+        log.warning("the cost of a request cannot be recorded now: %s", error)
+        Task(self.insist, settlement)
+
+    def insist(self, settlement: Settlement) -> None:
         for tries in range(1, RECORD_TRIES):
             sleep(tries)
             try:
@@ -170,17 +175,25 @@ class Payments:
 
     def write(self, entry: Entry) -> Hold | ApiError | None:
         """Has the entry written now, and returns what became of it. Raises DatabaseUnavailable."""
-        entry.written = Event()
+        written = Event()
+        entry.when_written = written.set
         self.add(entry)
         self.is_awaited.set()
-        entry.written.wait()
+        written.wait()
         if entry.trouble:
             raise entry.trouble
         return entry.outcome
 
     def post(self, settlement: Settlement) -> None:
         """Has a settlement written soon. The worker does not stop before."""
-        self.add(Entry(settlement))
+        entry = Entry(settlement)
+
+        def look() -> None:
+            if entry.trouble:
+                self.settle_later(settlement, entry.trouble)
+
+        entry.when_written = look
+        self.add(entry)
 
     def add(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -202,18 +215,11 @@ class Payments:
                     error = DatabaseUnavailable("The database cannot be used.")
                 for entry in entries:
                     entry.trouble = error
-                    if entry.written is None:  # nobody waits for it
-                        self.fail(entry.content, error)
             for entry in entries:
-                if entry.written:
-                    entry.written.set()
+                if entry.when_written:
+                    entry.when_written()
         self.writer = None
         running.discard(self)
-
-    def fail(self, settlement: Reservation | Settlement, error: DatabaseUnavailable) -> None:
-        """The settlement could not be written. It is tried again."""
-        log.warning("the cost of a request cannot be recorded now: %s", error)
-        Task(self.settle_later, settlement)
 
     def write_together(self, entries: Sequence[Entry]) -> None:
         from proxy.access.ledger import Hold, Reservation, Settlement

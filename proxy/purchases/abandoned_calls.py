@@ -189,13 +189,15 @@ class AbandonedCalls:
         return left.taken
 
     def take_record(self, left: Abandoned) -> bool:
-        """The same for its record; without a database only this worker knows of the call."""
+        """The same for its record. Without a database only this worker knows of the call, and hands it out."""
         assert left.id
         try:
             return self.keeping.records.take_by_id(left.id)
         except DatabaseUnavailable as error:
             log.warning("an abandoned call is taken without its record: %s", error)
-            return True
+        except Exception:  # what was paid for is not lost to a fault of ours
+            log.exception("an abandoned call is taken without its record")
+        return True
 
     def undo_take(self, left: Abandoned, taken: bool) -> None:
         """The caller went away again while it took the call, which is known only now."""

@@ -38,7 +38,7 @@ class Call:
     def __init__(self, make: Callable[[], Made], memory: SpoolMemory, on_end: Callable[[Call], None] | None = None):
         """`make` asks the upstream and may raise an ApiError; `on_end` is called in the same greenlet at the end."""
         self.at_end: list[Callable[[], None]] = [partial(on_end, self)] if on_end else []
-        self.is_recorded = on_end is not None  # before its caller can ask again, unless that takes longer
+        self.is_recorded = on_end is not None  # by `on_end`, which goes on before those who wait for the answer
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.body = Spool(memory)
@@ -49,7 +49,7 @@ class Call:
         self.refusal: ApiError | None = None
         self.begun = Signal()  # status and headers are there, or the failure
         self.over = Event()
-        self.recorded = Event()
+        self.recorded = Event()  # all that is to be done at its end is done
         self.grown = Event()  # replaced with each chunk
         running.add(self)
         self.task = Task(self.run, make)

@@ -64,7 +64,7 @@ class KeyedCalls:
         except ApiError as error:
             wait_for_record(call)
             raise order.explained(error) from None
-        return Delivery(call.status, call.headers, whole(call), call=call, how=how, saved=order.cost)
+        return Delivery(call.status, call.headers, recorded_chunks(call), call=call, how=how, saved=order.cost)
 
     def end(self, id: str, order: Order, call: Call) -> None:
         """Records how a call ended: what bought nothing is forgotten, everything else is kept."""
@@ -83,11 +83,13 @@ class KeyedCalls:
             del self.running[id]
 
 
-def whole(call: Call) -> Iterator[bytes]:
+def recorded_chunks(call: Call) -> Iterator[bytes]:
     """The body of a call's answer, of which its caller has all only when it is recorded."""
-    wait_for_record(call)
+    if not call.flows:
+        wait_for_record(call)
     yield from call.chunks()
-    wait_for_record(call)
+    if call.flows:
+        wait_for_record(call)
 
 
 def wait_for_record(call: Call) -> None:
@@ -96,8 +98,7 @@ def wait_for_record(call: Call) -> None:
     Another worker would take a caller that asks again at once for one that joins; and one whose key is free again,
     since nothing was bought, would get the same error once more.
     """
-    if call.over.is_set():
-        call.recorded.wait(RECORD_WAIT_SECONDS)
+    call.recorded.wait(RECORD_WAIT_SECONDS)
 
 
 def micros(usd: float | None) -> int | None:

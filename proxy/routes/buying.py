@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from urllib.parse import unquote_plus
 
@@ -63,15 +63,7 @@ def buy(
     key, retry_count = idempotency_key(), sdk_retry_count()
     is_job = target is not None and prefers_async()
     if key is None and retry_count is None and not is_job:
-        made = make()
-        chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
-        try:
-            response = flow(chunks, made.headers, made.status)
-        except BaseException:
-            close(made.chunks)
-            raise
-        response.call_on_close(partial(close, made.chunks))
-        return response
+        return deliver(make())
     caller, observation = the_caller(), the_observation()
     order = Order(
         scope=scope_of_caller(),
@@ -91,12 +83,27 @@ def buy(
         observation.delivery, observation.saved = delivery.how, delivery.saved()
         if delivery.how == "replayed":
             headers["idempotent-replayed"] = "true"
+    connection = request.environ.get("gunicorn.socket")
+    at_end = partial(close_delivery, delivery, connection, retry_count)
+    return flow_to_end(delivery.chunks, headers, delivery.status, at_end)
+
+
+def deliver(made: Made) -> Response:
+    """The answer to a caller that does not come back: its making ends when the response is over."""
+    chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
+    return flow_to_end(chunks, made.headers, made.status, partial(close, made.chunks))
+
+
+def flow_to_end(
+    chunks: Iterator[bytes], headers: Mapping[str, str], status: int, at_end: Callable[[], None]
+) -> Response:
+    """A response of these chunks. `at_end` is called when it is over, also if it cannot begin."""
     try:
-        response = flow(delivery.chunks, headers, delivery.status)
+        response = flow(chunks, headers, status)
     except BaseException:
-        delivery.close()
+        at_end()
         raise
-    response.call_on_close(partial(close_delivery, delivery, request.environ.get("gunicorn.socket"), retry_count))
+    response.call_on_close(at_end)
     return response
 
 

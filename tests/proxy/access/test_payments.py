@@ -1,5 +1,8 @@
 """What a request cost in the end."""
 
+import time
+from typing import Any
+
 import gevent
 import pytest
 
@@ -10,8 +13,8 @@ from proxy.access.estimates import Expected
 from proxy.access.key_records import KeyRecords
 from proxy.access.payments import Payment, Payments, cost_of
 from proxy.observation.record import Observation, UpstreamTimes
-from proxy.purchases.call import Made
-from proxy.state.database import Database
+from proxy.purchases.call import Made, running
+from proxy.state.database import Database, DatabaseUnavailable
 from tests.proxy.access.conftest import MakeKey
 from tests.proxy.access.test_estimates import FLASH
 
@@ -77,8 +80,6 @@ def wait_until_written(payments: Payments) -> None:
 
 
 def test_calls_at_once_pay_together_and_not_too_much(payments: Payments, records: KeyRecords, make_key: MakeKey):
-    import time
-
     key = make_key(budget=10 * 38_700)
     callers = [gevent.spawn(pay, payments, payment_of(key), 0.05) for _ in range(40)]
     gevent.joinall(callers)
@@ -91,11 +92,49 @@ def test_calls_at_once_pay_together_and_not_too_much(payments: Payments, records
     assert (record.spent, record.reserved) == (bought * 38_700, 0)
 
 
+def test_a_worker_does_not_stop_before_a_cost_is_recorded(payments: Payments, make_key: MakeKey):
+    pay(payments, payment_of(make_key(budget=1_000_000)))
+    assert payments in running
+    wait_until_written(payments)
+    assert payments not in running
+    assert payments.held == set()
+
+
+def test_a_cost_that_cannot_be_recorded_is_recorded_later(
+    payments: Payments, records: KeyRecords, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+):
+    write, away = payments.ledger.write, [True]
+
+    def sometimes(reservations: Any, settlements: Any, now: float) -> Any:
+        if settlements and away.pop():
+            away.append(False)
+            raise DatabaseUnavailable("The database is away.")
+        return write(reservations, settlements, now)
+
+    monkeypatch.setattr(payments.ledger, "write", sometimes)
+    pay(payments, payment_of(make_key(budget=1_000_000)))
+    with gevent.Timeout(10):
+        while payments.held:
+            gevent.sleep(0.05)
+    record = records.named("ann", time.time())
+    assert record and (record.spent, record.reserved, away) == (38_700, 0, [])
+
+
+def test_what_bought_nothing_is_given_back_before_the_caller_hears_of_it(
+    payments: Payments, records: KeyRecords, make_key: MakeKey
+):
+    def refused() -> Made:
+        raise ApiError(ErrorKind.RATE_LIMITED, "too many", bought=NO)
+
+    with pytest.raises(ApiError):
+        payments.paid(payment_of(make_key(budget=1_000_000)), refused)()
+    record = records.named("ann", time.time())
+    assert record and (record.spent, record.reserved) == (0, 0)
+
+
 def test_a_caller_that_leaves_pays_what_was_reserved_or_nothing_if_it_left_before(
     payments: Payments, records: KeyRecords, make_key: MakeKey
 ):
-    import time
-
     key = make_key(budget=1_000_000)
     before = gevent.spawn(pay, payments, payment_of(key), 60)
     gevent.sleep(0)
