@@ -83,12 +83,14 @@ class Call:
             self.close_chunks(chunks)
             self.over.set()
             self.grown.set()
-            with suppress(Stopped):  # too late
-                self.begun.set(at_once=not self.is_recorded)
+            if self.is_recorded:  # which may take longer than anybody should wait
+                self.begun.set(at_once=False)
             while self.at_end:
                 self.at_end.pop()()
             self.recorded.set()
             running.discard(self)
+            with suppress(Stopped):  # too late
+                self.begun.set()  # last: whoever goes on now finds that nothing is left to be done
 
     def when_over(self, function: Callable[[], None]) -> None:
         """Calls the function once the call is over and recorded: at once, if it is."""
