@@ -163,9 +163,6 @@ class Caller:
             finding = str(unexplained)
         account = self.shared.upstream.forget(call.prompt)
         finding += self.shared.ledger.enter(call, outcome, account.sold)
-        if way.is_returning:
-            tries = ", ".join(self.tries)
-            self.shared.ledger.ended[call.prompt] = f"{outcome.end} at {outcome.ended:.2f}; {account}; tries: {tries}"
         if account.calls > call.count and not way.is_returning:
             finding += f" asked {account.calls} times upstream"
         if finding:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bench.soak.callers import Caller
 
 KEPT = 40  # seconds for which the answer to a caller that counts its tries is surely kept; the service keeps it 60
+LATE = 1  # seconds after a call's end in which its sale may still be counted: the upstream's thread had waited its time
 TAKEN_UP = 40  # promises that are taken up at the end
 
 
@@ -56,11 +57,12 @@ class Ledger:
     fates: Counter[Fate] = field(default_factory=Counter)
     promises: list[Promise] = field(default_factory=list)
     left: set[str] = field(default_factory=set)  # prompts of callers that left and mark nothing
-    ended: dict[str, str] = field(default_factory=dict)  # by prompt: what a caller that comes back got, and when
+    ended: dict[str, Outcome] = field(default_factory=dict)  # by prompt
     lock: Lock = field(default_factory=Lock)
 
     def enter(self, call: Call, outcome: Outcome, sold: int) -> str:
         """Records what became of a call's sales. Returns what is wrong with it, in words; empty if nothing is."""
+        self.ended[call.prompt] = outcome
         handed = min(outcome.pictures, sold)
         rest = sold - handed
         with self.lock:
@@ -105,12 +107,20 @@ class Ledger:
                 self.fates[Fate.PROMISED] += sold - again
                 if sold - again > 1:
                     yield f"SOLD TWICE: {prompt} was sold {sold} times to a caller that left"
+            elif sold and self.was_late(prompt):
+                self.fates[Fate.UNKNOWN] += sold
             elif sold:
-                sold_at = self.upstream.sold_at.get(prompt, 0.0)
-                ended = self.ended.get(prompt, "nothing is known of its caller")
-                yield f"SOLD TWICE: {prompt} was sold at {sold_at:.2f} when its caller had an answer: {ended}"
+                outcome, at = self.ended.get(prompt), self.upstream.sold_at.get(prompt)
+                yield f"SOLD TWICE: {prompt} was sold at {at}, when its caller had its answer: {outcome}"
         if self.upstream.sales != sum(self.fates.values()):
             yield f"{self.upstream.sales} pictures were sold, and {sum(self.fates.values())} are accounted for"
+
+    def was_late(self, prompt: str) -> bool:
+        """Whether a call ended without a picture, by a kill or an upstream that went down, while it was being sold."""
+        outcome, at = self.ended.get(prompt), self.upstream.sold_at.get(prompt)
+        if outcome is None or at is None or outcome.end in (End.PICTURES, End.UNCHANGED):
+            return False
+        return 0 <= at - outcome.ended < LATE
 
     def was_killed(self, promise: Promise) -> bool:
         """Whether the call may have ended with its worker."""

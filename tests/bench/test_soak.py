@@ -1,7 +1,6 @@
 """The checks of the soak: each can fail, and none fails without a reason."""
 
 import hashlib
-import json
 import os
 import socket
 from pathlib import Path
@@ -20,7 +19,6 @@ from bench.soak.leftovers import MORE_FILES, SWEPT_AFTER, Held, held_by, logged_
 from bench.soak.outcomes import KILL, RELOAD, UPSTREAM_DOWN, Call, Disruption, Outcome, Unexplained, explain
 from bench.soak.returning import Request
 from bench.soak.upstream import PART, STREAM, SoakUpstream, picture_of, reply_to
-from tests.support.leftovers import until
 from tests.support.upstream import Answer
 from tests.support.upstream_faults import NONE
 
@@ -154,6 +152,19 @@ def test_at_the_end_every_sale_is_accounted_for() -> None:
         assert len(list(shared.ledger.close(Caller(1, shared)))) == 1
 
 
+@pytest.mark.parametrize(
+    ("end", "seconds", "findings"), [(End.DROPPED, 0.1, 0), (End.DROPPED, 5, 1), (End.PICTURES, 0.1, 1)]
+)
+def test_a_sale_may_be_counted_just_after_its_call_was_cut(end: End, seconds: float, findings: int) -> None:
+    with SoakUpstream() as upstream:
+        shared = SharedState(0, upstream)
+        shared.ledger.enter(Call("cut", HELD), Outcome(end, 0, 10), 0)
+        prompt = Call("cut", HELD).prompt
+        upstream.sold[prompt], upstream.sold_at[prompt], upstream.sales = 1, 10 + seconds, 1
+        found = [one for one in shared.ledger.close(Caller(1, shared)) if "SOLD TWICE" in one]
+        assert len(found) == findings
+
+
 def samples(memory: list[float], connections: list[int], files: list[int]) -> list[Sample]:
     """Samples of process 1."""
     rows = zip(memory, connections, files, strict=True)
@@ -184,23 +195,6 @@ def test_a_process_that_ended_did_not_live_through() -> None:
     assert lived_through(three, 1)
     assert not lived_through([*three, Sample(9, {2: MIB}, {})], 1)
     assert not lived_through([], 1)
-
-
-def test_nothing_is_sold_once_the_upstream_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = "late takes=0 fault=none hit=1"
-    with SoakUpstream() as upstream:
-
-        def goes_down_now(connection: socket.socket, seconds: float) -> bool:
-            upstream.go_down(0)
-            return False  # as a thread finds it that has waited its time just before
-
-        monkeypatch.setattr("bench.soak.upstream.is_closed_within", goes_down_now)
-        body = json.dumps({"contents": [{"parts": [{"text": prompt}]}]}).encode()
-        with socket.create_connection(("127.0.0.1", upstream.port), timeout=10) as connection:
-            connection.sendall(b"POST /x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-            assert connection.recv(1) == b""
-        until(lambda: prompt in upstream.took, "the end of the call")
-        assert (upstream.sales, upstream.calls[prompt]) == (0, 1)
 
 
 def test_descriptors_are_counted_by_purpose(tmp_path: Path) -> None:
