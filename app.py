@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Request, Response
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import MapAdapter
 
 from compat.image_models import CALLERS_KEY
 from proxy.access.access import Access
@@ -67,6 +68,12 @@ class TwinlensApp(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Every function as it is: none is a coroutine, which Flask would find out seven times for each request."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """What finds the view for a path. No host has paths of its own, and no address is built from a view."""
+        if request is None:
+            return None
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:

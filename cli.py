@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import requests
 
 from app import open_upstreams
-from compat.base64_stream import decode, decode_whole
+from compat.base64_stream import decode_whole
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import names_model
 from compat.image_models import CALLERS_KEY, Api, ServedModel, bare_name
-from compat.images import MOST_PICTURES, Event, Failure, ImageData, ImageEnd
+from compat.images import MOST_PICTURES, Event, Failure, ImageStart
 from compat.openai_images.error import OPENAI
 from compat.openai_images.request import parse_generation
 from proxy.access import commands as keys
@@ -37,6 +37,7 @@ from proxy.generation.target import Target
 from proxy.limits import JOB_POLL_SECONDS, SPOOL_MEMORY
 from proxy.observation.readiness import can_connect
 from proxy.pictures.reencoding import reencode_pictures
+from proxy.pictures.replacing import picture_bytes
 from proxy.pictures.spool import SpoolMemory
 from proxy.pictures.store import open_store
 from proxy.settings import SANDBOX_KEY, Settings, SettingsError
@@ -476,16 +477,12 @@ def draw_directly(body: dict[str, Any], key: str, settings: Settings) -> Drawn:
     return successors.follow("", asked.model, draw)
 
 
-def collected(events: Iterable[Event]) -> Drawn:
+def collected(events: Iterator[Event]) -> Drawn:
     """All pictures of an answer, decoded, and the errors in it."""
     drawn = Drawn([], [])
-    pieces: list[bytes] = []
     for event in events:
-        if isinstance(event, ImageData):
-            pieces.append(event.data)
-        elif isinstance(event, ImageEnd):
-            drawn.pictures.append(b"".join(decode(pieces)))
-            pieces = []
+        if isinstance(event, ImageStart):
+            drawn.pictures.append(b"".join(picture_bytes(events)))
         elif isinstance(event, Failure):
             drawn.troubles.append(event.error.message)
     return drawn

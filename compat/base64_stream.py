@@ -26,6 +26,11 @@ def padding(length: int) -> bytes:
     return b"=" * (-length % 4)
 
 
+def encoded_length(length: int) -> int:
+    """The number of characters that so many bytes become."""
+    return (length + 2) // 3 * 4
+
+
 class Decoder:
     """Decodes one standard base64 string that comes in pieces, copying only what is split between two of them."""
 
@@ -57,25 +62,12 @@ class Decoder:
         self.rest, self.padded, self.length = rest, padded, self.length + len(piece)
         return decoded
 
-    def finish(self) -> tuple[bytes, bytes]:
-        """The padding that the pieces lack, and the bytes that it completes. Raises MalformedBase64."""
+    def finish(self) -> bytes:
+        """The bytes that are complete with the padding that the pieces lack. Raises MalformedBase64."""
         missing = padding(self.length)
         if self.padded + len(missing) > 2:
             raise MalformedBase64("the base64 ends within a group of four")
-        return missing, decode_whole(self.rest.ljust(4, b"=")) if missing else b""
-
-    def close(self) -> None:
-        """Ends a string whose padding is required. Raises MalformedBase64 if it is missing."""
-        if padding(self.length):
-            raise MalformedBase64("the base64 ends within a group of four")
-
-
-def decode(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The decoded pieces of padded, standard base64. Raises MalformedBase64."""
-    decoder = Decoder()
-    for chunk in chunks:
-        yield from decoder.feed(chunk)
-    decoder.close()
+        return decode_whole(self.rest.ljust(4, b"=")) if missing else b""
 
 
 def decode_bare(characters: bytes | memoryview) -> bytes:
@@ -94,6 +86,19 @@ def decode_whole(characters: bytes | memoryview | str) -> bytes:
         raise MalformedBase64("the characters are not base64") from None
 
 
-def encode(data: bytes) -> bytes:
+def encode(data: bytes | memoryview) -> bytes:
     """The bytes as standard, padded base64."""
     return pybase64.b64encode(data)
+
+
+def encode_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same of bytes that come in pieces, cut anywhere."""
+    rest = b""
+    for piece in pieces:
+        piece = rest + piece if rest else piece
+        whole = len(piece) - len(piece) % 3
+        if whole:
+            yield encode(memoryview(piece)[:whole])
+        rest = piece[whole:]
+    if rest:
+        yield encode(rest)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from compat.base64_stream import encode
 from compat.conversation import Turn
 from compat.errors import ApiError
 from compat.formats import PictureFormat, Pixels
 
+SHORT = 64  # bytes of a picture that are not worth a write
 MOST_PICTURES = 10  # that one request may ask for, as OpenAI limits it
 
 
@@ -88,6 +89,34 @@ class Usage:
 # answer that failed beside others that did not is one Failure.
 
 
+class Unencoded(Protocol):
+    """A whole picture in an answer: bytes that become base64 only when the answer is sent."""
+
+    @property
+    def length(self) -> int:
+        """The number of its bytes."""
+
+    def content(self) -> Iterator[bytes]:
+        """Its bytes, in pieces that can be encoded one by one. They can be read several times."""
+
+
+Chunk = bytes | Unencoded  # of an answer
+
+
+class Lead(bytes):
+    """A short piece that is sent together with the next one, which comes at once."""
+
+
+def encoded(chunk: Chunk) -> Iterable[bytes]:
+    """What is sent of a chunk."""
+    return (chunk,) if isinstance(chunk, bytes) else map(encoded_piece, chunk.content())
+
+
+def encoded_piece(content: bytes) -> bytes:
+    """The base64 of a piece of a picture. What one piece of an answer shares with the next makes a group of its own."""
+    return encode(content) if len(content) > SHORT else Lead(encode(content))
+
+
 @dataclass(frozen=True)
 class Text:
     """Text before or after a picture of the same answer."""
@@ -119,30 +148,24 @@ class ImageStart:
 
 
 class ImageData:
-    """A piece of the picture: `data`, base64 in the standard alphabet, cut anywhere.
+    """Bytes of the picture: a piece of them, whose number three divides unless it is the last, or all as Unencoded."""
 
-    `content`, if known, is its bytes: a number that three divides, unless the piece is the last. A piece that has only
-    these is encoded if anybody asks for its base64.
-    """
-
-    __slots__ = ("content", "encoded")
+    __slots__ = ("content",)
     __match_args__ = ("data",)
 
-    def __init__(self, data: bytes | None, content: bytes | None = None):
-        self.encoded = data
+    def __init__(self, content: Chunk):
         self.content = content
 
     @property
-    def data(self) -> bytes:
-        if self.encoded is None:
-            self.encoded = encode(self.content or b"")
-        return self.encoded
+    def data(self) -> Chunk:
+        """What an answer has of it: base64, or what becomes that."""
+        return encode(self.content) if isinstance(self.content, bytes) else self.content
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ImageData) and self.data == other.data
+        return isinstance(other, ImageData) and self.content == other.content
 
     def __repr__(self) -> str:
-        return f"ImageData({self.data!r})"
+        return f"ImageData({self.content!r})"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from compat.validation import (
     String,
     api_error,
     check_choice,
-    instance_of,
+    instance_for,
     type_name,
 )
 
@@ -66,7 +66,7 @@ def check(schema: type[Schema], body: Any) -> dict[str, Any]:
         )
     body = with_extra_body(body)
     try:
-        checked = instance_of(schema).load(body)
+        checked = instance_for(schema, body).load(body)
     except ValidationError as error:
         raise api_error(error) from None
     return {name: checked[name] for name in body if checked[name] is not None}

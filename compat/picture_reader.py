@@ -1,8 +1,8 @@
-"""One picture of an answer, read from its base64 as it passes through."""
+"""One picture of an answer, decoded from its base64 as it comes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from compat.base64_stream import Decoder, MalformedBase64, standard_alphabet
 from compat.formats import NotAPicture, PictureHeader, read_header
@@ -10,16 +10,13 @@ from compat.images import Event, ImageData, ImageStart
 
 
 class PictureReader:
-    """One picture's base64: held until its header is known, then passed on piece by piece."""
+    """One picture: held until its header is known, then passed on piece by piece."""
 
-    def __init__(self, as_bytes: bool = False) -> None:
-        """`as_bytes` gives pieces that are decoded, instead of base64 that is only looked at."""
-        self.as_bytes = as_bytes
+    def __init__(self) -> None:
         self.decoder = Decoder()
         self.header: PictureHeader | None = None
-        self.held: list[bytes] = []
-        self.decoded: list[bytes] = []  # of what is held, or of the next piece
-        self.held_length = 0
+        self.decoded: list[bytes] = []  # of the next piece, or all as long as there is no header
+        self.length = 0  # of the base64 without a header
         self.is_checked = False  # whether the next piece is
         self.wanted = 64  # characters before the header is looked for again; a long manifest may come before it
 
@@ -30,48 +27,43 @@ class PictureReader:
             if not self.is_base64(data):
                 raise NotAPicture("the picture is not base64")
         self.is_checked = False
-        return self.events((data,)) if self.header else self.hold(data)
+        return self.pieces() if self.header else self.hold(len(data))
 
     def is_base64(self, data: bytes) -> bool:
         """Whether the whole next piece is base64. It is not looked at again when it is read."""
         try:
-            decoded = self.decoder.feed(data)
+            self.decoded += self.decoder.feed(data)
         except MalformedBase64:
             return False
-        if self.as_bytes or not self.header:
-            self.decoded += decoded
         self.is_checked = True
         return True
 
-    def events(self, pieces: Sequence[bytes]) -> list[ImageData]:
-        """Pieces of base64, or what was decoded of them."""
+    def pieces(self) -> list[ImageData]:
+        """What was decoded since the last time."""
         decoded, self.decoded = self.decoded, []
-        return [ImageData(None, part) for part in decoded] if self.as_bytes else [ImageData(piece) for piece in pieces]
+        return [ImageData(content) for content in decoded if content]
 
-    def hold(self, data: bytes) -> Iterator[Event]:
-        self.held.append(data)
-        self.held_length += len(data)
-        if self.held_length >= self.wanted:
+    def hold(self, length: int) -> Iterator[Event]:
+        self.length += length
+        if self.length >= self.wanted:
             yield from self.look()
-            self.wanted = self.held_length * 2
+            self.wanted = self.length * 2
 
     def look(self) -> Iterator[Event]:
         """The start of the picture, if its header can be read."""
         self.header = read_header(b"".join(self.decoded))
         if self.header:
             yield ImageStart(self.header.format.mime_type, self.header.width, self.header.height)
-            yield from self.events(self.held)
-            self.held = []
+            yield from self.pieces()
 
     def end(self) -> Iterator[Event]:
         """The events of the picture's end. Raises NotAPicture."""
         try:
-            missing, content = self.decoder.finish()
+            self.decoded.append(self.decoder.finish())
         except MalformedBase64:
             raise NotAPicture("the picture is not base64") from None
-        if not self.header and self.held:
+        if not self.header and self.length:
             yield from self.look()
         if not self.header:
             raise NotAPicture("the picture ends within its header")
-        if missing:
-            yield ImageData(None, content) if self.as_bytes else ImageData(missing)
+        yield from self.pieces()

@@ -188,6 +188,7 @@ class InterruptingLimit(WaitLimit):
     """
 
     __slots__ = ("timer", "waiting")
+    interrupts = True
 
     def __init__(self, seconds: float, error: Callable[[], ApiError]):
         super().__init__(seconds, error)

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError
 from compat.errors import ApiError, ErrorKind
 from compat.images import ImageRequest, InputImage
 from compat.json_text import dicts, dumps
-from compat.validation import Array, JsonField, LenientSchema, Object, Problem, instance_of, invalid, problems
+from compat.validation import Array, JsonField, LenientSchema, Object, Problem, instance_for, invalid, problems
 
 MASK_INSTRUCTION = (
     "The last image is a mask for the first one: change the first image only where the mask is transparent, and keep "
@@ -178,7 +178,7 @@ def check_request(method: str, body: Any) -> None:
     """
     if not isinstance(body, dict):
         raise ApiError(ErrorKind.INVALID_TYPE, "Invalid JSON payload received. The request must be an object.")
-    messages = instance_of(SCHEMAS[method]).validate(body)
+    messages = instance_for(SCHEMAS[method], body).validate(body)
     if messages:
         found = tuple(
             (snake_case(path), text.replace("{param}", snake_case(path)))

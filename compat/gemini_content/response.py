@@ -40,18 +40,16 @@ def read_answer(
     content_type: str = "application/json",
     *,
     text_suffices: bool = False,
-    as_bytes: bool = False,
 ) -> Iterator[Event]:
     """The events of one answer, whole or streamed, ended by a Finish.
 
     Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
-    events. With `text_suffices` an answer of text alone is one too, unless it is a refusal. `as_bytes` decodes
-    pictures.
+    events. With `text_suffices` an answer of text alone is one too, unless it is a refusal.
     """
     if content_type.startswith("text/event-stream"):
         chunks = read_data(chunks)
     try:
-        yield from AnswerReader(text_suffices, as_bytes).read(chunks)
+        yield from AnswerReader(text_suffices).read(chunks)
     except (MalformedJson, NotAPicture) as error:
         raise broken(f"The upstream's answer is broken: {error}.") from error
 
@@ -82,9 +80,8 @@ def is_part(path: Path) -> bool:
 class AnswerReader:
     """Reads one answer."""
 
-    def __init__(self, text_suffices: bool, as_bytes: bool) -> None:
+    def __init__(self, text_suffices: bool) -> None:
         self.text_suffices = text_suffices
-        self.as_bytes = as_bytes
         self.picture: PictureReader | None = None
         self.pictures = 0
         self.text = ""
@@ -117,7 +114,7 @@ class AnswerReader:
             case StringStart(enclosing=part):
                 if self.picture:
                     raise NotAPicture("a part has two pictures")
-                self.picture = None if is_thought(part) else PictureReader(self.as_bytes)
+                self.picture = None if is_thought(part) else PictureReader()
             case StringEnd():
                 if self.picture:
                     try:

@@ -10,7 +10,7 @@ from typing import Any
 from compat.errors import ApiError, ErrorKind
 from compat.gemini_content.error import build_error
 from compat.gemini_content.response import BLOCKED
-from compat.images import Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
+from compat.images import Chunk, Event, Failure, Finish, ImageData, ImageEnd, ImageStart, Text, Usage
 from compat.json_text import dumps
 
 REASON = re.compile(r"\(([A-Z_]+)\)")  # Google's, in the messages of our errors
@@ -110,7 +110,7 @@ class Answer:
         return {**usage, "modelVersion": self.model_version, "responseId": self.response_id}
 
 
-def write_answer(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
+def write_answer(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[Chunk]:
     """The JSON of a GenerateContentResponse, piece by piece; nothing is written before the first picture begins.
 
     Each picture is a candidate, with the texts and the drafts before it; failures come last.
@@ -146,7 +146,7 @@ def write_answer(events: Iterable[Event], *, model_version: str, response_id: st
     yield held + b"]," + dumps(answer.about(with_usage=True))[1:]
 
 
-def write_event_stream(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
+def write_event_stream(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[Chunk]:
     """The same as server-sent events: one for each picture, and a last one with finish reasons and usage.
 
     An error between two pictures is an event; within a picture, and before the first one, it is raised.
@@ -154,12 +154,12 @@ def write_event_stream(events: Iterable[Event], *, model_version: str, response_
     return write_responses(events, EVENTS, Answer(model_version, response_id))
 
 
-def write_array(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[bytes]:
+def write_array(events: Iterable[Event], *, model_version: str, response_id: str) -> Iterator[Chunk]:
     """The responses of such a stream as one JSON array."""
     return write_responses(events, ARRAY, Answer(model_version, response_id))
 
 
-def write_responses(events: Iterable[Event], framing: Framing, answer: Answer) -> Iterator[bytes]:
+def write_responses(events: Iterable[Event], framing: Framing, answer: Answer) -> Iterator[Chunk]:
     started = drawing = False
     end = b"]," + dumps(answer.about(with_usage=False))[1:] + framing.after
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from compat.errors import ApiError
 from compat.image_models import Prices
 from compat.images import (
+    Chunk,
     Event,
     Failure,
     Finish,
@@ -98,7 +99,7 @@ class Summary:
             self.usage = self.usage + event.usage if self.usage else event.usage
 
 
-def write_answer(events: Iterable[Event], heading: Heading, *, prices: Prices | None) -> Iterator[bytes]:
+def write_answer(events: Iterable[Event], heading: Heading, *, prices: Prices | None) -> Iterator[Chunk]:
     """The JSON of a chat completion, piece by piece; nothing is written before the first picture, or the end.
 
     Each answer among the events is a choice. Those that failed beside others are in `errors`, as on the Images API.
@@ -158,7 +159,7 @@ def write_event_stream(
     *,
     prices: Prices | None,
     include_usage: bool = False,
-) -> Iterator[bytes]:
+) -> Iterator[Chunk]:
     """The same as server-sent events: chunks with words, one chunk for each picture, and one for the end of a choice.
 
     Then come the usage, if it is asked for, and what failed: trouble after the first thing written is an `error`
@@ -196,7 +197,7 @@ class ChunkWriter:
         """Whether the chunk of a picture is not whole."""
         return bool(self.after_picture)
 
-    def write(self, event: Event) -> Iterator[bytes]:
+    def write(self, event: Event) -> Iterator[Chunk]:
         """The pieces that an event adds to the stream."""
         match event:
             case Text(text):
@@ -226,7 +227,7 @@ class ChunkWriter:
             case Silence():
                 yield KEEP_ALIVE
 
-    def start(self) -> Iterator[bytes]:
+    def start(self) -> Iterator[Chunk]:
         """The first chunk of a choice, which says whose words follow."""
         if self.choice.is_empty:
             yield self.chunk({"role": "assistant", "content": ""})

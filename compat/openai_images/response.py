@@ -10,11 +10,13 @@ from compat.event_stream import write_event
 from compat.formats import BY_MIME_TYPE
 from compat.image_models import Prices
 from compat.images import (
+    Chunk,
     Event,
     Failure,
     Finish,
     ImageData,
     ImageStart,
+    Lead,
     RevisedPrompt,
     Silence,
     StoredImage,
@@ -24,14 +26,13 @@ from compat.images import (
 from compat.json_text import dumps
 from compat.openai_envelope import build_error
 
-SMALL = 16 * 1024  # bytes of a picture that are copied, to be sent together with what is before them
 KEEP_ALIVE = b": the model is drawing\n\n"
 
 Picture = ImageStart | StoredImage
 TextEvent = Text | RevisedPrompt
 
 
-def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None) -> Iterator[bytes]:
+def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None) -> Iterator[Chunk]:
     """The JSON of an ImagesResponse, piece by piece; nothing is written before the first picture begins.
 
     The events have no drafts, and none that breaks off. `created` is in seconds since 1970.
@@ -52,11 +53,10 @@ def write_answer(events: Iterable[Event], *, created: int, prices: Prices | None
                 summary.first = summary.first or event
                 texts, before = before, []
             case ImageData(data):
-                if held and len(data) > SMALL:
-                    yield held
-                    held = b""
-                yield held + data if held else data
+                if held:
+                    yield Lead(held)
                 held = b""
+                yield data
             case Finish(usage):
                 summary.add(usage)
                 if texts is not None:
@@ -116,7 +116,7 @@ class Summary:
 
 def write_event_stream(
     events: Iterable[Event], *, operation: str, created: int, prices: Prices | None
-) -> Iterator[bytes]:
+) -> Iterator[Chunk]:
     """Server-sent events: one `completed` for each picture, as soon as its answer is complete, errors last.
 
     `operation` is image_generation or image_edit. An error after the first event is an `error` event.
@@ -158,11 +158,11 @@ class HeldPicture:
 
     def __init__(self, start: ImageStart):
         self.start = start
-        self.chunks: list[bytes] = []
+        self.chunks: list[Chunk] = []
 
     def write(
         self, name: str, created: int, usage: Usage, prices: Prices | None, texts: list[TextEvent]
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Chunk]:
         """The whole event; usage and texts of an answer are in that of its first picture."""
         fields = {
             "type": name,

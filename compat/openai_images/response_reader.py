@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from compat.errors import ApiError, Bought, ErrorKind, broken
@@ -22,23 +21,20 @@ LONGEST_HEAD = 200  # bytes of a data URL before its comma
 LONGEST_ADDRESS = 16384  # bytes
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
-NewPicture = Callable[[], PictureReader]
 DRAFT = "partial_image"  # at the end of an event's type
 
 
-def read_answer(
-    chunks: Iterable[bytes], content_type: str = "application/json", *, as_bytes: bool = False
-) -> Iterator[Event]:
+def read_answer(chunks: Iterable[bytes], content_type: str = "application/json") -> Iterator[Event]:
     """The events of an answer, with a Finish after each picture, the last of them with the tokens of all.
 
     Raises an ApiError for an answer without a picture, with its reason, and for one that is broken, perhaps after some
-    events. An error beside a complete picture is a Failure. `as_bytes` decodes pictures.
+    events. An error beside a complete picture is a Failure.
     """
     streamed = content_type.startswith("text/event-stream")
     if streamed:
         chunks = without_done(read_data(chunks))
     try:
-        yield from AnswerReader(streamed, partial(PictureReader, as_bytes)).read(chunks)
+        yield from AnswerReader(streamed).read(chunks)
     except (MalformedJson, NotAPicture) as error:
         raise broken(f"The upstream's answer is broken: {error}.") from error
 
@@ -55,9 +51,8 @@ def is_item(path: Path) -> bool:
 class AnswerReader:
     """Reads one answer."""
 
-    def __init__(self, streamed: bool, new_picture: NewPicture) -> None:
+    def __init__(self, streamed: bool) -> None:
         self.streamed = streamed
-        self.new_picture = new_picture
         self.item: Item | None = None  # the one that is being read
         self.pictures = 0
         self.unfinished = False  # whether the Finish of the last picture is due
@@ -94,7 +89,7 @@ class AnswerReader:
 
     def item_at(self, path: Path) -> Item:
         if self.item is None:
-            self.item = Item(path, self.new_picture)
+            self.item = Item(path)
         if self.item.path != path:
             raise NotAPicture("a picture is within another")
         return self.item
@@ -145,9 +140,8 @@ class AnswerReader:
 class Item:
     """One picture and its texts."""
 
-    def __init__(self, path: Path, new_picture: NewPicture) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.new_picture = new_picture
         self.picture: PictureReader | None = None
         self.address: str | None = None
         self.string: PictureString | None = None  # the one that is being read
@@ -159,7 +153,7 @@ class Item:
 
     def start_string(self, name: str | int, enclosing: Any) -> Iterator[Event]:
         """A string that may hold the picture; after it has been read, others are skipped."""
-        self.string = None if self.picture else PictureString(self.new_picture, is_address=name == ADDRESS)
+        self.string = None if self.picture else PictureString(is_address=name == ADDRESS)
         yield from self.texts(enclosing)
 
     def read(self, data: bytes) -> Iterable[Event]:
@@ -191,8 +185,7 @@ class Item:
 class PictureString:
     """A string that holds a picture: base64, perhaps in a data URL, or its address."""
 
-    def __init__(self, new_picture: NewPicture, *, is_address: bool) -> None:
-        self.new_picture = new_picture
+    def __init__(self, *, is_address: bool) -> None:
         self.is_address = is_address
         self.picture: PictureReader | None = None
         self.held = b""
@@ -209,13 +202,13 @@ class PictureString:
             head, comma, rest = self.held.partition(b",")
             if len(head) > LONGEST_HEAD or (comma and not head.endswith(b";base64")):
                 raise NotAPicture("a data URL is not base64")
-            self.picture = self.new_picture() if comma else None
+            self.picture = PictureReader() if comma else None
             return rest
         if self.is_address:
             if len(self.held) > LONGEST_ADDRESS:
                 raise NotAPicture("an address is too long")
             return b""
-        self.picture = None if DATA_URL.startswith(self.held) else self.new_picture()
+        self.picture = None if DATA_URL.startswith(self.held) else PictureReader()
         return self.held
 
     def end(self) -> Iterator[Event]:

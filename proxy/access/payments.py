@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from compat.errors import ApiError, Bought, ErrorKind
+from compat.images import Chunk
 from proxy.access.estimates import Expected, check_model
 from proxy.access.periods import MICROS
 from proxy.caller import AccessKey
@@ -98,7 +99,7 @@ class Payments:
 
         return make_and_pay
 
-    def settled_at_end(self, payment: Payment, hold: Hold, made: Made) -> Iterator[bytes]:
+    def settled_at_end(self, payment: Payment, hold: Hold, made: Made) -> Iterator[Chunk]:
         """The chunks of an answer, whose call is settled when it is over, or given up."""
         bought = None
         try:

@@ -30,20 +30,18 @@ def generate(
     memory: SpoolMemory,
     *,
     silence: float | None = None,
-    as_bytes: bool = False,
 ) -> Iterator[Event]:
     """The events of all requested pictures, in the order in which answers arrive.
 
-    The events of a picture come when it is whole; until then it is held, in `memory` if there is room, and `as_bytes`
-    if it is going to be stored and not written as base64. With `silence` a Silence comes after each so many seconds
-    without an event. Raises an ApiError if there is no picture at all.
+    The events of a picture come when it is whole; until then it is held, in `memory` if there is room. With `silence` a
+    Silence comes after each so many seconds without an event. Raises an ApiError if there is no picture at all.
     """
     try:
         calls = target.language.write(image_request, target.model, silence is not None)
     except ApiError as error:
         raise target.explain(error) from None
     hold = partial(hold_pictures, memory=memory)
-    ask = partial(target.ask, text_suffices="TEXT" in image_request.modalities, as_bytes=as_bytes)
+    ask = partial(target.ask, text_suffices="TEXT" in image_request.modalities)
     if len(calls) == 1 and silence is None:
         return ask_alone(partial(ask, calls[0]), hold)
     return ask_at_once([partial(ask, call) for call in calls], silence, hold)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from compat.dialect import Dialect
 from compat.errors import ApiError
@@ -17,21 +16,13 @@ from compat.openai_images import error as openai_error
 from compat.openai_images import request_writer, response_reader
 
 
-class Read(Protocol):
-    """Reads the events of an answer: its chunks, its content type, whether words alone suffice, pictures as bytes."""
-
-    def __call__(
-        self, chunks: Iterable[bytes], content_type: str, *, text_suffices: bool, as_bytes: bool
-    ) -> Iterator[Event]: ...
-
-
 @dataclass(frozen=True)
 class Language:
     """What the calls of an API's servers need."""
 
     dialect: Dialect  # whose field names the errors of `write`, `read` and `read_error` have
     write: Callable[[ImageRequest, ServedModel, bool], list[OutgoingRequest]]  # if the last is true, a call per picture
-    read: Read
+    read: Callable[[Iterable[bytes], str, bool], Iterator[Event]]  # chunks, content type, whether words alone suffice
     read_error: Callable[[int, bytes, Mapping[str, str]], ApiError]  # status, body, headers
     find_usage: Callable[[bytes], Usage | None]  # in the last bytes of an answer
     delay_of: Callable[[bytes], float | None]  # seconds to wait, from the body of an error
@@ -61,14 +52,14 @@ def write_openai(image_request: ImageRequest, model: ServedModel, one_by_one: bo
     return [request_writer.write_request(part, model, stream=server.streams) for part in parts]
 
 
-def read_gemini(chunks: Iterable[bytes], content_type: str, *, text_suffices: bool, as_bytes: bool) -> Iterator[Event]:
+def read_gemini(chunks: Iterable[bytes], content_type: str, text_suffices: bool) -> Iterator[Event]:
     """The events of an answer, which may be words alone where these suffice."""
-    return gemini_response.read_answer(chunks, content_type, text_suffices=text_suffices, as_bytes=as_bytes)
+    return gemini_response.read_answer(chunks, content_type, text_suffices=text_suffices)
 
 
-def read_openai(chunks: Iterable[bytes], content_type: str, *, text_suffices: bool, as_bytes: bool) -> Iterator[Event]:
+def read_openai(chunks: Iterable[bytes], content_type: str, text_suffices: bool) -> Iterator[Event]:
     """The events of an answer, which always has pictures."""
-    return response_reader.read_answer(chunks, content_type, as_bytes=as_bytes)
+    return response_reader.read_answer(chunks, content_type)
 
 
 LANGUAGES: Mapping[Api, Language] = {

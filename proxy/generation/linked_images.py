@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
-from compat.base64_stream import encode
+from compat.base64_stream import encode_pieces
 from compat.formats import NotAPicture
 from compat.images import Event, ImageEnd, LinkedImage
 from compat.picture_reader import PictureReader
@@ -16,24 +16,22 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can hold
 
 
-def fetch_links(
-    events: Iterator[Event], upstream: Upstream, key: str | None, *, as_bytes: bool = False
-) -> Iterator[Event]:
+def fetch_links(events: Iterator[Event], upstream: Upstream, key: str | None) -> Iterator[Event]:
     """The events with every linked picture replaced by its data. Raises UPSTREAM_BROKEN if one cannot be fetched."""
     for event in events:
         if isinstance(event, LinkedImage):
-            yield from fetch(event.url, upstream, key, as_bytes)
+            yield from fetch(event.url, upstream, key)
         else:
             yield event
 
 
-def fetch(link: str, upstream: Upstream, key: str | None, as_bytes: bool) -> Iterator[Event]:
+def fetch(link: str, upstream: Upstream, key: str | None) -> Iterator[Event]:
     """One picture from its address, which may be relative."""
     answer = upstream.get(address_on(upstream.base_for(key), link), key)
     try:
         if answer.status != 200:
             raise broken_picture(f"its address answers with status {answer.status}")
-        yield from read_picture(answer.chunks, as_bytes)
+        yield from read_picture(answer.chunks)
     finally:
         answer.close()
 
@@ -51,19 +49,12 @@ def address_on(base: str, link: str) -> str:
     return urlunsplit((server.scheme, server.netloc, quote(parts.path, PRINTABLE), quote(parts.query, PRINTABLE), ""))
 
 
-def read_picture(chunks: Iterator[bytes], as_bytes: bool) -> Iterator[Event]:
+def read_picture(chunks: Iterator[bytes]) -> Iterator[Event]:
     """The events of a picture from its bytes."""
-    picture = PictureReader(as_bytes)
-    rest = b""
+    picture = PictureReader()
     try:
-        for chunk in chunks:
-            chunk = rest + chunk if rest else chunk
-            whole = len(chunk) - len(chunk) % 3
-            rest = chunk[whole:]
-            if whole:
-                yield from picture.read(encode(chunk[:whole]))
-        if rest:
-            yield from picture.read(encode(rest))
+        for encoded in encode_pieces(chunks):
+            yield from picture.read(encoded)
         yield from picture.end()
     except NotAPicture as error:
         raise broken_picture(f"{error}") from None

@@ -59,10 +59,10 @@ class Target:
             return self.pool.ask(self.model.upstream_name, send, self.language.read_error)
         return send(self.key)
 
-    def ask(self, call: OutgoingRequest, *, text_suffices: bool = False, as_bytes: bool = False) -> Iterator[Event]:
+    def ask(self, call: OutgoingRequest, *, text_suffices: bool = False) -> Iterator[Event]:
         """The events of one call. Raises an ApiError when it fails.
 
-        With `text_suffices` words alone are an answer; `as_bytes` decodes pictures.
+        With `text_suffices` words alone are an answer.
         """
         times: list[UpstreamTimes] = []
         try:
@@ -70,7 +70,7 @@ class Target:
             try:
                 if answer.status >= 300:
                     raise self.language.read_error(answer.status, answer.read_error(), answer.headers)
-                yield from self.read(answer, text_suffices=text_suffices, as_bytes=as_bytes)
+                yield from self.read(answer, text_suffices=text_suffices)
             finally:
                 answer.close()
         except ApiError as error:
@@ -82,12 +82,12 @@ class Target:
                 times[-1].failure = ApiError(ErrorKind.INTERNAL, "", bought=Bought.UNKNOWN)
             raise
 
-    def read(self, answer: UpstreamAnswer, *, text_suffices: bool = False, as_bytes: bool = False) -> Iterator[Event]:
+    def read(self, answer: UpstreamAnswer, *, text_suffices: bool = False) -> Iterator[Event]:
         """The events of an answer. OpenAI's servers may send links to pictures, and failures among pictures."""
-        events = self.language.read(answer.chunks, answer.content_type, text_suffices=text_suffices, as_bytes=as_bytes)
+        events = self.language.read(answer.chunks, answer.content_type, text_suffices)
         if self.model.upstream.api is not Api.OPENAI:
             return events
-        events = fetch_links(events, self.upstream, answer.key, as_bytes=as_bytes)
+        events = fetch_links(events, self.upstream, answer.key)
         return (Failure(self.explain(event.error)) if isinstance(event, Failure) else event for event in events)
 
     @property

@@ -152,7 +152,7 @@ class Jobs:
         status = record.status_now
         if status not in (jobs.COMPLETED, jobs.FAILED):
             return None, None
-        chunks = self.kept(record)
+        chunks = self.keeping.read(record.body, "The result of this job cannot be read now.")
         if status == jobs.COMPLETED and chunks is not None:
             return decompressed(chunks, record.headers), None
         error_of = operation.error_of if surface == "gemini" else image_job.error_of
@@ -161,13 +161,6 @@ class Jobs:
             return None, error_of(parsed(body), code)
         body = b"".join(decompressed(chunks, record.headers))[:LONGEST_ERROR_BODY]
         return None, error_of(parsed(body), record.status or 500)
-
-    def kept(self, record: JobRecord) -> Iterator[bytes] | None:
-        try:
-            return self.keeping.bodies.read_kept(record.body) if record.body else None
-        except OSError as error:
-            log.warning("a kept answer cannot be read: %s", error.strerror)
-            raise unavailable("The result of this job cannot be read now.") from None
 
     def error_without_body(self, record: JobRecord) -> ApiError:
         """The error of a job of whose answer nothing is there."""

@@ -11,17 +11,24 @@ from proxy.pictures.spool import Spool, SpoolMemory
 
 @dataclass
 class HeldImage:
-    """A whole picture, as the pieces it came in: in base64, or as bytes."""
+    """A whole picture."""
 
     start: ImageStart
     data: Spool
-    as_bytes: bool
+
+    @property
+    def length(self) -> int:
+        """The number of its bytes."""
+        return self.data.length
+
+    def content(self) -> Iterator[bytes]:
+        """Its bytes, in pieces. They can be read several times."""
+        return self.data.read()
 
     def events(self) -> Iterator[Event]:
-        """Its events again, once: its pieces are let go of afterwards."""
+        """Its events again, with all of its data in one."""
         yield self.start
-        for piece in self.data.drain():
-            yield ImageData(None, piece) if self.as_bytes else ImageData(piece)
+        yield ImageData(self)
         yield ImageEnd()
 
 
@@ -33,11 +40,10 @@ def hold_pictures(events: Iterable[Event], held: list[Event | HeldImage], memory
     image: HeldImage | None = None
     for event in events:
         if isinstance(event, ImageStart):
-            image = HeldImage(event, Spool(memory), as_bytes=False)
+            image = HeldImage(event, Spool(memory))
         elif isinstance(event, ImageData):
             if image:
-                image.as_bytes = event.content is not None
-                image.data.append(event.content or event.data)
+                image.data.append(event.content)
         elif not isinstance(event, ImageEnd):
             held.append(event)
         elif image and not event.draft:

@@ -8,7 +8,6 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from compat.base64_stream import encode as encode_base64
 from compat.formats import BY_MIME_TYPE, READABLE, PictureFormat
 from compat.images import Event, ImageData, ImageEnd, ImageStart, OutputOptions
 from proxy.limits import MOST_PIXELS
@@ -60,7 +59,7 @@ def reencode(start: ImageStart, chunks: list[bytes], options: OutputOptions) -> 
         raise broken_picture(f"it cannot be opened ({type(error).__name__})") from None
     output = options.format or BY_MIME_TYPE[start.mime_type]
     data = encode(picture, output, options.quality)
-    return ImageStart(output.mime_type, *picture.size), ImageData(encode_base64(data), data)
+    return ImageStart(output.mime_type, *picture.size), ImageData(data)
 
 
 def fit(image: Image.Image, options: OutputOptions) -> Image.Image:

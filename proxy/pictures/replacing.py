@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from compat.base64_stream import Decoder, MalformedBase64
 from compat.errors import ApiError, Bought, broken
 from compat.images import Event, Failure, ImageData, ImageEnd, ImageStart
 
@@ -46,19 +45,14 @@ def replace_pictures(
 
 
 def picture_bytes(events: Iterator[Event]) -> Iterator[bytes]:
-    """The bytes of the picture that has begun, up to its end. Raises Draft, and UPSTREAM_BROKEN if it is broken."""
-    decoder = Decoder()
-    try:
-        for event in events:
-            if isinstance(event, ImageData):
-                yield from decoder.feed(event.data) if event.content is None else (event.content,)
-            elif isinstance(event, ImageEnd):
-                if event.draft:
-                    raise Draft
-                decoder.close()
-                return
-    except MalformedBase64 as error:
-        raise broken_picture(str(error)) from None
+    """The bytes of the picture that has begun, up to its end. Raises Draft, and UPSTREAM_BROKEN if it has no end."""
+    for event in events:
+        if isinstance(event, ImageData):
+            yield from (event.content,) if isinstance(event.content, bytes) else event.content.content()
+        elif isinstance(event, ImageEnd):
+            if event.draft:
+                raise Draft
+            return
     raise broken_picture("it has no end")
 
 

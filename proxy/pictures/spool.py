@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
+from compat.base64_stream import encoded_length
+from compat.images import Chunk, encoded
 from proxy.limits import KIB
 
 LONGEST_PIECE = 48 * KIB  # of a piece from the file: base64 and its bytes stay in groups of four and three
@@ -25,18 +27,25 @@ class SpoolMemory:
 
 
 class Spool:
-    """Pieces of bytes in the order in which they were appended. It may be read while it still grows, several times."""
+    """Pieces of bytes in the order in which they were appended. It may be read while it still grows, several times.
+
+    A whole picture, which has a place of its own, may stand among them, and counts as long as its base64.
+    """
 
     def __init__(self, memory: SpoolMemory):
         self.memory = memory
-        self.pieces: list[bytes | tuple[int, int]] = []  # held in memory, or as offset and length in the file
+        self.pieces: list[Chunk | tuple[int, int]] = []  # held in memory, or as offset and length in the file
         self.length = 0
         self.in_memory = 0
         self.file: IO[bytes] | None = None
         self.file_length = 0
 
-    def append(self, piece: bytes) -> None:
+    def append(self, piece: Chunk) -> None:
         """Adds a piece. Where the disk is full it stays in memory: what was paid for is not lost to a full disk."""
+        if not isinstance(piece, bytes):
+            self.length += encoded_length(piece.length)
+            self.pieces.append(piece)
+            return
         length, memory = len(piece), self.memory
         self.length += length
         if memory.used + length > memory.limit:
@@ -60,31 +69,33 @@ class Spool:
         self.file_length += len(piece)
         return offset, len(piece)
 
-    def read(self, index: int) -> Iterator[bytes]:
-        """The piece at an index; a large one from the file comes in several."""
-        piece = self.pieces[index]
-        if isinstance(piece, bytes):
-            yield piece
-            return
+    def read(self) -> Iterator[bytes]:
+        """All that is there."""
+        for piece in self.pieces:
+            yield from self.bytes_of(piece)
+
+    def bytes_of(self, piece: Chunk | tuple[int, int]) -> Iterable[bytes]:
+        """The bytes of one of the pieces; a large one from the file comes in several."""
+        return self.read_file(*piece) if isinstance(piece, tuple) else encoded(piece)
+
+    def read_file(self, offset: int, length: int) -> Iterator[bytes]:
         assert self.file
-        offset, length = piece
         while length:
-            data = os.pread(self.file.fileno(), min(length, LONGEST_PIECE), offset)
-            if not data:
+            wanted = min(length, LONGEST_PIECE)
+            data = os.pread(self.file.fileno(), wanted, offset)
+            if len(data) < wanted:
                 raise EOFError("a spooled answer is shorter than it was")
             yield data
             offset, length = offset + len(data), length - len(data)
 
     def drain(self) -> Iterator[bytes]:
-        """All pieces, each let go of as it is taken: whoever holds it next counts it again."""
+        """The same once: each piece is let go of as it is taken."""
         for index, piece in enumerate(self.pieces):
+            self.pieces[index] = b""
             if isinstance(piece, bytes):
-                self.pieces[index] = b""
                 self.memory.used -= len(piece)
                 self.in_memory -= len(piece)
-                yield piece
-            else:
-                yield from self.read(index)
+            yield from self.bytes_of(piece)
         self.close()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from compat.errors import ApiError, Bought, ErrorKind
+from compat.images import Chunk
 from proxy.greenlets import Event, Signal, Stopped, Task
 from proxy.pictures.spool import Spool, SpoolMemory
 
@@ -23,7 +24,7 @@ class Made:
 
     status: int
     headers: Mapping[str, str]
-    chunks: Iterator[bytes]
+    chunks: Iterator[Chunk]
     flows: bool = False  # whether its caller gets the first chunk before the last one is there
     bought: Bought = Bought.YES
     refusal: ApiError | None = None  # what an upstream's error means that passes as it came
@@ -56,7 +57,7 @@ class Call:
 
     def run(self, make: Callable[[], Made]) -> None:
         """Makes the answer."""
-        chunks: Iterator[bytes] = iter(())
+        chunks: Iterator[Chunk] = iter(())
         try:
             made = make()
             chunks, self.flows, self.refusal = made.chunks, made.flows, made.refusal
@@ -106,13 +107,13 @@ class Call:
             others = {name: value for name, value in made.headers.items() if name.lower() != "content-length"}
             self.headers = {**others, "Content-Length": str(self.body.length)}
 
-    def append(self, chunk: bytes) -> None:
+    def append(self, chunk: Chunk) -> None:
         self.body.append(chunk)
         if self.flows:
             grown, self.grown = self.grown, Event()
             grown.set()
 
-    def close_chunks(self, chunks: Iterator[bytes]) -> None:
+    def close_chunks(self, chunks: Iterator[Chunk]) -> None:
         """Ends the call upstream if its answer was left before its end."""
         with suppress(Exception):
             chunks.close()  # type: ignore[attr-defined]
@@ -125,11 +126,11 @@ class Call:
 
     def chunks(self) -> Iterator[bytes]:
         """The body from its beginning, as far as it is there and then as it comes. Raises what breaks it off."""
-        index = 0
+        body, index = self.body, 0
         while True:
             grown = self.grown
-            while index < len(self.body.pieces):
-                yield from self.body.read(index)
+            while index < len(body.pieces):
+                yield from body.bytes_of(body.pieces[index])
                 index += 1
             if self.over.is_set():
                 break

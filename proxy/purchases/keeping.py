@@ -11,7 +11,9 @@ from compat.errors import ApiError, Bought, ErrorKind
 from proxy.greenlets import Task, run_in_thread, sleep
 from proxy.limits import HEARTBEAT_SECONDS, LONGEST_RECORD_PAUSE, LOOK_SECONDS, RECORD_TRIES
 from proxy.observation.metrics import note_records
+from proxy.pictures.spool import Spool
 from proxy.purchases.call import Call
+from proxy.purchases.kept_body import read_kept, write_kept
 from proxy.purchases.orders import Delivery, Order
 from proxy.state.database import Database, DatabaseUnavailable
 
@@ -93,13 +95,16 @@ class Keeping:
 
         Without a name if the store did not take it.
         """
+        body = call.body
         if call.failure:
-            status, headers, body = order.render(order.explained(call.failure))
-            answer = Delivery(status, {**headers, "Content-Length": str(len(body))}, iter((body,)))
+            status, headers, text = order.render(order.explained(call.failure))
+            body = Spool(body.memory)
+            body.append(text)
+            answer = Delivery(status, {**headers, "Content-Length": str(len(text))}, body.read())
         else:
-            answer = Delivery(call.status, call.headers, call.chunks())
+            answer = Delivery(call.status, call.headers, body.read())
         try:
-            return answer, self.bodies.keep(answer.chunks, seconds)
+            return answer, self.bodies.keep(write_kept(body), seconds)
         except OSError as error:
             log.warning("an answer could not be kept: %s", error.strerror)
             return answer, None
@@ -169,11 +174,7 @@ class Keeping:
 
     def replay(self, record: Record, order: Order, how: str) -> Delivery:
         """A kept answer, byte for byte; one to a caller without a key is handed out once."""
-        try:
-            chunks = self.bodies.read_kept(record.body) if record.body else None
-        except OSError as error:
-            log.warning("a kept answer cannot be read: %s", error.strerror)
-            raise unavailable("The kept answer to this request cannot be read now. It is not bought again.") from None
+        chunks = self.read(record.body, "The kept answer to this request cannot be read now. It is not bought again.")
         if chunks is None or record.status is None or record.headers is None:
             raise order.not_kept()
         saved = record.cost_micros / 1_000_000 if record.cost_micros else None
@@ -185,6 +186,15 @@ class Keeping:
                 Task(self.insist, lambda: self.records.put_back(record.id))
 
         return Delivery(record.status, record.headers, chunks, how=how, saved=lambda: saved, on_close=close)
+
+    def read(self, body: str | None, trouble: str) -> Iterator[bytes] | None:
+        """A kept body as it is sent; None if it is gone. Raises STATE_UNAVAILABLE with `trouble` as its message."""
+        try:
+            chunks = self.bodies.read_kept(body) if body else None
+            return None if chunks is None else read_kept(chunks)
+        except OSError as error:
+            log.warning("a kept answer cannot be read: %s", error.strerror)
+            raise unavailable(trouble) from None
 
     def forget(self, id: str) -> None:
         """Deletes a record and its body: its answer was handed out."""

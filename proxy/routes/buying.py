@@ -7,11 +7,13 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from urllib.parse import unquote_plus
 
 from flask import Response, g, request
 
 from compat.errors import ApiError, ErrorKind
+from compat.images import Chunk, encoded
 from proxy.access.estimates import Expected
 from proxy.access.payments import Payment
 from proxy.generation.target import Target
@@ -90,7 +92,7 @@ def buy(
 
 def deliver(made: Made) -> Response:
     """The answer to a caller that does not come back: its making ends when the response is over."""
-    chunks = made.chunks if made.flows else whole(made.chunks, the_service().memory)
+    chunks = chain.from_iterable(map(encoded, made.chunks)) if made.flows else whole(made.chunks, the_service().memory)
     return flow_to_end(chunks, made.headers, made.status, partial(close, made.chunks))
 
 
@@ -133,7 +135,7 @@ def paid(make: Callable[[], Made], expect: Callable[[], Expected]) -> Callable[[
     return access.payments.paid(Payment(key, expect(), the_observation()), make)
 
 
-def whole(chunks: Iterable[bytes], memory: SpoolMemory) -> Iterator[bytes]:
+def whole(chunks: Iterable[Chunk], memory: SpoolMemory) -> Iterator[bytes]:
     """The chunks, once the last of them is there."""
     spool = Spool(memory)
     for chunk in chunks:

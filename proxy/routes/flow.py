@@ -101,7 +101,7 @@ def cut(environ: dict[str, Any], observation: Observation) -> NoReturn:
     raise Cut
 
 
-def close(chunks: Iterator[bytes]) -> None:
+def close(chunks: Iterator[Any]) -> None:
     """Ends a generator before its end, and with it the call upstream."""
     if isinstance(chunks, Generator):
         chunks.close()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compat.errors import ApiError
 from compat.image_models import ServedModel
+from compat.images import Chunk
 from proxy.purchases.call import Made
 from proxy.routes import the_caller, the_observation, the_service
 
@@ -38,7 +39,7 @@ def follow(model: ServedModel, make: Callable[[ServedModel], Made]) -> Callable[
     return followed
 
 
-def resume(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def resume(first: Chunk, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """The chunks again after the first of them was taken."""
     try:
         yield first

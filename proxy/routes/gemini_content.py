@@ -24,6 +24,7 @@ from compat.gemini_content.response_writer import (
 )
 from compat.ignored_names import names_for_header
 from compat.image_models import Api, ServedModel
+from compat.images import Chunk
 from compat.openai_images.request_writer import unsupported_fields
 from proxy.access.estimates import Expected, expected_of, expected_of_content
 from proxy.generation.generation import generate
@@ -133,7 +134,7 @@ def translate(method: str, content: dict[str, Any], model: ServedModel) -> Respo
     return buy(make, lambda: expected_of(image_request, model), target, is_stream=framing is not WHOLE)
 
 
-def framing_of(method: str) -> tuple[Framing, Callable[..., Iterator[bytes]]]:
+def framing_of(method: str) -> tuple[Framing, Callable[..., Iterator[Chunk]]]:
     """The framing of the answer to the current request, and what writes it."""
     if method == "generateContent":
         return WHOLE, write_answer

@@ -58,7 +58,7 @@ def completions() -> Response:
             image_request = with_inputs_of(order.image_request, prepared)
         headers, prices = report_headers(image_request, order.ignored), model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(target_of(model), image_request, service.memory, silence=silence, as_bytes=url_of is not None)
+        events = generate(target_of(model), image_request, service.memory, silence=silence)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if url_of:
             events = store_pictures(events, service.store, url_of, seconds)

@@ -119,9 +119,7 @@ def answer(asked: OpenAIRequest, operation: str) -> Response:
         headers = report_headers(image_request, order.ignored, order.advisories)
         prices = model.upstream.prices
         silence = SILENCE_SECONDS if asked.stream else None
-        events = generate(
-            target.drawing(model), image_request, service.memory, silence=silence, as_bytes=url_of is not None
-        )
+        events = generate(target.drawing(model), image_request, service.memory, silence=silence)
         events = reencode_pictures(events, asked.output, run_in_thread)
         if asked.stream:
             chunks = write_event_stream(observation.events(events), operation=operation, created=created, prices=prices)

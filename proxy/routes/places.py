@@ -17,9 +17,10 @@ def take_places(calls: int = 1) -> None:
     if the_attempt():
         return
     held = g.get("places", 0)
-    the_service().places.take(calls, held)
-    metrics.IN_FLIGHT.inc(calls - held)
-    g.places = calls
+    if calls != held:
+        the_service().places.take(calls, held)
+        metrics.IN_FLIGHT.inc(calls - held)
+        g.places = calls
 
 
 def give_places_back(response: Response) -> Response:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gunicorn.http import wsgi
 
+from compat.images import Lead
 from proxy.greenlets import reset_when_closed, time_limit
 from proxy.limits import seconds_for
 
@@ -34,7 +35,7 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
         super().__init__(req, sock, cfg)
         self.headers_sent: bool
         self.can_gather = not cfg.is_ssl
-        self.head = b""  # that waits for the first piece
+        self.head = b""  # what waits for the next piece
 
     def write(self, arg: bytes) -> None:
         """Sends what the app gives next."""
@@ -57,6 +58,8 @@ class GatheringResponse(wsgi.Response):  # type: ignore[misc]
             super()._emit_body(data)
         elif self.chunked:
             self.send(b"%X\r\n" % len(data), data, b"\r\n")
+        elif isinstance(data, Lead):
+            self.head += data
         else:
             self.send(data)
 

@@ -178,7 +178,8 @@ class Upstream:
         prepared.method, prepared.url, prepared.hooks = method, url, {}
         prepared.body = body  # type: ignore[assignment]  # pieces are sent one after another
         prepared.headers = CaseInsensitiveDict(headers)
-        timeout = (min(CONNECT_SECONDS, self.timeout), self.timeout)
+        # A limit that interrupts needs no other for each wait, and gevent makes an object for each.
+        timeout: Any = (min(CONNECT_SECONDS, self.timeout), None if self.wait_limit.interrupts else self.timeout)
         return self.session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **self.surroundings)
 
     @cached_property

@@ -37,6 +37,7 @@ from proxy.limits import KIB, MOST_INTERIM_ANSWERS, READ_CHUNK
 from proxy.upstream.chunked_body import ChunkedBody, MalformedChunks
 
 SMALL = 64 * KIB  # bytes of a request that are joined: copying more costs more than a second write
+SLICE = 256 * KIB  # bytes of a request that are written at once
 RECORD = 16 * KIB  # the most bytes of a TLS record (RFC 8446, 5.1)
 WORTH_A_PIECE = 64 * KIB  # bytes of an answer that are returned without looking for more
 SERVER = re.compile(r"https?://[^/?]+")
@@ -147,7 +148,7 @@ class Answer(http.client.HTTPResponse):
 class Body(HTTPResponse):
     """The body of an answer, whose pieces are passed on directly.
 
-    urllib3 handles the end, early or not, and then gives the connection back.
+    Its connection is given back at its end. An early end is handled by urllib3.
     """
 
     _original_response: Answer
@@ -160,9 +161,12 @@ class Body(HTTPResponse):
             piece = self._original_response.read1(amt)
         except http.client.HTTPException as error:
             raise ProtocolError("the body is broken", error) from error
+        if not piece and self.length_remaining:
+            return super().read1(amt, decode_content)  # which raises: it ended too early
         if not piece:
-            return super().read1(amt, decode_content)
-        if self.length_remaining is not None:
+            self._original_response.close()
+            self.release_conn()
+        elif self.length_remaining is not None:
             self.length_remaining -= len(piece)
         return piece
 
@@ -212,8 +216,8 @@ class Connection(HTTPConnection):
             return
         for piece in pieces:  # in slices, each with its own timeout: a slow connection is not a dead one
             view = memoryview(piece)
-            for start in range(0, len(view), READ_CHUNK):
-                self.sock.sendall(view[start : start + READ_CHUNK])
+            for start in range(0, len(view), SLICE):
+                self.sock.sendall(view[start : start + SLICE])
 
     def getresponse(self) -> Body:  # type: ignore[override]  # as in urllib3
         """The answer as soon as its head has been read."""

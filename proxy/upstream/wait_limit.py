@@ -15,6 +15,7 @@ class WaitLimit:
     """
 
     __slots__ = ("entered", "error", "seconds", "waited")
+    interrupts = False
 
     def __init__(self, seconds: float, error: Callable[[], ApiError]):
         self.seconds = seconds

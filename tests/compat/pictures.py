@@ -40,7 +40,7 @@ def events_of(picture: bytes, draft: bool = False) -> list[Event]:
     header = read_header(picture)
     assert header
     start = ImageStart(header.format.mime_type, header.width, header.height)
-    return [start, ImageData(base64.b64encode(picture)), ImageEnd(draft)]
+    return [start, ImageData(picture), ImageEnd(draft)]
 
 
 def without_drafts(events: Iterable[Event]) -> list[Event]:
@@ -55,8 +55,22 @@ def without_drafts(events: Iterable[Event]) -> list[Event]:
 
 
 def picture(start: ImageStart, *data: bytes, draft: bool = False) -> list[Event]:
-    """The events of a picture with this base64."""
-    return [start, *map(ImageData, data), ImageEnd(draft)]
+    """The events of a picture with this base64, in pieces of whole groups."""
+    return [start, *map(ImageData, map(base64.b64decode, data)), ImageEnd(draft)]
+
+
+class Held:
+    """A whole picture that is not encoded yet, in pieces."""
+
+    def __init__(self, *pieces: bytes):
+        self.pieces = pieces
+
+    @property
+    def length(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def content(self) -> Iterator[bytes]:
+        return iter(self.pieces)
 
 
 def raising(events: list[Event], error: ApiError) -> Iterator[Event]:
@@ -65,12 +79,23 @@ def raising(events: list[Event], error: ApiError) -> Iterator[Event]:
     raise error
 
 
+def content_of(event: ImageData) -> bytes:
+    """The bytes of a piece."""
+    assert isinstance(event.content, bytes)
+    return event.content
+
+
+def content_in(events: Iterable[Event]) -> bytes:
+    """The bytes of all pictures."""
+    return b"".join(content_of(event) for event in events if isinstance(event, ImageData))
+
+
 def joined(events: Iterable[Event]) -> list[Event]:
     """The events, with the data of each picture in one piece."""
     found: list[Event] = []
     for event in events:
         if isinstance(event, ImageData) and found and isinstance(found[-1], ImageData):
-            found[-1] = ImageData(found[-1].data + event.data)
+            found[-1] = ImageData(content_of(found[-1]) + content_of(event))
         else:
             found.append(event)
     return found

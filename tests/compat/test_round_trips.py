@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from compat.gemini_content.request import MASK_INSTRUCTION, check_request
 from compat.gemini_content.request_reader import GeminiRequest, json_name, read_request
 from compat.image_models import PIXELS_2_5, PIXELS_3_1, ModelCatalogue, ServedModel
 from compat.images import (
+    Chunk,
     Event,
     Failure,
     Finish,
@@ -32,6 +34,7 @@ from compat.images import (
     Text,
     Usage,
 )
+from compat.images import encoded as pieces_of
 from compat.openai_images import request_writer, response_reader
 from compat.openai_images import response as openai_response
 from compat.openai_images.error import OPENAI
@@ -208,14 +211,18 @@ def shared(events: Iterable[Event]) -> tuple[list[Event], str, Usage | None]:
     )
 
 
+def flat(chunks: Iterable[Chunk]) -> list[bytes]:
+    return [b"".join(chain.from_iterable(map(pieces_of, chunks)))]
+
+
 def openai_events(events: Iterable[Event]) -> list[Event]:
     body = openai_response.write_answer(events, created=1, prices=None)
-    return list(response_reader.read_answer([b"".join(body)]))
+    return list(response_reader.read_answer(flat(body)))
 
 
 def openai_stream(events: Iterable[Event]) -> list[Event]:
     body = openai_response.write_event_stream(events, operation="image_edit", created=1, prices=None)
-    return list(response_reader.read_answer([b"".join(body)], "text/event-stream"))
+    return list(response_reader.read_answer(flat(body), "text/event-stream"))
 
 
 def gemini_events(events: Iterable[Event]) -> list[Event]:

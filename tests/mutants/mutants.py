@@ -44,8 +44,8 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "second picture of an answer dropped": Mutant(
         RESPONSE,
-        "self.picture = None if is_thought(part) else PictureReader(self.as_bytes)",
-        "self.picture = None if is_thought(part) or self.pictures else PictureReader(self.as_bytes)",
+        "self.picture = None if is_thought(part) else PictureReader()",
+        "self.picture = None if is_thought(part) or self.pictures else PictureReader()",
         ("openai_situations/tried/two_pictures/*",),
     ),
     "drafts returned as results": Mutant(
@@ -62,8 +62,8 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "padding of base64 lost": Mutant(
         PICTURE,
-        "yield ImageData(None, content) if self.as_bytes else ImageData(missing)",
-        "yield from ()",
+        "self.decoded.append(self.decoder.finish())",
+        "self.decoder.finish()",
         ("openai_situations/tried/url_safe_base64/*",),
     ),
     "thoughts not counted": Mutant(

@@ -13,8 +13,9 @@ import pytest
 from compat.errors import ErrorKind
 from compat.gemini_content.error import parse_error
 from compat.gemini_content.response import read_answer
-from compat.images import Finish, ImageData, ImageStart, Text
+from compat.images import Finish, ImageStart, Text
 from tests.compat.errors import error_of
+from tests.compat.pictures import content_in
 from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
@@ -74,9 +75,8 @@ def test_a_recorded_answer_is_read(path: Path) -> None:
         assert error.kind is kind
         return
     found = list(events)
-    data = b"".join(event.data for event in found if isinstance(event, ImageData))
     parts = [part for one in responses_in(text) for part in parts_of(one) if not part.get("thought")]
-    assert base64.b64decode(data, validate=True) == b"".join(
+    assert content_in(found) == b"".join(
         base64.b64decode(part["inlineData"]["data"]) for part in parts if "inlineData" in part
     )
     assert "".join(event.text for event in found if isinstance(event, Text)) == "".join(

@@ -38,8 +38,8 @@ def events_of(answer: dict[str, Any]) -> list[Event]:
     message, usage = answer["choices"][0]["message"], answer["usage"]
     events: list[Event] = [Text(message["content"])] if message["content"] else []
     for image in message["images"]:
-        data = image["image_url"]["url"].partition(",")[2].encode()
-        header = read_header(base64.b64decode(data))
+        data = base64.b64decode(image["image_url"]["url"].partition(",")[2])
+        header = read_header(data)
         assert header
         events += [ImageStart(header.format.mime_type, header.width, header.height), ImageData(data), ImageEnd()]
     drawn = usage["completion_tokens_details"]["image_tokens"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -45,7 +44,7 @@ def events_of(some: Iterable[str | bytes], stored: dict[str, bytes] | None = Non
         if isinstance(piece, str):
             events.append(Text(piece))
         elif stored is None:
-            events += [ImageStart(TYPES[piece], 1, 1), ImageData(base64.b64encode(piece)), ImageEnd()]
+            events += [ImageStart(TYPES[piece], 1, 1), ImageData(piece), ImageEnd()]
         else:
             url = f"{OURS}{len(stored)}"
             stored[url] = piece

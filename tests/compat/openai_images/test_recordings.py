@@ -11,10 +11,11 @@ import pytest
 
 from compat.errors import ErrorKind
 from compat.gemini_content.error import GEMINI
-from compat.images import Finish, ImageData, ImageStart, LinkedImage, RevisedPrompt
+from compat.images import Finish, ImageStart, LinkedImage, RevisedPrompt
 from compat.openai_images.error import OPENAI, parse_error
 from compat.openai_images.response_reader import find_usage, read_answer
 from tests.compat.errors import error_of
+from tests.compat.pictures import content_in
 from tests.support.chunks import cut_every
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "recordings"
@@ -77,9 +78,8 @@ def test_a_recorded_answer_is_read(path: Path, length: int) -> None:
         assert error.kind is ERRORS[name_of(path)][0]
         return
     found = list(events)
-    data = b"".join(event.data for event in found if isinstance(event, ImageData))
     pictures = [base64.b64decode(item["b64_json"]) for item in content["data"] if "b64_json" in item]
-    assert base64.b64decode(data, validate=True) == b"".join(pictures)
+    assert content_in(found) == b"".join(pictures)
     assert len([event for event in found if isinstance(event, ImageStart)]) == len(pictures)
     assert [event.url for event in found if isinstance(event, LinkedImage)] == [
         item["url"] for item in content["data"] if "url" in item

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from urllib.parse import unquote
 
 import pytest
 
 from compat.errors import ApiError, ErrorKind
 from compat.image_models import Api
-from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, LinkedImage
+from compat.images import Event, Finish, ImageEnd, ImageStart, LinkedImage
 from proxy.generation.linked_images import fetch_links
 from proxy.upstream.client import Upstream
+from tests.compat.pictures import content_in
 from tests.support.gemini_answers import png
 from tests.support.upstream import ScriptedUpstream, http, upstream_that
 
@@ -50,8 +50,7 @@ def test_a_picture_on_the_same_server_is_fetched_with_the_same_key(link: str, ta
     assert call.headers["authorization"] == f"Bearer {KEY}"
     assert call.headers["host"] == upstream.url.removeprefix("http://")
     assert events[0] == ImageStart("image/png", 40, 30)
-    data = b"".join(event.data for event in events if isinstance(event, ImageData))
-    assert base64.b64decode(data, validate=True) == PICTURE
+    assert content_in(events) == PICTURE
     assert events[-2:] == [ImageEnd(), Finish()]
 
 

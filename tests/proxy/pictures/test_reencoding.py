@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from compat.base64_stream import decode, encode
 from compat.errors import ApiError, ErrorKind
 from compat.formats import BY_NAME, OUTPUTS, READABLE, PictureFormat, read_header
 from compat.images import Event, Finish, ImageData, ImageEnd, ImageStart, OutputOptions
 from proxy.pictures.reencoding import reencode_pictures
-from tests.compat.pictures import draw
+from tests.compat.pictures import content_in, draw
 
 PNG = draw("PNG", 40, 30)
 
@@ -27,7 +26,7 @@ def events_of(picture: bytes) -> list[Event]:
     header = read_header(picture)
     assert header
     start = ImageStart(header.format.mime_type, header.width, header.height)
-    return [start, ImageData(encode(picture)), ImageEnd(), Finish()]
+    return [start, ImageData(picture), ImageEnd(), Finish()]
 
 
 def reencoded(picture: bytes, options: OutputOptions) -> tuple[ImageStart, bytes]:
@@ -35,7 +34,7 @@ def reencoded(picture: bytes, options: OutputOptions) -> tuple[ImageStart, bytes
     start, *data, end, finish = reencode_pictures(iter(events_of(picture)), options, run)
     assert isinstance(start, ImageStart)
     assert (end, finish) == (ImageEnd(), Finish())
-    return start, b"".join(decode(event.data for event in data if isinstance(event, ImageData)))
+    return start, content_in(data)
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda one: one.name)

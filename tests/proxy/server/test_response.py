@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gunicorn.config import Config
 
+from compat.images import Lead
 from proxy.server.response import GatheringResponse
 
 
@@ -105,3 +106,26 @@ def test_an_answer_has_one_head_and_the_body_it_may_have(
     head, _, rest = connection.received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status.encode())
     assert rest == body
+
+
+class Counting(Narrow):
+    """A connection that takes everything at once."""
+
+    def __init__(self) -> None:
+        super().__init__(1_000_000)
+        self.writes: list[bytes] = []
+
+    def sendmsg(self, pieces: tuple[bytes, ...], _: tuple[()] = (), flags: int = 0) -> int:
+        self.writes.append(b"".join(pieces))
+        return super().sendmsg(pieces, _, flags)
+
+
+@pytest.mark.parametrize("last", [b"end", Lead(b"end")])
+def test_a_lead_is_sent_with_the_next_piece(last: bytes):
+    connection = Counting()
+    response = response_on(connection)
+    response.start_response("200 OK", [("Content-Length", "10")])
+    for piece in (Lead(b"ab"), b"cd", Lead(b"e"), Lead(b"f"), b"g", last):
+        response.write(piece)
+    response.close()
+    assert [write.rpartition(b"\r\n")[2] for write in connection.writes] == [b"abcd", b"efg", b"end"]
