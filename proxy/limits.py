@@ -3,7 +3,7 @@
 KIB = 1024
 MIB = 1024 * KIB
 
-READ_CHUNK = 384 * KIB  # bytes asked for at once from a socket
+READ_CHUNK = 256 * KIB  # bytes asked for at once from a socket
 CONNECT_SECONDS = 10.0  # to reach the upstream
 TAIL = 16 * KIB  # bytes at the end of an answer that are kept to read its usage from
 LONGEST_ERROR_BODY = MIB  # bytes of an upstream error that are read
