@@ -18,7 +18,8 @@ def configure(log_format: str) -> None:
     """Sends the log to standard error, as `json` or as `text`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
-    logging.logThreads = logging.logMultiprocessing = False  # no line shows them
+    logging.logThreads = logging.logMultiprocessing = False  # no line shows them,
+    logging._srcfile = None  # nor where it was written: logging's own way to spare it
     logger = logging.getLogger("twinlens")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

@@ -138,8 +138,8 @@ def count(observation: Observation) -> None:
         ):
             if tokens:
                 series(TOKENS, surface, model, direction, modality).inc(tokens)
-    if observation.cost:
-        series(COST, surface, model).inc(observation.cost)
+    if cost := observation.cost:
+        series(COST, surface, model).inc(cost)
     if observation.key_name:
         series(KEY_REQUESTS, observation.key_name, str(observation.status)).inc()
         if observation.charged:

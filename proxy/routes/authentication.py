@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import g, request
+from flask import g
 
 from compat.errors import ApiError, ErrorKind
 from proxy.caller import identify
-from proxy.routes import the_attempt, the_caller, the_observation, the_service
+from proxy.routes import the_attempt, the_caller, the_observation, the_request, the_service
 
 NO_KEY_OF_OURS = (
     "You didn't provide an API key. Give the key that this service's operator handed out: in an Authorization header "
@@ -20,6 +20,7 @@ def identify_caller() -> None:
     """Before a request: makes its Caller, with or without a key. That of a job's request is there already."""
     if the_attempt():
         return
+    request = the_request()
     g.caller = identify(request.path, request.headers, lambda: request.args, the_service().settings.log_salt)
 
 

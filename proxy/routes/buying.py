@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from urllib.parse import unquote_plus
 
-from flask import Response, g, request
+from flask import Response, g
 
 from compat.errors import ApiError, ErrorKind
 from compat.images import Chunk, encoded
@@ -23,7 +23,7 @@ from proxy.pictures.spool import Spool, SpoolMemory
 from proxy.purchases.call import Call, Made
 from proxy.purchases.fingerprint import fingerprint, hashed
 from proxy.purchases.orders import Delivery, Order
-from proxy.routes import the_attempt, the_caller, the_observation, the_service
+from proxy.routes import the_attempt, the_caller, the_observation, the_request, the_service
 from proxy.routes.errors import render_error
 from proxy.routes.flow import close, flow
 from proxy.routes.job_requests import accept_job, refuse_stream, take
@@ -40,6 +40,7 @@ def remember_content(*parts: bytes) -> None:
     Only a caller that may come back needs a fingerprint of it.
     """
     if idempotency_key() is not None or sdk_retry_count() is not None or prefers_async():
+        request = the_request()
         query = query_without_key(request.query_string.decode("latin-1"))
         g.fingerprint = fingerprint(request.method, request.path, query, parts)
 
@@ -78,14 +79,14 @@ def buy(
     )
     if target and is_job:
         refuse_stream(is_stream)
-        return accept_job(order, target, query_without_key(request.query_string.decode("latin-1")))
+        return accept_job(order, target, query_without_key(the_request().query_string.decode("latin-1")))
     delivery = the_service().purchases.buy(order, make)
     headers = dict(delivery.headers)
     if delivery.how:
         observation.delivery, observation.saved = delivery.how, delivery.saved()
         if delivery.how == "replayed":
             headers["idempotent-replayed"] = "true"
-    connection = request.environ.get("gunicorn.socket")
+    connection = the_request().environ.get("gunicorn.socket")
     at_end = partial(close_delivery, delivery, connection, retry_count)
     return flow_to_end(delivery.chunks, headers, delivery.status, at_end)
 
@@ -145,7 +146,7 @@ def whole(chunks: Iterable[Chunk], memory: SpoolMemory) -> Iterator[bytes]:
 
 def idempotency_key() -> str | None:
     """The caller's idempotency key, quoted or not (draft-ietf-httpapi-idempotency-key-header-07, section 2.1)."""
-    value: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    value: str | None = the_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     if value is None:
         return None
     value = value.strip()
@@ -170,7 +171,7 @@ def seconds_to_keep() -> int | None:
 
 def sdk_retry_count() -> int | None:
     """How often the caller's SDK has tried before; None if it does not count. OpenAI's SDKs do, Google's do not."""
-    value = request.environ.get("HTTP_X_STAINLESS_RETRY_COUNT", "")
+    value = the_request().environ.get("HTTP_X_STAINLESS_RETRY_COUNT", "")
     return int(value) if RETRY_COUNT.fullmatch(value) else None
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ssl
 
-from flask import Response, g, request
+from flask import Response, g
 
 from proxy.greenlets import interrupt_when_gone
+from proxy.routes import the_request
 
 
 def watch_caller() -> None:
@@ -14,7 +15,7 @@ def watch_caller() -> None:
 
     A connection with gunicorn's own TLS is not watched: nothing can be seen on it without reading.
     """
-    socket = request.environ.get("gunicorn.socket")
+    socket = the_request().environ.get("gunicorn.socket")
     if socket is not None and not isinstance(socket, ssl.SSLSocket):
         g.stop_watching = interrupt_when_gone(socket)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from proxy.routes import the_service
+from proxy.routes import the_request, the_service
 
 METHODS = "GET, POST, DELETE"
 PREFLIGHT_SECONDS = "600"
@@ -48,7 +48,7 @@ def allow_origin(response: Response) -> Response:
 
 def is_allowed() -> bool:
     """Whether the request comes from an allowed origin. Keys are in headers, so credentials are never allowed."""
-    origin = request.headers.get("Origin")
+    origin = the_request().headers.get("Origin")
     if origin is None:
         return False
     allowed = the_service().settings.cors_origins

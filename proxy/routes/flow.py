@@ -8,13 +8,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from flask import Response, request
+from flask import Response
 from werkzeug.datastructures import Headers
 
 from compat.errors import ApiError
 from proxy.greenlets import CallerGone, reset_when_closed
 from proxy.observation.record import Observation
-from proxy.routes import the_observation
+from proxy.routes import the_observation, the_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -68,7 +68,7 @@ def flow(chunks: Iterator[bytes], headers: Mapping[str, str], status: int = 200)
     observation = the_observation()
     chunks = observation.chunks(chunks)
     first = next(chunks, b"")
-    body = cut_on_error(chain([first], chunks), request.environ, observation)
+    body = cut_on_error(chain([first], chunks), the_request().environ, observation)
     response = FlowingResponse(body, status, headers)
     response.call_on_close(lambda: close(chunks))
     return response

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 
-from flask import Response, g, request
+from flask import Response, g
 
 from proxy.observation import metrics
 from proxy.observation.logs import log_request
 from proxy.observation.record import Observation
-from proxy.routes import the_caller, the_observation
+from proxy.routes import the_caller, the_observation, the_request
 from proxy.routes.buying import when_over
 from proxy.routes.paths import NO_API
 
@@ -19,6 +19,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 def begin() -> None:
     """Before a request: makes its record, with the caller's request id if that is well-formed, or a new one."""
+    request = the_request()
     given = request.headers.get("x-request-id", "")
     observation = Observation(given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16), request.method)
     if request.blueprint not in NO_API:
@@ -38,7 +39,7 @@ def end(response: Response) -> Response:
     if observation.retires:
         response.headers["x-twinlens-retires"] = observation.retires.isoformat()
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    body, length = request.environ["wsgi.input"], response.content_length or 0
+    body, length = the_request().environ["wsgi.input"], response.content_length or 0
 
     def finish() -> None:  # without the response, which would hold itself, and its body, until garbage is collected
         observation.bytes_in = getattr(body, "length", 0)

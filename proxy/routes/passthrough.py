@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flask import request
-
 from compat.errors import broken
 from proxy.caller import without_key
 from proxy.generation.target import Target
 from proxy.observation.record import Observation
 from proxy.purchases.call import Made
+from proxy.routes import the_request
 from proxy.upstream.client import UpstreamAnswer
 
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # characters that no header may hold (RFC 9110, 5.5)
@@ -38,7 +37,8 @@ HEADERS_NOT_DOWN = frozenset(  # hop by hop, of the upstream's own connection, o
 def headers_up(names: tuple[str, ...], *, gzip: bool = False) -> dict[str, str]:
     """The caller's headers of these names, which describe its SDK and not the caller itself."""
     names = (*names, "accept-encoding") if gzip else names
-    return {name: value for name in names if (value := request.headers.get(name))}
+    headers = the_request().headers
+    return {name: value for name in names if (value := headers.get(name))}
 
 
 def pass_answer(answer: UpstreamAnswer, target: Target, observation: Observation) -> Made:

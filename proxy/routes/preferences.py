@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from flask import request
-
 from proxy.limits import LONGEST_JOB_WAIT_SECONDS
+from proxy.routes import the_request
 
 SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -14,7 +13,7 @@ SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 def preferences() -> dict[str, str]:
     """The preferences by name, in lower case; of one that is there twice the first counts."""
     found: dict[str, str] = {}
-    for preference in request.environ.get("HTTP_PREFER", "").split(","):
+    for preference in the_request().environ.get("HTTP_PREFER", "").split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         if name.strip():
             found.setdefault(name.strip().lower(), value.strip().strip('"'))
@@ -23,7 +22,7 @@ def preferences() -> dict[str, str]:
 
 def prefers_async() -> bool:
     """Whether the caller takes a job instead of an answer."""
-    return "HTTP_PREFER" in request.environ and "respond-async" in preferences()
+    return "HTTP_PREFER" in the_request().environ and "respond-async" in preferences()
 
 
 def seconds_to_wait() -> float:

@@ -16,7 +16,7 @@ from compat.errors import ApiError, ErrorKind
 from compat.openai_images.form import Form, FormPart
 from proxy.greenlets import time_limit
 from proxy.limits import MIB, MOST_FORM_PARTS, MOST_JSON_LEVELS, seconds_for
-from proxy.routes import the_service
+from proxy.routes import the_request, the_service
 from proxy.routes.buying import remember_content
 from proxy.routes.caller_watch import watch_caller
 from proxy.routes.preferences import prefers_async
@@ -67,6 +67,7 @@ class TimedInput:
 
 def limit_body_time() -> None:
     """Before a request: puts the time limit on its body."""
+    request = the_request()
     environ = request.environ
     unknown = None if environ.get("wsgi.input_terminated") else 0
     environ["wsgi.input"] = TimedInput(environ["wsgi.input"], request.content_length or unknown)
@@ -77,6 +78,7 @@ def read_body() -> bytes:
 
     Raises BODY_TOO_SLOW, BODY_TOO_LARGE, and UNSUPPORTED_MEDIA_TYPE if it is compressed.
     """
+    request = the_request()
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise ApiError(

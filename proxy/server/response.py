@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import time
 from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from gunicorn.http import wsgi
@@ -15,6 +18,17 @@ from proxy.greenlets import reset_when_closed, time_limit
 from proxy.limits import seconds_for
 
 log = logging.getLogger("twinlens")
+
+
+@lru_cache(maxsize=1)
+def date_of(second: int) -> str:
+    """Seconds since 1970 as the Date header has them (RFC 9110, 5.6.7), formatted once a second."""
+    return formatdate(second, usegmt=True)
+
+
+def http_date() -> str:
+    """The Date header's value."""
+    return date_of(int(time.time()))
 
 
 class TooSlow(ConnectionResetError):

@@ -21,7 +21,7 @@ from proxy.greenlets import confirm, confirm_at_end
 from proxy.jobs import registry
 from proxy.limits import LONGEST_HEADER, LONGEST_REQUEST_LINE, MOST_HEADERS
 from proxy.purchases import call as calls
-from proxy.server.response import GatheringResponse
+from proxy.server.response import GatheringResponse, http_date
 
 TOO_LARGE = f"it has more than {MOST_HEADERS} headers, or one of more than {LONGEST_HEADER} bytes"
 REFUSALS = (  # what gunicorn raises for a request that never reaches the app: status, reason, and why in the message
@@ -46,7 +46,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """After the fork."""
-        wsgi.Response = GatheringResponse  # gunicorn's worker has no setting for it
+        wsgi.Response, util.http_date = GatheringResponse, http_date  # gunicorn's worker has no setting for them
         gevent.config.track_greenlet_tree = False  # or each greenlet that begins keeps the stack it was begun from
         # Gunicorn looks its settings up many times for each request. As plain attributes they cost a tenth.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
