@@ -5,6 +5,7 @@ When an upgrade moves one of them, these tests say which module breaks.
 
 import ast
 import http.client
+import logging
 import re
 import socket
 import ssl
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import flask
 import pytest
 import urllib3
 from gunicorn import glogging, util
@@ -35,6 +37,9 @@ def gunicorn_response() -> wsgi.Response:
 
 
 USES: list[tuple[str, Any, str]] = [  # module of ours, library object, its names
+    ("proxy.observation.logs", logging, "_srcfile"),
+    ("proxy.routes.__init__", type(flask.g), "_get_current_object"),
+    ("proxy.server.worker", util, "http_date"),
     (
         "proxy.upstream.connections",
         http_client_response(),
@@ -44,7 +49,7 @@ USES: list[tuple[str, Any, str]] = [  # module of ours, library object, its name
     (
         "proxy.upstream.connections",
         urllib3.HTTPResponse(b""),
-        "_connection _original_response _pool length_remaining read1",
+        "_connection _original_response _pool length_remaining read1 release_conn",
     ),
     ("proxy.upstream.connections", urllib3.HTTPConnectionPool("here.test"), "ConnectionCls _put_conn pool proxy"),
     ("proxy.upstream.connections", urllib3.PoolManager(), "pool_classes_by_scheme"),
