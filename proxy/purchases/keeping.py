@@ -13,7 +13,7 @@ from proxy.limits import HEARTBEAT_SECONDS, LONGEST_RECORD_PAUSE, LOOK_SECONDS, 
 from proxy.observation.metrics import note_records
 from proxy.pictures.spool import Spool
 from proxy.purchases.call import Call
-from proxy.purchases.kept_body import read_kept, write_kept
+from proxy.purchases.kept_body import BrokenBody, read_kept, write_kept
 from proxy.purchases.orders import Delivery, Order
 from proxy.state.database import Database, DatabaseUnavailable
 
@@ -188,10 +188,13 @@ class Keeping:
         return Delivery(record.status, record.headers, chunks, how=how, saved=lambda: saved, on_close=close)
 
     def read(self, body: str | None, trouble: str) -> Iterator[bytes] | None:
-        """A kept body as it is sent; None if it is gone. Raises STATE_UNAVAILABLE with `trouble` as its message."""
+        """A kept body as it is sent; None if it is gone, or is none. Raises STATE_UNAVAILABLE with the `trouble`."""
         try:
             chunks = self.bodies.read_kept(body) if body else None
             return None if chunks is None else read_kept(chunks)
+        except BrokenBody as error:
+            log.warning("a kept answer cannot be read: %s", error)
+            return None
         except OSError as error:
             log.warning("a kept answer cannot be read: %s", error.strerror)
             raise unavailable(trouble) from None

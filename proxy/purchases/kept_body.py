@@ -15,7 +15,7 @@ from proxy.pictures.spool import Spool
 LONGEST_LINE = 4 * KIB  # of lengths: an answer has ten pictures at most
 
 
-class BrokenBody(OSError):
+class BrokenBody(ValueError):
     """What was kept is not a body, or not all of it."""
 
 
@@ -60,7 +60,7 @@ class Reader:
         except ValueError:
             lengths = None
         if not isinstance(lengths, list) or not all(isinstance(one, int) and one >= 0 for one in lengths):
-            raise BrokenBody(None, "a kept answer does not begin with its lengths")
+            raise BrokenBody("a kept answer does not begin with its lengths")
         return lengths
 
     def read_part(self, length: int, is_picture: bool) -> Iterator[bytes]:
@@ -78,4 +78,4 @@ class Reader:
         try:
             return next(self.chunks)
         except StopIteration:
-            raise BrokenBody(None, "a kept answer is shorter than it was") from None
+            raise BrokenBody("a kept answer is shorter than it was") from None

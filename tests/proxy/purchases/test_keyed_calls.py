@@ -178,6 +178,16 @@ def test_an_answer_that_cannot_be_kept_reaches_its_caller_and_forbids_a_second_p
     assert upstream.asked == 1
 
 
+def test_a_kept_answer_that_is_damaged_is_not_bought_again(workers: Workers, upstream: Upstream, bodies: Bodies):
+    body_of(workers[0].buy(order("k"), upstream.make))
+    recorded()
+    bodies.kept = dict.fromkeys(bodies.kept, b'{"created":1}')
+    with pytest.raises(ApiError) as raised:
+        workers[1].buy(order("k"), upstream.make)
+    assert (raised.value.kind, raised.value.bought) == (ErrorKind.OUTCOME_UNKNOWN, Bought.YES)
+    assert upstream.asked == 1
+
+
 def test_without_a_database_nothing_is_bought_with_a_key(upstream: Upstream, bodies: Bodies):
     purchases = worker(Database("sqlite:////nowhere/at/all.sqlite3"), bodies)
     with pytest.raises(ApiError) as raised:
